@@ -1,0 +1,1 @@
+"""Host: starts trials, listens, compares, drives the search."""

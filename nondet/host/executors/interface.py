@@ -1,0 +1,65 @@
+"""What an executor does: start one trial's process, say when it ended, stop it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """One process to start."""
+
+    trial: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    """The whole environment: nothing is inherited."""
+    cwd: Path
+    """The subject's working folder; the trial sees it at this very path where possible."""
+    folders: tuple[Path, ...]
+    """Folders whose files the trial may change without others seeing it (`cwd` among them)."""
+    log_folder: Path
+    """Where `stdout.log` and `stderr.log` go (exists)."""
+    leftovers: Path | None = None
+    """What an earlier trial left (`Ended.leftovers`), to start from; None for a fresh folder."""
+    keep_leftovers: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    exit_code: int | None
+    """Negative for a signal, as in `subprocess`; None when the supervisor itself was lost."""
+    seconds: float
+    peak_memory: int | None
+    """Bytes, largest single process of the trial."""
+    wrote: tuple[str, ...]
+    """Files changed or made in the folders, relative to them, at most 1000 (bytecode left out)."""
+    leftovers: Path | None = None
+    stopped: str = ""
+    """Why it was stopped, when it was."""
+
+
+class Running(Protocol):
+    """A started process."""
+
+    def poll(self) -> Ended | None:
+        """How it ended, or None while it runs. Cheap; called many times a second."""
+
+    def stop(self, reason: str) -> None:
+        """End the process and every descendant, soon; `poll` then reports it."""
+
+
+class Executor(Protocol):
+    """Starts trials. A context manager: on leaving it, nothing it started is alive."""
+
+    isolation: str
+    """``overlay``, ``copy`` or ``in-place``."""
+    runtime: Path
+    """The output folder as the guest sees it while a trial runs."""
+
+    def start(self, launch: Launch) -> Running: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,314 @@
+"""The records of a diagnosis: what `diagnosis.json` holds, and nothing else.
+
+Every record is frozen. A field is added freely; one that is renamed, removed or
+changes its meaning raises ``SCHEMA`` and gets a line in its history below.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = 1
+"""Schema number of ``diagnosis.json``.
+
+History:
+  1  first version
+"""
+
+Arm = Literal["pinned", "free", "varied", "ablated"]
+Outcome = Literal["completed", "stopped-early", "crashed", "timed-out", "killed"]
+VerdictWord = Literal["reproducible", "causes-found", "unresolved", "unsure", "broken"]
+
+EXIT_CODES: dict[VerdictWord, int] = {
+    "reproducible": 0,
+    "causes-found": 1,
+    "unresolved": 3,
+    "unsure": 4,
+    "broken": 5,
+}
+
+
+class RecordError(ValueError):
+    """A record that can't be read: not JSON, not a diagnosis, or of a newer schema."""
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Common shape of all records: immutable, keyword-only, compared by value."""
+
+
+class Subject(Base, frozen=True):
+    """The user's script, and how it is started."""
+
+    script: str
+    """As the user named it."""
+    args: tuple[str, ...] = ()
+    python: str = ""
+    """Interpreter that runs the subject."""
+    cwd: str = ""
+    sha256: str = ""
+    """Of the script's bytes when the diagnosis began."""
+
+
+class Environment(Base, frozen=True):
+    """The machine and the packages the trials ran with."""
+
+    python: str
+    platform: str
+    cpu: str
+    cores: int
+    gpus: tuple[str, ...] = ()
+    driver: str | None = None
+    packages: dict[str, str] = {}
+
+
+class SourceLine(Base, frozen=True):
+    """One line of the user's code, kept so that the report needs no file but the record."""
+
+    number: int
+    text: str
+
+
+class Site(Base, frozen=True):
+    """A place in the user's code."""
+
+    file: str
+    """Relative to the subject's folder where it lies in it."""
+    line: int
+    function: str
+    source: tuple[SourceLine, ...] = ()
+    """The line with a few lines around it."""
+    detail: str = ""
+    """What happened there, in a few words: ``random.randint, drawn by keras for Dense``."""
+    count: int = 1
+    """How often it was seen in one trial."""
+
+
+class Divergence(Base, frozen=True):
+    """Where two trials of the same plan first differ."""
+
+    checkpoint: Literal["init", "batch", "step", "epoch", "user"]
+    model: str
+    epoch: int
+    step: int
+    tensor: str
+    """Layer path of the variable, or the name given to ``nondet.checkpoint``."""
+    kind: Literal[
+        "initial-weights", "batch", "forward", "loss", "gradient", "update", "weights", "value"
+    ]
+    max_abs: float | None = None
+    max_rel: float | None = None
+    max_ulp: int | None = None
+    """Distances over the tensor's elements; None when the values were not kept or can't be compared."""
+    trials: tuple[str, ...] = ()
+    """The two trials that part here."""
+    tensors_differing: int = 1
+    tensors: int = 1
+    """How many of the checkpoint's tensors differ, and how many there are."""
+
+
+class Spread(Base, frozen=True):
+    """Spread of one final metric over trials."""
+
+    sd: float
+    min: float
+    max: float
+
+
+class Cause(Base, frozen=True):
+    """A factor that breaks reproducibility, with its proof."""
+
+    factor: str
+    consumers: tuple[str, ...] = ()
+    sites: tuple[Site, ...] = ()
+    first_divergence: Divergence | None = None
+    pin: Literal["faithful", "ablating"] = "faithful"
+    trials: tuple[str, ...] = ()
+    """Trials that prove it: this factor free, the other causes pinned, and they part."""
+    agreeing: tuple[str, ...] = ()
+    """Trials with this factor pinned as well: they agree."""
+    advice: str = ""
+    fix: str = ""
+    """Code or launch line to copy."""
+    spread: dict[str, Spread] = {}
+    title: str = ""
+    """The factor in a few words: ``Python's random module``."""
+    explanation: str = ""
+    """What it is, in a sentence or two."""
+
+
+class Sensitivity(Base, frozen=True):
+    """A factor that shifts the result, the same way in every run."""
+
+    factor: str
+    trials: tuple[str, ...] = ()
+    explanation: str = ""
+
+
+class Cleared(Base, frozen=True):
+    """A factor that was tested and does not break reproducibility."""
+
+    factor: str
+    why: Literal["not-exercised", "released-without-effect"]
+    trials: tuple[str, ...] = ()
+
+
+class NotTested(Base, frozen=True):
+    """A factor that could not be tested, and why."""
+
+    factor: str
+    why: str
+
+
+class Prescription(Base, frozen=True):
+    """The smallest change found that makes the subject reproducible."""
+
+    snippet: str
+    """Code to put at the top of the script; empty when nothing in code helps."""
+    launch: str = ""
+    """Launch line, for what can't be set from inside the script."""
+    patch: str | None = None
+    pins: tuple[str, ...] = ()
+    verified_trials: tuple[str, ...] = ()
+    verified: bool = False
+
+
+class Confidence(Base, frozen=True):
+    """What the agreeing trials allow to say."""
+
+    agreeing_trials: int
+    divergence_probability_bound: float
+    """Upper Clopper-Pearson bound on the probability that a further run differs."""
+    level: float
+
+
+class Trial(Base, frozen=True):
+    """One run of the subject in a fresh process."""
+
+    id: str
+    plan: dict[str, Arm]
+    outcome: Outcome
+    seconds: float
+    checkpoints: int
+    question: str = ""
+    """What was asked of this trial, in words."""
+    exit_code: int | None = None
+    peak_memory: int | None = None
+    """Bytes, the largest single process."""
+    metrics: dict[str, float] = {}
+    """Last value seen of every metric."""
+    note: str = ""
+    """Why it was stopped, or how it failed."""
+    stdout_tail: str = ""
+    stderr_tail: str = ""
+    isolation: str = ""
+    """How its working folder was made: ``overlay``, ``copy`` or ``in-place``."""
+
+
+class QuestionRecord(Base, frozen=True):
+    """One question of the search with its answer, in the order asked."""
+
+    text: str
+    pinned: tuple[str, ...]
+    free: tuple[str, ...]
+    verdict: Literal["AGREES", "DIVERGES", "BROKEN", "UNSURE"]
+    trials: tuple[str, ...]
+    conclusion: str = ""
+    """What it showed or ruled out, in a few words."""
+
+
+class Differences(Base, frozen=True):
+    """How far two diverging trials are apart, tensor by tensor and checkpoint by checkpoint.
+
+    The three matrices have shape (tensors, checkpoints). A cell is 0 where the bits are equal,
+    and None where the values were not kept or can't be compared as numbers.
+    """
+
+    trials: tuple[str, str]
+    model: str
+    tensors: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    """Labels: ``init``, ``epoch 3``, ``step 17``."""
+    max_abs: tuple[tuple[float | None, ...], ...]
+    max_rel: tuple[tuple[float | None, ...], ...]
+    max_ulp: tuple[tuple[int | None, ...], ...]
+    differs: tuple[tuple[bool, ...], ...]
+    note: str = ""
+    """What was left out, and why."""
+
+
+class Cost(Base, frozen=True):
+    """What the diagnosis took."""
+
+    trials: int
+    subject_seconds: float
+    wall_seconds: float
+    single_run_seconds: float
+
+
+class Failure(Base, frozen=True):
+    """Why the subject could not be diagnosed."""
+
+    slug: str
+    message: str
+    traceback: str = ""
+
+
+class Diagnosis(Base, frozen=True):
+    """The whole record: everything a report can show."""
+
+    schema: int = SCHEMA
+    nondet: str
+    subject: Subject
+    environment: Environment
+    verdict: VerdictWord
+    summary: str = ""
+    """The verdict as one sentence."""
+    causes: tuple[Cause, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+    not_tested: tuple[NotTested, ...] = ()
+    first_divergence: Divergence | None = None
+    prescription: Prescription | None = None
+    confidence: Confidence | None = None
+    trials: tuple[Trial, ...] = ()
+    questions: tuple[QuestionRecord, ...] = ()
+    differences: tuple[Differences, ...] = ()
+    cost: Cost
+    error: Failure | None = None
+    interrupted: bool = False
+    warnings: tuple[str, ...] = ()
+    started: str = ""
+    """UTC, ISO 8601."""
+    seed: int = 0
+    """All pinned streams derive from it."""
+    digest: str = ""
+    """Digest algorithm of every trajectory in this diagnosis."""
+    titles: dict[str, str] = {}
+    """Every factor's title in a few words, for those who read the record without nondet."""
+
+
+def encode(diagnosis: Diagnosis) -> bytes:
+    """JSON of a diagnosis, indented, with NaN and infinities as null (JSON has neither)."""
+    return msgspec.json.format(msgspec.json.encode(diagnosis), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Diagnosis:
+    """Read what `encode` wrote. Raises RecordError, saying what is wrong and where."""
+    try:
+        head: Any = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    schema = head.get("schema") if isinstance(head, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise RecordError("not a diagnosis: expected an object with an integer `schema`")
+    if schema > SCHEMA:
+        raise RecordError(
+            f"schema {schema} is newer than the {SCHEMA} this nondet reads; upgrade nondet-diagnose"
+        )
+    try:
+        return msgspec.json.decode(data, type=Diagnosis)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"not a diagnosis of schema {schema}: {error}") from error

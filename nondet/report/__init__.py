@@ -1,0 +1,1 @@
+"""Functions of a record: what people and other tools read."""

@@ -1,0 +1,1 @@
+"""Search: generators that ask questions and are sent verdicts."""

@@ -1,0 +1,54 @@
+"""Trials needed, bounds and spread. Numbers in, numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def comparisons_needed(rate: float, confidence: float) -> int:
+    """Agreeing comparisons after which a divergence of at least `rate` would have shown.
+
+    The smallest k with ``(1 - rate) ** k <= 1 - confidence``: 5 for a rate of 0.5 at 95 %,
+    9 for 0.3, 29 for 0.1.
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate {rate}: expected a number above 0 and at most 1")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence {confidence}: expected a number between 0 and 1")
+    if rate == 1:
+        return 1
+    return max(1, math.ceil(math.log(1 - confidence) / math.log(1 - rate) - 1e-9))
+
+
+def divergence_bound(divergences: int, comparisons: int, level: float = 0.95) -> float:
+    """One-sided upper Clopper-Pearson bound on the divergence probability.
+
+    Found by bisection of the binomial's distribution function; 1.0 when nothing was compared.
+    """
+    if not 0 <= divergences <= comparisons:
+        raise ValueError(f"{divergences} divergences of {comparisons} comparisons can't be")
+    if comparisons == 0 or divergences == comparisons:
+        return 1.0
+    if divergences == 0:
+        return float(1 - (1 - level) ** (1 / comparisons))
+    low, high = divergences / comparisons, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        if _binomial_cdf(divergences, comparisons, middle) > 1 - level:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _binomial_cdf(k: int, n: int, p: float) -> float:
+    return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+
+def standard_deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation (n - 1); 0.0 for fewer than two values."""
+    if len(values) < 2:
+        return 0.0
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))

@@ -1,0 +1,93 @@
+"""Verdicts, trajectories, and the comparison of two trajectories down to a witness."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterator, Sequence
+
+
+class Verdict(enum.Enum):
+    """What trials of one plan show."""
+
+    AGREES = "AGREES"
+    DIVERGES = "DIVERGES"
+    BROKEN = "BROKEN"
+    UNSURE = "UNSURE"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A moment of a trial with the digest of every tensor recorded there.
+
+    `key` orders and names the moment: kind, model, fit call, epoch, step. `tensors` holds
+    (path, digest) in the order of the model's layers.
+    """
+
+    kind: str
+    model: str
+    fit: int
+    epoch: int
+    step: int
+    tensors: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> tuple[str, str, int, int, int]:
+        return (self.kind, self.model, self.fit, self.epoch, self.step)
+
+    @property
+    def label(self) -> str:
+        """In words: ``init``, ``epoch 3``, ``step 17``, or the user's own name."""
+        if self.kind == "init":
+            return "init"
+        if self.kind == "epoch":
+            return f"epoch {self.epoch}" if self.fit <= 1 else f"fit {self.fit}, epoch {self.epoch}"
+        return f"step {self.step}" if self.kind == "step" else self.model
+
+
+@dataclasses.dataclass(frozen=True)
+class Witness:
+    """The first checkpoint and tensor at which two trials differ.
+
+    `other` is the second trial's checkpoint: None when that trial had ended. A difference in the
+    moments themselves (another model, epoch or step came next) has no tensor.
+    """
+
+    index: int
+    checkpoint: Checkpoint
+    other: Checkpoint | None
+    tensor: str
+    differing: int
+
+
+def compare_checkpoints(index: int, a: Checkpoint, b: Checkpoint) -> Witness | None:
+    """The witness at this place of two trajectories, or None when all bits agree."""
+    if a.key != b.key or [p for p, _ in a.tensors] != [p for p, _ in b.tensors]:
+        return Witness(index, a, b, "", len(a.tensors))
+    differing = [p for (p, da), (_, db) in zip(a.tensors, b.tensors, strict=True) if da != db]
+    return Witness(index, a, b, differing[0], len(differing)) if differing else None
+
+
+def compare(
+    a: Sequence[Checkpoint], b: Sequence[Checkpoint], *, start: int = 0, ended: bool = True
+) -> Witness | None:
+    """The first difference from place `start` on.
+
+    With `ended`, both trials are over, so that a trajectory which is longer than the other differs
+    at its first extra checkpoint; without, only the common part is compared.
+    """
+    for index, (one, other) in enumerate(
+        zip(_from(a, start), _from(b, start), strict=False), start=start
+    ):
+        if witness := compare_checkpoints(index, one, other):
+            return witness
+    if ended and len(a) != len(b):
+        index = min(len(a), len(b))
+        longer = a if len(a) > len(b) else b
+        return Witness(index, longer[index], None, "", len(longer[index].tensors))
+    return None
+
+
+def _from(checkpoints: Sequence[Checkpoint], start: int) -> Iterator[Checkpoint]:
+    for index in range(start, len(checkpoints)):
+        yield checkpoints[index]
