@@ -38,7 +38,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Common shape of all records: immutable, keyword-only, compared by value."""
 
 
-class Subject(Base, frozen=True):
+class Subject(Base, frozen=True, kw_only=True):
     """The user's script, and how it is started."""
 
     script: str
@@ -51,7 +51,7 @@ class Subject(Base, frozen=True):
     """Of the script's bytes when the diagnosis began."""
 
 
-class Environment(Base, frozen=True):
+class Environment(Base, frozen=True, kw_only=True):
     """The machine and the packages the trials ran with."""
 
     python: str
@@ -63,14 +63,14 @@ class Environment(Base, frozen=True):
     packages: dict[str, str] = {}
 
 
-class SourceLine(Base, frozen=True):
+class SourceLine(Base, frozen=True, kw_only=True):
     """One line of the user's code, kept so that the report needs no file but the record."""
 
     number: int
     text: str
 
 
-class Site(Base, frozen=True):
+class Site(Base, frozen=True, kw_only=True):
     """A place in the user's code."""
 
     file: str
@@ -85,7 +85,7 @@ class Site(Base, frozen=True):
     """How often it was seen in one trial."""
 
 
-class Divergence(Base, frozen=True):
+class Divergence(Base, frozen=True, kw_only=True):
     """Where two trials of the same plan first differ."""
 
     checkpoint: Literal["init", "batch", "step", "epoch", "user"]
@@ -100,7 +100,7 @@ class Divergence(Base, frozen=True):
     max_abs: float | None = None
     max_rel: float | None = None
     max_ulp: int | None = None
-    """Distances over the tensor's elements; None when the values were not kept or can't be compared."""
+    """Over the tensor's elements; None when the values were not kept or can't be compared."""
     trials: tuple[str, ...] = ()
     """The two trials that part here."""
     tensors_differing: int = 1
@@ -108,7 +108,7 @@ class Divergence(Base, frozen=True):
     """How many of the checkpoint's tensors differ, and how many there are."""
 
 
-class Spread(Base, frozen=True):
+class Spread(Base, frozen=True, kw_only=True):
     """Spread of one final metric over trials."""
 
     sd: float
@@ -116,7 +116,7 @@ class Spread(Base, frozen=True):
     max: float
 
 
-class Cause(Base, frozen=True):
+class Cause(Base, frozen=True, kw_only=True):
     """A factor that breaks reproducibility, with its proof."""
 
     factor: str
@@ -138,7 +138,7 @@ class Cause(Base, frozen=True):
     """What it is, in a sentence or two."""
 
 
-class Sensitivity(Base, frozen=True):
+class Sensitivity(Base, frozen=True, kw_only=True):
     """A factor that shifts the result, the same way in every run."""
 
     factor: str
@@ -146,7 +146,7 @@ class Sensitivity(Base, frozen=True):
     explanation: str = ""
 
 
-class Cleared(Base, frozen=True):
+class Cleared(Base, frozen=True, kw_only=True):
     """A factor that was tested and does not break reproducibility."""
 
     factor: str
@@ -154,14 +154,14 @@ class Cleared(Base, frozen=True):
     trials: tuple[str, ...] = ()
 
 
-class NotTested(Base, frozen=True):
+class NotTested(Base, frozen=True, kw_only=True):
     """A factor that could not be tested, and why."""
 
     factor: str
     why: str
 
 
-class Prescription(Base, frozen=True):
+class Prescription(Base, frozen=True, kw_only=True):
     """The smallest change found that makes the subject reproducible."""
 
     snippet: str
@@ -174,7 +174,7 @@ class Prescription(Base, frozen=True):
     verified: bool = False
 
 
-class Confidence(Base, frozen=True):
+class Confidence(Base, frozen=True, kw_only=True):
     """What the agreeing trials allow to say."""
 
     agreeing_trials: int
@@ -183,7 +183,7 @@ class Confidence(Base, frozen=True):
     level: float
 
 
-class Trial(Base, frozen=True):
+class Trial(Base, frozen=True, kw_only=True):
     """One run of the subject in a fresh process."""
 
     id: str
@@ -206,7 +206,7 @@ class Trial(Base, frozen=True):
     """How its working folder was made: ``overlay``, ``copy`` or ``in-place``."""
 
 
-class QuestionRecord(Base, frozen=True):
+class QuestionRecord(Base, frozen=True, kw_only=True):
     """One question of the search with its answer, in the order asked."""
 
     text: str
@@ -218,7 +218,7 @@ class QuestionRecord(Base, frozen=True):
     """What it showed or ruled out, in a few words."""
 
 
-class Differences(Base, frozen=True):
+class Differences(Base, frozen=True, kw_only=True):
     """How far two diverging trials are apart, tensor by tensor and checkpoint by checkpoint.
 
     The three matrices have shape (tensors, checkpoints). A cell is 0 where the bits are equal,
@@ -238,7 +238,7 @@ class Differences(Base, frozen=True):
     """What was left out, and why."""
 
 
-class Cost(Base, frozen=True):
+class Cost(Base, frozen=True, kw_only=True):
     """What the diagnosis took."""
 
     trials: int
@@ -247,7 +247,7 @@ class Cost(Base, frozen=True):
     single_run_seconds: float
 
 
-class Failure(Base, frozen=True):
+class Failure(Base, frozen=True, kw_only=True):
     """Why the subject could not be diagnosed."""
 
     slug: str
@@ -255,7 +255,7 @@ class Failure(Base, frozen=True):
     traceback: str = ""
 
 
-class Diagnosis(Base, frozen=True):
+class Diagnosis(Base, frozen=True, kw_only=True):
     """The whole record: everything a report can show."""
 
     schema: int = SCHEMA
