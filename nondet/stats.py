@@ -46,6 +46,31 @@ def _binomial_cdf(k: int, n: int, p: float) -> float:
     return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
 
 
+def evidence_ratio(divergences: int, comparisons: int, agreeing: int) -> float:
+    """How much better "the pin holds it" explains what was seen than "the pin does nothing".
+
+    Without the pin, `divergences` of `comparisons` differed; with it, none of `agreeing`. The
+    Bayes factor of a rate that the pin brings to zero against one rate for both, with a uniform
+    prior on the rate: ``B(d + 1, n - d + 1) / B(d + 1, n - d + k + 1)``.
+    """
+    d, n, k = divergences, comparisons, agreeing
+    if not 0 <= d <= n or k < 0:
+        raise ValueError(f"{d} divergences of {n} comparisons, {k} agreeing: can't be")
+    return math.exp(_log_beta(d + 1, n - d + 1) - _log_beta(d + 1, n - d + k + 1))
+
+
+def agreeing_needed(divergences: int, comparisons: int, ratio: float) -> int:
+    """The smallest number of agreeing comparisons that brings `evidence_ratio` to `ratio`."""
+    k = 0
+    while evidence_ratio(divergences, comparisons, k) < ratio:
+        k += 1
+    return k
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
 def standard_deviation(values: Sequence[float]) -> float:
     """Sample standard deviation (n - 1); 0.0 for fewer than two values."""
     if len(values) < 2:

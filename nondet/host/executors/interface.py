@@ -6,6 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Protocol
 
+from nondet.host.errors import UsageError
+
+
+class ExecutorError(UsageError):
+    """Trials can't be run as asked: a folder, mount or program that the system refuses."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
@@ -40,6 +46,8 @@ class Ended:
     leftovers: Path | None = None
     stopped: str = ""
     """Why it was stopped, when it was."""
+    left_running: int = 0
+    """Processes still alive after the trial's main one had ended; they were killed."""
 
 
 class Running(Protocol):
@@ -48,8 +56,11 @@ class Running(Protocol):
     def poll(self) -> Ended | None:
         """How it ended, or None while it runs. Cheap; called many times a second."""
 
-    def stop(self, reason: str) -> None:
-        """End the process and every descendant, soon; `poll` then reports it."""
+    def stop(self, reason: str, grace: float = 0.3) -> None:
+        """End the process and every descendant, soon; `poll` then reports it.
+
+        `grace`: seconds between SIGTERM and SIGKILL.
+        """
 
 
 class Executor(Protocol):
@@ -59,6 +70,11 @@ class Executor(Protocol):
     """``overlay``, ``copy`` or ``in-place``."""
     runtime: Path
     """The output folder as the guest sees it while a trial runs."""
+    warning: str
+    """What the isolation in force can't keep apart, in one line; empty when nothing."""
+
+    def map_path(self, trial: str, path: Path) -> Path:
+        """A path in the user's folders as that trial sees it."""
 
     def start(self, launch: Launch) -> Running: ...
 

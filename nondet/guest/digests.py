@@ -1,0 +1,75 @@
+"""Exact fingerprints of arrays, and the store of the values behind them."""
+
+import hashlib
+import os
+
+
+def contiguous(array):
+    """The same values in C order, of the same shape (`ascontiguousarray` would lose 0-d)."""
+    return array if array.flags["C_CONTIGUOUS"] else array.copy(order="C")
+
+
+def raw_bytes(array):
+    """The array's bits as a flat buffer of bytes, without a copy where it is in C order.
+
+    Through uint8, since the buffer protocol knows no bfloat16 and no float8.
+    """
+    import numpy
+
+    flat = contiguous(array).reshape(-1)
+    return flat.view(numpy.uint8) if flat.size else b""
+
+
+class Digester(object):
+    """Digests of shape, dtype and bits with one algorithm: ``sha256`` or ``xxh3_128``."""
+
+    def __init__(self, algorithm):
+        self.algorithm = algorithm
+        if algorithm == "xxh3_128":
+            import xxhash
+
+            self.new = xxhash.xxh3_128
+        elif algorithm == "sha256":
+            self.new = hashlib.sha256
+        else:
+            raise ValueError("digest %r: expected sha256 or xxh3_128" % algorithm)
+
+    def digest(self, array):
+        """Hex digest. Raises TypeError for object arrays, whose bits are addresses."""
+        if array.dtype.hasobject:
+            raise TypeError("an array of Python objects has no bits to compare")
+        head = "%s|%s|%s|" % (array.dtype.name, array.dtype.byteorder, array.shape)
+        state = self.new(head.encode("ascii"))
+        state.update(raw_bytes(array))
+        return state.hexdigest()
+
+
+class Values(object):
+    """Content-addressed store: one file of raw bytes a digest, shared by all trials.
+
+    `limit` bounds the bytes that this trial adds; what comes later is counted, not kept.
+    """
+
+    def __init__(self, folder, limit):
+        self.folder = folder
+        self.left = limit
+        self.omitted = 0
+
+    def keep(self, digest, array):
+        path = os.path.join(self.folder, digest)
+        if os.path.exists(path):
+            return
+        if array.nbytes > self.left:
+            self.omitted += 1
+            return
+        self.left -= array.nbytes
+        # Written beside and renamed: a trial may be killed at any moment, and another may be
+        # writing the same digest.
+        beside = "%s.%d" % (path, os.getpid())
+        try:
+            with open(beside, "wb") as file:
+                file.write(raw_bytes(array))
+            os.replace(beside, path)
+        except OSError:
+            self.omitted += 1
+            self.left = 0

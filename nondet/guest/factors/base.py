@@ -1,0 +1,74 @@
+"""What a factor is: one source (or consumer) of nondeterminism that can be held or let go."""
+
+from __future__ import annotations
+
+
+class Factor(object):
+    """A factor's texts, and what it does in each arm.
+
+    The host reads `name`, the texts, `environment` and `unavailable`; the guest calls `install`.
+    `acts` says when the pin must be in force: ``before-start`` (environment of the process),
+    ``before-import`` or ``after-import`` of the module it concerns, or ``host`` (working folder).
+    """
+
+    name: str = ""
+    group: str = ""
+    title: str = ""
+    """A few words: ``Python's random module``."""
+    explanation: str = ""
+    """What it is and why it varies, in a sentence or two."""
+    acts: str = "after-import"
+    pin: str = "faithful"
+    observable = True
+    """Whether a trial can see the subject use it; what can't be seen counts as in use."""
+    framework: str | None = None
+    """Name of the module without which this factor can't act; None when there is no such."""
+    consumer = False
+    """True for what consumes randomness: it carries a difference and is not its source."""
+    instead: tuple[str, ...] = ()
+    """Factors whose pin may hold the same difference: asked about as alternatives."""
+    advice: str = ""
+    """What to change, in the terms of Keras 3 on TensorFlow."""
+    fix: str = ""
+    """Code to copy; empty when the launch line is the fix."""
+    launch: tuple[tuple[str, str], ...] = ()
+    """Environment of the launch line, as (name, value)."""
+    reseeds = False
+    """Whether `keras.utils.set_random_seed` holds it."""
+
+    def environment(self, arm: str, number: int) -> dict[str, str | None]:
+        """Changes to the trial's environment: name to value, or to None to unset it.
+
+        `number` is an integer that is the same in every trial (pinned) or another (varied).
+        """
+        return {}
+
+    def unavailable(self, machine: dict[str, object]) -> str:
+        """Why this factor can't act here, or an empty string. `machine`: dict with ``gpus``,
+        ``cores``, ``tensorflow``, ``keras`` (versions or None) and ``environ``."""
+        return ""
+
+    def recognises(self, filename: str, frame: object) -> bool:
+        """For consumers: whether this frame of a library, on the way to a draw, is theirs."""
+        return False
+
+    def install(self, session: object, arm: str) -> None:
+        """Inside the subject's process, before its first line runs."""
+
+
+def replace(owner, name, make):
+    """Set ``owner.name = make(original)``, dressed as the original; nothing when it is missing."""
+    import functools
+
+    original = getattr(owner, name, None)
+    if original is None:
+        return None
+    made = make(original)
+    try:
+        functools.update_wrapper(made, original)
+    except (AttributeError, TypeError):
+        made.__name__ = name
+    # AutoGraph leaves what bears this mark alone: it would try to convert our source otherwise.
+    made.autograph_info__ = {}
+    setattr(owner, name, made)
+    return original

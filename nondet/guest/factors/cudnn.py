@@ -1,0 +1,37 @@
+"""cuDNN's and cuBLAS' choice among algorithms on a GPU."""
+
+import os
+
+from .base import Factor
+
+
+class Cudnn(Factor):
+    name = "cudnn"
+    group = "kernels"
+    title = "cuDNN's and cuBLAS' algorithms"
+    explanation = (
+        "On a GPU, convolutions and matrix products may run by another algorithm from run to run, "
+        "chosen by timing, and some algorithms add up in any order."
+    )
+    acts = "before-start"
+    observable = False
+    advice = (
+        "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
+        "includes them."
+    )
+    launch = (("TF_CUDNN_DETERMINISTIC", "1"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"))
+
+    def environment(self, arm, number):
+        # Not TF_CUDNN_USE_AUTOTUNE=0 as well: it counteracts the first (tensorflow PR#24747).
+        return dict(self.launch) if arm == "pinned" else {}
+
+    def unavailable(self, machine):
+        return "" if machine.get("gpus") else "this machine has no GPU that NVML can see"
+
+    def install(self, session, arm):
+        if arm == "pinned":
+            seen = [[name, os.environ.get(name)] for name, _ in self.launch]
+            session.read_back(self.name, [list(pair) for pair in self.launch], seen)
+
+
+FACTOR = Cudnn()

@@ -1,0 +1,34 @@
+"""GPU or CPU."""
+
+import os
+
+from .base import Factor
+
+
+class Device(Factor):
+    name = "device"
+    group = "kernels"
+    title = "GPU or CPU"
+    explanation = "GPU kernels may add up in another order from run to run; CPU kernels rarely do."
+    acts = "before-start"
+    observable = False
+    pin = "ablating"
+    advice = "Running on the CPU tells where the difference arises; it is a costly cure."
+    launch = (("CUDA_VISIBLE_DEVICES", "-1"),)
+
+    def environment(self, arm, number):
+        return {"CUDA_VISIBLE_DEVICES": "-1"} if arm == "pinned" else {}
+
+    def unavailable(self, machine):
+        if not machine.get("gpus"):
+            return "this machine has no GPU that NVML can see"
+        if machine.get("environ", {}).get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+            return "CUDA_VISIBLE_DEVICES already hides every GPU"
+        return ""
+
+    def install(self, session, arm):
+        if arm == "pinned":
+            session.read_back(self.name, "-1", os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+FACTOR = Device()

@@ -1,0 +1,77 @@
+"""Dropout in all its places: its own layers, recurrent cells, attention."""
+
+import sys
+
+from .base import Factor, replace
+
+LAYERS = ("dropout", "alpha_dropout", "gaussian_dropout", "spatial_dropout")
+HOLDERS = ("/keras/src/layers/rnn/", "/keras/src/layers/attention/")
+
+
+class Dropout(Factor):
+    name = "dropout"
+    group = "consumers"
+    title = "Dropout"
+    explanation = "Dropout layers draw a random mask for every batch, from a seed of their own."
+    consumer = True
+    advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
+    fix = "keras.layers.Dropout(0.5, seed=42)"
+
+    def recognises(self, filename, frame):
+        base = filename.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        if "/keras/src/layers/regularization/" in filename:
+            return base in LAYERS
+        if any(holder in filename for holder in HOLDERS) and frame.f_code.co_name == "__init__":
+            # These make a seed generator whether or not they drop anything.
+            values = frame.f_locals
+            return bool(values.get("dropout") or values.get("recurrent_dropout"))
+        return False
+
+    def install(self, session, arm):
+        if arm == "free":
+            return
+        if arm == "ablated":
+            for backend in ("tensorflow", "jax", "torch"):
+                session.on_import("keras.src.backend.%s.random" % backend, self.switch_off)
+        session.on_import(
+            "keras.src.random.seed_generator", lambda m: self.hold(session, arm, m)
+        )  # fmt: skip
+
+    def hold(self, session, arm, module):
+        """Masks from a fixed seed, for each generator that a dropping layer makes."""
+
+        def make(original):
+            def wrapper(generator, *args, **kwargs):
+                original(generator, *args, **kwargs)
+                if self.made_by_dropout(sys._getframe(1)):
+                    seed = session.seed(self.name, "pinned" if arm == "ablated" else arm)
+                    generator.state.assign([seed, 0])
+
+            return wrapper
+
+        replace(module.SeedGenerator, "__init__", make)
+        held = hasattr(module.SeedGenerator.__init__, "autograph_info__")
+        session.read_back(self.name, True, held)
+
+    def made_by_dropout(self, frame):
+        for _ in range(6):
+            if frame is None:
+                return False
+            if self.recognises(frame.f_code.co_filename.replace("\\", "/"), frame):
+                return True
+            frame = frame.f_back
+        return False
+
+    def switch_off(self, module):
+        """Ablating: nothing is dropped."""
+
+        def make(original):
+            def wrapper(inputs, rate, *args, **kwargs):
+                return inputs
+
+            return wrapper
+
+        replace(module, "dropout", make)
+
+
+FACTOR = Dropout()

@@ -1,0 +1,21 @@
+"""Files that a former run left in the working folder."""
+
+from .base import Factor
+
+
+class Leftovers(Factor):
+    name = "leftovers"
+    group = "order"
+    title = "Files left by the former run"
+    explanation = (
+        "The script writes files into its working folder and finds them there the next time, for "
+        "example a checkpoint from which the second run goes on."
+    )
+    acts = "host"
+    advice = "Start from an empty folder, or delete the former run's files at the start."
+
+    # Pinned: a fresh working folder for each trial, as the host found it. Free: the folder as the
+    # trial before left it. The host makes the folder, and tells whether the subject wrote there.
+
+
+FACTOR = Leftovers()

@@ -1,0 +1,73 @@
+"""Python's own generator: the module-level functions of `random`."""
+
+from .base import Factor, replace
+
+DRAWS = (
+    "random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle",
+    "choices", "normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate",
+    "gauss", "betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes",
+)  # fmt: skip
+
+
+class PythonRandom(Factor):
+    name = "python-random"
+    group = "generators"
+    title = "Python's random module"
+    explanation = (
+        "Python's `random` starts from the operating system's entropy in every process unless it "
+        "is seeded. Keras 3 draws from it the default seed of every layer and initializer."
+    )
+    advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
+    fix = "import random\nrandom.seed(42)"
+    reseeds = True
+
+    def install(self, session, arm):
+        session.on_import("random", lambda module: self.imported(session, arm, module))
+
+    def imported(self, session, arm, module):
+        state = {"seeded": False}
+        held = arm in ("pinned", "varied")
+        if held:
+            self.hold(session, arm, module)
+
+        def draw(name):
+            def make(original):
+                def wrapper(*args, **kwargs):
+                    session.saw(self.name, "random." + name, not state["seeded"])
+                    return original(*args, **kwargs)
+
+                return wrapper
+
+            return make
+
+        def seed(original):
+            def wrapper(a=None, *args, **kwargs):
+                state["seeded"] = a is not None
+                if a is None and held:
+                    a = session.seed(self.name, arm)
+                return original(a, *args, **kwargs)
+
+            return wrapper
+
+        def setstate(original):
+            def wrapper(value):
+                state["seeded"] = True
+                return original(value)
+
+            return wrapper
+
+        for name in DRAWS:
+            replace(module, name, draw(name))
+        replace(module, "seed", seed)
+        replace(module, "setstate", setstate)
+
+    def hold(self, session, arm, module):
+        seed = session.seed(self.name, arm)
+        module.seed(seed)
+        expected = module.Random(seed).random()
+        state = module.getstate()
+        session.read_back(self.name, expected, module.random())
+        module.setstate(state)
+
+
+FACTOR = PythonRandom()

@@ -1,0 +1,69 @@
+"""Calls back right after a module was imported, before its importer goes on."""
+
+import sys
+
+
+class PostImport(object):
+    """A finder that finds nothing itself: it lets the others find, and listens to the loader.
+
+    Not derived from `importlib.abc.MetaPathFinder`: importing that pulls in `random`.
+
+    Only the one loader instance of a wanted module is touched, for the time of its execution,
+    so that `__loader__` and `__spec__` stay what they would be without us.
+    """
+
+    def __init__(self, failed):
+        self.failed = failed
+        self.wanted = {}
+        self.searching = set()
+
+    def on_import(self, name, callback):
+        """Call ``callback(module)`` once `name` is imported: now, when it already is."""
+        module = sys.modules.get(name)
+        if module is not None:
+            self._call(callback, module)
+        else:
+            self.wanted.setdefault(name, []).append(callback)
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.wanted or name in self.searching:
+            return None
+        self.searching.add(name)
+        try:
+            spec = self._others(name, path, target)
+        finally:
+            self.searching.discard(name)
+        loader = getattr(spec, "loader", None)
+        if loader is not None and not isinstance(loader, type):
+            self._listen(name, loader)
+        return spec
+
+    def _others(self, name, path, target):
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec = find(name, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+    def _listen(self, name, loader):
+        original = loader.exec_module
+
+        def exec_module(module):
+            del loader.exec_module
+            original(module)
+            for callback in self.wanted.pop(name, ()):
+                self._call(callback, sys.modules.get(name, module))
+
+        try:
+            loader.exec_module = exec_module
+        except AttributeError as error:
+            self.failed("listening to the import of " + name, error)
+
+    def _call(self, callback, module):
+        try:
+            callback(module)
+        except Exception as error:
+            self.failed("after the import of " + module.__name__, error)

@@ -1,0 +1,147 @@
+"""Where the recorder hangs in Keras 3 and TensorFlow."""
+
+import functools
+import sys
+import threading
+
+from .keras_recorder import within_fit
+
+
+def install(session, recorder, guarded):
+    """Patch classes, each right after its module was imported."""
+    fit_code = set()
+
+    def models(module):
+        original = module.Model.__new__
+
+        @functools.wraps(original)
+        def __new__(cls, *args, **kwargs):
+            made = original(cls, *args, **kwargs)
+            guarded("a new model", recorder.models.add, made)
+            return made
+
+        module.Model.__new__ = staticmethod(__new__)
+
+    def trainers(module):
+        for owner in vars(module).values():
+            fit = vars(owner).get("fit") if isinstance(owner, type) else None
+            while fit is not None:
+                if hasattr(fit, "__code__"):
+                    fit_code.add(fit.__code__)
+                fit = getattr(fit, "__wrapped__", None)
+
+    def callbacks(module):
+        wrap_callbacks(module.CallbackList, recorder, guarded)
+
+    def optimizers(module):
+        wrap_optimizer(module.BaseOptimizer, recorder, guarded, fit_code)
+
+    def functions(module):
+        wrap_function(module.Function, recorder, guarded, fit_code)
+
+    for name in ("tensorflow", "keras", "torch", "jax"):
+        session.on_import(name, lambda module: framework(session, module))
+    session.on_import("keras.src.models.model", models)
+    for backend in ("tensorflow", "jax", "torch"):
+        session.on_import("keras.src.backend.%s.trainer" % backend, trainers)
+    session.on_import("keras.src.callbacks.callback_list", callbacks)
+    session.on_import("keras.src.optimizers.base_optimizer", optimizers)
+    session.on_import(
+        "tensorflow.python.eager.polymorphic_function.polymorphic_function", functions
+    )
+
+
+def framework(session, module):
+    version = str(getattr(module, "__version__", ""))
+    session.events.emit("framework", name=module.__name__, version=version)
+
+
+def wrap_callbacks(owner, recorder, guarded):
+    """The user's callbacks come first: one that restores weights is part of its epoch."""
+    begin, end, batch = owner.on_train_begin, owner.on_epoch_end, owner.on_train_batch_end
+
+    @functools.wraps(begin)
+    def on_train_begin(self, logs=None):
+        begin(self, logs)
+        if getattr(self, "model", None) is not None:
+            guarded("fit begins", recorder.fit_begins, self.model)
+
+    @functools.wraps(end)
+    def on_epoch_end(self, epoch, logs=None):
+        end(self, epoch, logs)
+        if getattr(self, "model", None) is not None:
+            guarded("an epoch ends", recorder.epoch_ends, self.model, epoch, logs)
+
+    @functools.wraps(batch)
+    def on_train_batch_end(self, batch_index, logs=None):
+        batch(self, batch_index, logs)
+        if getattr(self, "model", None) is not None:
+            guarded("a step ends", recorder.fit_step_ends, self.model)
+
+    owner.on_train_begin = on_train_begin
+    owner.on_epoch_end = on_epoch_end
+    # Left alone when steps are not asked for: it is called for every batch.
+    if recorder.every_step:
+        owner.on_train_batch_end = on_train_batch_end
+
+
+def wrap_optimizer(owner, recorder, guarded, fit_code):
+    original = owner.apply
+
+    @functools.wraps(original)
+    def apply(self, grads, trainable_variables=None):
+        if within_fit(fit_code):
+            return original(self, grads, trainable_variables)
+        variables = trainable_variables
+        if variables is None:
+            variables = getattr(self, "_trainable_variables", ())
+        else:
+            variables = trainable_variables = list(variables)
+        with outside_graphs():
+            guarded("an update begins", recorder.update_begins, self, variables)
+        result = original(self, grads, trainable_variables)
+        if eager():
+            guarded("an update ends", recorder.updates_ended)
+        return result
+
+    owner.apply = apply
+
+
+def wrap_function(owner, recorder, guarded, fit_code):
+    """After the outermost call of a compiled function, updates inside it are done."""
+    original = owner.__call__
+    depth = threading.local()
+
+    @functools.wraps(original)
+    def __call__(self, *args, **kwargs):
+        level = getattr(depth, "level", 0)
+        depth.level = level + 1
+        try:
+            result = original(self, *args, **kwargs)
+        finally:
+            depth.level = level
+        if level == 0 and len(recorder.optimizers) and eager() and not within_fit(fit_code):
+            guarded("a compiled call ends", recorder.updates_ended)
+        return result
+
+    owner.__call__ = __call__
+
+
+def eager():
+    """Whether operations run at once here, so that a variable can be read."""
+    context = sys.modules.get("tensorflow.python.eager.context")
+    return context is None or context.executing_eagerly()
+
+
+class Nothing(object):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return False
+
+
+def outside_graphs():
+    """Where initial values are read although a function is being traced around us."""
+    ops = sys.modules.get("tensorflow.python.framework.ops")
+    return Nothing() if ops is None else ops.init_scope()

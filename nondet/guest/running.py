@@ -1,0 +1,89 @@
+"""Runs the script as a real ``__main__``, so that it can't tell that we are there."""
+
+import atexit
+import json
+import os
+import sys
+import traceback
+import types
+
+
+def main(plan_path):
+    with open(plan_path, "rb") as file:
+        plan = json.loads(file.read().decode("utf-8"))
+    from . import session as sessions
+
+    session = sessions.Session(plan)
+    # Registered first, so it runs last: after the user's own exit functions, and after the
+    # interpreter has waited for threads that are still training.
+    atexit.register(session.finish)
+    from . import keras_recorder, user_values
+
+    recorder = keras_recorder.install(session)
+    user_values.install(session, recorder)
+    session.start()
+    run(plan["script"], plan["args"], session, recorder)
+
+
+def run(script, args, session, recorder):
+    """Execute the script; its exceptions end the process as they would without us."""
+    sys.argv = [script] + list(args)
+    # As the interpreter does: absolute since Python 3.9, and not normalised.
+    path = os.path.join(os.getcwd(), script) if sys.version_info >= (3, 9) else script
+    sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
+    module = main_module(path)
+    sys.modules["__main__"] = module
+    try:
+        with open(script, "rb") as file:
+            source = file.read()
+        code = compile(source, path, "exec", dont_inherit=True)
+        exec(code, module.__dict__)
+    except SystemExit:
+        recorder.close()
+        raise
+    except BaseException as error:
+        crashed(error, session, recorder)
+    else:
+        recorder.close()
+
+
+def main_module(path):
+    """What the interpreter itself would put in ``sys.modules['__main__']``."""
+    from importlib.machinery import SourceFileLoader
+
+    module = types.ModuleType("__main__")
+    module.__dict__.update(
+        __file__=path,
+        __cached__=None,
+        __loader__=SourceFileLoader("__main__", path),
+        __builtins__=sys.modules["builtins"],
+    )
+    if sys.version_info < (3, 14):
+        module.__dict__["__annotations__"] = {}
+    return module
+
+
+def crashed(error, session, recorder):
+    """Report an uncaught exception, then print and exit just as the interpreter does."""
+    recorder.close()
+    kind, trace = type(error), without_guest(error.__traceback__)
+    text = "".join(traceback.format_exception(kind, error, trace))
+    session.events.emit("crashed", kind=kind.__name__, message=str(error), traceback=text[-20000:])
+    sys.excepthook(kind, error.with_traceback(trace), trace)
+    sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+
+
+def without_guest(trace):
+    """The traceback less our own frames, at its top and wherever a hook of ours stands in it."""
+    from .evidence import GUEST
+
+    kept = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(GUEST):
+            kept.append(trace)
+        trace = trace.tb_next
+    following = None
+    for entry in reversed(kept):
+        entry.tb_next = following
+        following = entry
+    return following

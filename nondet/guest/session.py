@@ -1,0 +1,109 @@
+"""One trial inside the subject's process: its plan, events, streams and pins."""
+
+import hashlib
+import os
+import sys
+import traceback
+
+from . import events, evidence, hooks
+from .factors import REGISTRY
+
+
+class Session(object):
+    """What factors and the recorder are handed."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.arms = plan["arms"]
+        self.events = events.Events(plan["events"])
+        self.hooks = hooks.PostImport(self.failed)
+        marks = [(f.name, f.recognises) for f in REGISTRY if f.consumer]
+        self.sightings = evidence.Sightings(
+            self.events.emit, plan["folders"], marks, library_folders()
+        )
+        self.counters = {}
+        self.first_checkpoint = []
+        self.at_end = []
+
+    def start(self):
+        """Apply the plan's pins and begin to listen. Hooks go in front of every other finder."""
+        sys.meta_path.insert(0, self.hooks)
+        self.events.emit(
+            "started",
+            trial=self.plan["trial"],
+            plan=self.plan["hash"],
+            pid=os.getpid(),
+            python=sys.version.split()[0],
+        )
+        for factor in REGISTRY:
+            arm = self.arms.get(factor.name, "free")
+            try:
+                factor.install(self, arm)
+            except Exception as error:
+                self.failed("installing " + factor.name, error)
+
+    def on_import(self, name, callback):
+        self.hooks.on_import(name, callback)
+
+    def number(self, stream, bits=31):
+        """Next integer of a named stream: a function of the plan's seed, the name and the count.
+
+        Below ``2 ** bits``. Not from `random`, whose state belongs to the subject.
+        """
+        count = self.counters.get(stream, 0)
+        self.counters[stream] = count + 1
+        text = "%s/%s/%s" % (self.plan["seed"], stream, count)
+        value, block = 0, 0
+        while block * 256 < bits:
+            digest = hashlib.sha256(("%s/%d" % (text, block)).encode("utf-8")).digest()
+            value |= int.from_bytes(digest, "big") << (256 * block)
+            block += 1
+        return value & ((1 << bits) - 1)
+
+    def seed(self, factor, arm):
+        """A seed for the pinned or varied arm of `factor`: the same, or another in every trial."""
+        stream = factor if arm == "pinned" else "%s/%s" % (factor, self.plan["trial"])
+        return self.number("seed/" + stream)
+
+    def saw(self, factor, detail, unseeded, depth=1):
+        try:
+            self.sightings.saw(factor, detail, unseeded, depth + 1)
+        except Exception as error:
+            self.failed("noting " + factor, error)
+
+    def read_back(self, factor, expected, seen):
+        """Report that a pin took: `seen` was read from the process, not from the plan."""
+        self.events.emit(
+            "pin", factor=factor, expected=expected, seen=seen, ok=bool(expected == seen)
+        )
+
+    def failed(self, where, error):
+        """An error of ours is reported, and never reaches the subject."""
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.events.emit("guest-error", where=where, error=str(error), traceback=text[-4000:])
+
+    def finish(self):
+        for callback in self.at_end:
+            try:
+                callback()
+            except Exception as error:
+                self.failed("at the end", error)
+        self.events.emit("finished", sightings=self.sightings.summary())
+
+
+def library_folders():
+    """Folders of the interpreter: frames in them are nobody's own code."""
+    import sysconfig
+
+    found = {sys.prefix, sys.base_prefix}
+    for name in ("stdlib", "platstdlib", "purelib", "platlib"):
+        path = sysconfig.get_paths().get(name)
+        if path:
+            found.add(path)
+    keep = []
+    for path in found:
+        real = os.path.join(os.path.realpath(path), "")
+        # A prefix such as /usr holds people's own folders as well; its lib folders are listed.
+        if real.count(os.sep) > 2:
+            keep.append(real)
+    return keep

@@ -1,0 +1,254 @@
+"""From what the search found and the trials recorded to the record of the diagnosis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nondet import record, stats
+from nondet.guest.factors import by_name
+from nondet.host import differences, evidence
+from nondet.host.events import Sighting
+from nondet.host.laboratory import Laboratory
+from nondet.host.trials import Trial
+from nondet.search.questions import Finding, Guilt
+from nondet.verdict import Witness
+
+CONTEXT = 3
+MOST_SITES = 5
+MOST_CELLS = 2_000_000
+"""Cells of the layer x checkpoint matrix; more checkpoints than fit are thinned."""
+
+
+class Assembly:
+    """Reads trials of one laboratory; makes the parts of its record."""
+
+    def __init__(self, laboratory: Laboratory, finding: Finding) -> None:
+        self.laboratory = laboratory
+        self.finding = finding
+        self.subject = laboratory.settings.subject
+        self.store = laboratory.settings.output / "values"
+        self.by_id = {trial.id: trial for trial in laboratory.trials}
+
+    # -- where trials part
+
+    def parting(self, ids: Sequence[str]) -> record.Divergence | None:
+        """The earliest place where one of these trials leaves the plan's first one."""
+        parted = [self.by_id[i] for i in ids if self.by_id[i].witness is not None]
+        if not parted:
+            return None
+        trial = min(parted, key=lambda t: t.witness.index if t.witness else 0)
+        reference = self.laboratory.of_plan(trial.held)[0]
+        return self._divergence(reference, trial)
+
+    def _divergence(self, reference: Trial, trial: Trial) -> record.Divergence | None:
+        witness = trial.witness
+        if witness is None:
+            return None
+        checkpoint = witness.checkpoint
+        distance = self._distance(reference, witness)
+        kinds = {"init": "initial-weights", "user": "value"}
+        return record.Divergence(
+            checkpoint=checkpoint.kind,  # type: ignore[arg-type]
+            model=checkpoint.model,
+            epoch=checkpoint.epoch,
+            step=checkpoint.step,
+            tensor=witness.tensor,
+            kind=kinds.get(checkpoint.kind, "weights"),  # type: ignore[arg-type]
+            max_abs=distance[0],
+            max_rel=distance[1],
+            max_ulp=distance[2],
+            trials=(reference.id, trial.id),
+            tensors_differing=witness.differing,
+            tensors=len(checkpoint.tensors),
+        )
+
+    def _distance(self, trial: Trial, witness: Witness) -> differences.Distance:
+        if witness.other is None or not witness.tensor:
+            return differences.NOTHING
+        one = dict(witness.checkpoint.tensors)[witness.tensor]
+        other = dict(witness.other.tensors)[witness.tensor]
+        dtype = trial.dtypes().get(witness.tensor, "")
+        return differences.distance(self.store, one, other, dtype)
+
+    def matrices(self, ids: Sequence[str]) -> tuple[record.Differences, ...]:
+        """How far the first two of these trials that part are apart, for each model."""
+        trials = [self.by_id[i] for i in ids]
+        parted = [t for t in trials if t.witness is not None]
+        if not parted:
+            return ()
+        reference = self.laboratory.of_plan(parted[0].held)[0]
+        models = dict.fromkeys(c.model for c in reference.checkpoints if c.kind != "user")
+        found = (self._matrix(model, reference, parted[0]) for model in models)
+        return tuple(matrix for matrix in found if matrix is not None)
+
+    def _matrix(self, model: str, one: Trial, other: Trial) -> record.Differences | None:
+        pairs = [
+            (a, b)
+            for a, b in zip(one.checkpoints, other.checkpoints, strict=False)
+            if a.model == model and a.key == b.key and len(a.tensors) == len(b.tensors)
+        ]
+        if not pairs:
+            return None
+        tensors = [path for path, _ in pairs[0][0].tensors]
+        pairs = [p for p in pairs if [path for path, _ in p[0].tensors] == tensors]
+        most = max(1, MOST_CELLS // max(1, len(tensors)))
+        stride = -(-len(pairs) // most)
+        note = f"every {stride}th checkpoint is shown" if stride > 1 else ""
+        pairs = pairs[::stride]
+        dtypes = one.dtypes()
+        rows = [
+            [
+                (
+                    a.tensors[i][1] != b.tensors[i][1],
+                    *differences.distance(
+                        self.store, a.tensors[i][1], b.tensors[i][1], dtypes.get(path, "")
+                    ),
+                )
+                for a, b in pairs
+            ]
+            for i, path in enumerate(tensors)
+        ]
+        return record.Differences(
+            trials=(one.id, other.id),
+            model=model,
+            tensors=tuple(tensors),
+            checkpoints=tuple(a.label for a, _ in pairs),
+            differs=tuple(tuple(cell[0] for cell in row) for row in rows),
+            max_abs=tuple(tuple(cell[1] for cell in row) for row in rows),
+            max_rel=tuple(tuple(cell[2] for cell in row) for row in rows),
+            max_ulp=tuple(tuple(cell[3] for cell in row) for row in rows),
+            note=note,
+        )
+
+    # -- causes
+
+    def causes(self) -> tuple[record.Cause, ...]:
+        return tuple(self._cause(guilt) for guilt in self.finding.guilty)
+
+    def _cause(self, guilt: Guilt) -> record.Cause:
+        factor = by_name(guilt.factor)
+        seen = evidence.sightings_of(guilt.factor, self.laboratory.trials)
+        sites = self.sites(guilt.factor, seen)
+        consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
+        launch = " ".join(f"{name}={value}" for name, value in factor.launch)
+        return record.Cause(
+            factor=guilt.factor,
+            title=factor.title,
+            explanation=factor.explanation,
+            consumers=tuple(consumers),
+            sites=sites,
+            first_divergence=self.parting(guilt.parting),
+            pin="ablating" if guilt.arm == "ablated" else factor.pin,  # type: ignore[arg-type]
+            trials=guilt.parting,
+            agreeing=guilt.agreeing,
+            advice=factor.advice,
+            fix=factor.fix or (f"{launch} python {self.subject.script}" if launch else ""),
+            spread=self._spread(guilt.parting),
+        )
+
+    def sites(self, factor: str, seen: Iterable[Sighting]) -> tuple[record.Site, ...]:
+        """Lines of the user's code behind a factor, each once, in the order first seen."""
+        if factor == "hash-seed":
+            lines = self.subject.description.hash_lines
+            found = [(str(self.subject.path), line, "<module>", what, 1) for line, what in lines]
+        else:
+            found = [
+                (s.site.file, s.site.line, s.site.function, s.detail, s.count)
+                for s in seen
+                if s.site is not None
+            ]
+        made: dict[tuple[str, int], record.Site] = {}
+        for file, line, function, detail, count in found:
+            if (file, line) not in made:
+                made[(file, line)] = record.Site(
+                    file=self.shown(file),
+                    line=line,
+                    function=function,
+                    source=source_lines(Path(file), line),
+                    detail=detail,
+                    count=count,
+                )
+        return tuple(made.values())[:MOST_SITES]
+
+    def shown(self, file: str) -> str:
+        """A path relative to the subject's folder where it lies in it."""
+        path = Path(file)
+        for folder in self.subject.folders:
+            if path.is_relative_to(folder):
+                return str(path.relative_to(folder))
+        return file
+
+    def _spread(self, ids: Sequence[str]) -> dict[str, record.Spread]:
+        done = [self.by_id[i] for i in ids if self.by_id[i].outcome == "completed"]
+        if len(done) < 2:
+            return {}
+        found = {}
+        for name in done[0].metrics:
+            values = [t.metrics[name] for t in done if math.isfinite(t.metrics.get(name, math.nan))]
+            if len(values) == len(done):
+                found[name] = record.Spread(
+                    sd=stats.standard_deviation(values), min=min(values), max=max(values)
+                )
+        return found
+
+    # -- trials
+
+    def trial_records(self) -> tuple[record.Trial, ...]:
+        return tuple(self._trial(trial) for trial in self.laboratory.trials)
+
+    def _trial(self, trial: Trial) -> record.Trial:
+        plan: dict[str, record.Arm] = dict.fromkeys(self.laboratory.factors, "free")
+        plan |= trial.held
+        return record.Trial(
+            id=trial.id,
+            plan=plan,
+            outcome=trial.outcome or "killed",
+            seconds=trial.seconds,
+            checkpoints=len(trial.checkpoints),
+            question=trial.question,
+            exit_code=trial.exit_code,
+            peak_memory=trial.peak_memory,
+            metrics={k: v for k, v in trial.metrics.items() if math.isfinite(v)},
+            note=trial.note,
+            stdout_tail=trial.tail("stdout.log"),
+            stderr_tail=trial.tail("stderr.log"),
+            isolation=self.laboratory.executor.isolation,
+        )
+
+    def sensitivities(self) -> tuple[record.Sensitivity, ...]:
+        """Factors whose pin shifts the result: two plans that agree, apart by that pin alone."""
+        plans: dict[frozenset[str], list[Trial]] = {}
+        for trial in self.laboratory.completed():
+            plans.setdefault(frozenset(trial.held), []).append(trial)
+        steady = {
+            held: group
+            for held, group in plans.items()
+            if len(group) > 1 and all(t.witness is None for t in group)
+        }
+        found: dict[str, record.Sensitivity] = {}
+        for held, group in steady.items():
+            for more, others in steady.items():
+                if len(more - held) != 1 or held - more:
+                    continue
+                (factor,) = more - held
+                if group[0].checkpoints != others[0].checkpoints:
+                    found[factor] = record.Sensitivity(
+                        factor=factor,
+                        trials=tuple(t.id for t in [*group, *others]),
+                        explanation="pinning it gives another result, the same in every run",
+                    )
+        return tuple(found.values())
+
+
+def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
+    """The line with its neighbours, for the report; empty when the file can't be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    first, last = max(1, line - CONTEXT), min(len(lines), line + CONTEXT)
+    return tuple(
+        record.SourceLine(number=n, text=lines[n - 1][:400]) for n in range(first, last + 1)
+    )

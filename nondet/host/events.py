@@ -1,0 +1,151 @@
+"""The host's side of the event file: typed events, read as they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event"):
+    """One line of an event file."""
+
+
+class Started(Event, frozen=True, tag="started"):
+    trial: str
+    plan: str
+    pid: int
+    python: str
+
+
+class Framework(Event, frozen=True, tag="framework"):
+    name: str
+    version: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A line of the user's code; the file's path is absolute."""
+
+    file: str
+    line: int
+    function: str
+
+
+class Exercised(Event, frozen=True, tag="exercised"):
+    factor: str
+    detail: str
+    unseeded: bool
+    consumer: str | None
+    site: Place | None
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    factor: str
+    detail: str
+    unseeded: bool
+    consumer: str | None
+    site: Place | None
+    count: int
+
+
+class Pin(Event, frozen=True, tag="pin"):
+    factor: str
+    expected: Any
+    seen: Any
+    ok: bool
+
+
+class Layout(Event, frozen=True, tag="layout"):
+    id: int
+    model: str
+    index: int
+    tensors: list[tuple[str, str, tuple[int, ...]]]
+    """(path, dtype name, shape) in the order of the model's layers."""
+
+
+class Recorded(Event, frozen=True, tag="checkpoint"):
+    kind: Literal["init", "epoch", "step", "user"]
+    model: str
+    index: int
+    layout: int
+    fit: int
+    epoch: int
+    step: int
+    digests: list[str]
+
+
+class Metric(Event, frozen=True, tag="metric"):
+    model: str
+    fit: int
+    epoch: int
+    values: dict[str, float | str]
+
+
+class Crashed(Event, frozen=True, tag="crashed"):
+    kind: str
+    message: str
+    traceback: str
+
+
+class Finished(Event, frozen=True, tag="finished"):
+    sightings: list[Sighting]
+
+
+class ValuesOmitted(Event, frozen=True, tag="values-omitted"):
+    tensors: int
+
+
+class GuestError(Event, frozen=True, tag="guest-error"):
+    where: str
+    error: str
+    traceback: str
+
+
+AnyEvent = (
+    Started
+    | Framework
+    | Exercised
+    | Pin
+    | Layout
+    | Recorded
+    | Metric
+    | Crashed
+    | Finished
+    | ValuesOmitted
+    | GuestError
+)
+
+_DECODER = msgspec.json.Decoder(AnyEvent)
+
+
+class EventReader:
+    """Reads whole lines from a file that is still being written.
+
+    A truncated last line is normal: it is kept until its end arrives. `damaged` counts lines that
+    are no event: another process may have written into the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.rest = b""
+        self.damaged = 0
+
+    def read(self) -> list[AnyEvent]:
+        """Events that have come since the last call."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        self.offset += len(data)
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        found: list[AnyEvent] = []
+        for line in lines:
+            try:
+                found.append(_DECODER.decode(line))
+            except msgspec.DecodeError:
+                self.damaged += 1
+        return found

@@ -1,0 +1,173 @@
+"""Folders of the host's own: private scratch, copies, and what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+NOT_COPIED = frozenset({"__pycache__", ".git", "node_modules"})
+"""Large, and not what a trial works on: a copy links to them. So are virtual environments."""
+PREFIX = "nondet-"
+
+
+class Scratch:
+    """A private temporary folder: `runtime`, a room for each trial, and what trials left."""
+
+    def __init__(self, base: Path) -> None:
+        sweep(base)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        self.lock = os.open(self.path / "new-lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock(self.lock)
+        (self.path / "new-lock").rename(self.path / "lock")
+        self.runtime = self.path / "run"
+        self.rooms, self.leftovers = self.path / "rooms", self.path / "leftovers"
+        self.rooms.mkdir()
+        self.leftovers.mkdir()
+
+    def close(self) -> None:
+        remove(self.path)
+        with contextlib.suppress(OSError):
+            os.close(self.lock)
+
+
+def lock(handle: int) -> bool:
+    """Take a lock that ends with this process; False when another process has it."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def sweep(base: Path) -> None:
+    """Remove scratch folders whose host was killed before it could do so."""
+    for path in base.glob(PREFIX + "*/lock"):
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if os.fstat(handle).st_uid == os.geteuid() and lock(handle):
+                    remove(path.parent)
+            finally:
+                os.close(handle)
+
+
+def bases(folders: Sequence[Path]) -> Iterator[Path]:
+    """Where a scratch folder can be: writable, and in none of the folders."""
+    for name in dict.fromkeys((tempfile.gettempdir(), "/var/tmp", "/dev/shm")):  # noqa: S108
+        base = Path(os.path.realpath(name))
+        inside = any(base.is_relative_to(folder) for folder in folders)
+        if not inside and os.access(base, os.W_OK | os.X_OK):
+            yield base
+
+
+def outermost(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The folders without those that lie in another one, as real paths."""
+    real = dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders)
+    return tuple(
+        one for one in real if not any(one != other and one.is_relative_to(other) for other in real)
+    )
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with all in it, whatever modes a trial has set there."""
+    for root, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            if not os.path.islink(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def like(original: Path, folder: Path) -> None:
+    """Give a folder the mode, age and, where allowed, owner of another."""
+    state = original.stat()
+    with contextlib.suppress(OSError):
+        os.chown(folder, state.st_uid, state.st_gid)
+    shutil.copystat(original, folder)
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """All that is not a folder, as relative paths; bytecode left out."""
+    for root, names, files in os.walk(folder):
+        links = [name for name in names if os.path.islink(os.path.join(root, name))]
+        names[:] = [name for name in names if name != "__pycache__"]
+        for name in files + links:
+            if not name.endswith(".pyc") and name != "__pycache__":
+                yield os.path.relpath(os.path.join(root, name), folder)
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and age of each file."""
+    found = {}
+    for name in files_below(folder):
+        with contextlib.suppress(OSError):
+            state = os.lstat(folder / name)
+            found[name] = (state.st_size, state.st_mtime_ns)
+    return found
+
+
+def linked(entry: os.DirEntry[str]) -> bool:
+    """Whether a copy has a link in place of this folder."""
+    return entry.name in NOT_COPIED or os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+
+
+def measure(folders: Sequence[Path], output: Path, files: int) -> tuple[int, int]:
+    """Bytes and files that a copy takes; stops counting above that many files."""
+    size = count = 0
+    waiting = [str(folder) for folder in folders]
+    while waiting and count <= files:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path != str(output) and not linked(entry):
+                        waiting.append(entry.path)
+                else:
+                    size, count = size + entry.stat(follow_symlinks=False).st_size, count + 1
+    return size, count
+
+
+def copy_tree(source: Path, place: Path, output: Path) -> None:
+    """Copy a folder to a new place, leaving out the output folder."""
+    pairs = [(source, place)]
+    for here, there in pairs:  # grows while folders are found
+        there.mkdir(parents=True)
+        with os.scandir(here) as entries:
+            for entry in entries:
+                target = there / entry.name
+                if entry.is_symlink():
+                    target.symlink_to(redirected(entry, source, place))
+                elif entry.is_dir():
+                    if linked(entry):
+                        target.symlink_to(entry.path)
+                    elif entry.path != str(output):
+                        pairs.append((Path(entry.path), target))
+                elif entry.is_file():  # sockets and pipes have nothing to copy
+                    copy_file(entry.path, target)
+    for here, there in reversed(pairs):  # a folder's age changes until all in it is made
+        like(here, there)
+
+
+def copy_file(source: str, target: Path) -> None:
+    try:
+        shutil.copy2(source, target)
+    except PermissionError:
+        target.unlink(missing_ok=True)
+        target.symlink_to(source)  # unreadable there too, as in the original
+
+
+def redirected(entry: os.DirEntry[str], source: Path, place: Path) -> str:
+    """Where a copied link points: into the copy if it pointed into the original."""
+    text = os.readlink(entry.path)
+    goal = Path(os.path.normpath(os.path.join(os.path.dirname(entry.path), text)))
+    if not goal.is_relative_to(source):
+        return str(goal)
+    return str(place / goal.relative_to(source)) if os.path.isabs(text) else text

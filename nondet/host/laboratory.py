@@ -1,0 +1,322 @@
+"""Answers questions by running trials: starts them, compares them as they run, stops them.
+
+Every trial is kept: a later question about the same plan starts from those that were run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from nondet.host import evidence, planning, trials
+from nondet.host.executors.interface import Executor, Launch
+from nondet.host.trials import Trial
+from nondet.host.watching import Watcher
+from nondet.record import Arm
+from nondet.search.questions import Answer, BudgetSpent, Question
+from nondet.verdict import Verdict, compare
+
+POLL_SECONDS = 0.03
+TELL_SECONDS = 0.25
+CRASHES = 2
+"""Crashed trials of one plan after which the plan counts as one that can't run."""
+
+
+class Laboratory:
+    """Runs trials of one subject on one executor."""
+
+    def __init__(
+        self,
+        settings: planning.Settings,
+        executor: Executor,
+        watcher: Watcher,
+        *,
+        jobs: int,
+        factors: tuple[str, ...],
+        timeout: float | None = None,
+        deadline: float | None = None,
+        max_trials: int,
+    ) -> None:
+        self.settings = settings
+        self.executor = executor
+        self.watcher = watcher
+        self.jobs = jobs
+        self.factors = factors
+        self.timeout = timeout
+        self.deadline = deadline
+        self.max_trials = max_trials
+        self.trials: list[Trial] = []
+        self.told = 0.0
+
+    # -- the store
+
+    def restore(self, folder: Path) -> int:
+        """Take over the finished trials of an earlier session; the number of them."""
+        for path in sorted(folder.glob("t*")):
+            trial = trials.restore(path)
+            known = trial is not None and trial.plan == planning.plan_hash(
+                self.settings, trial.held
+            )
+            if trial is not None and known and trial.outcome in ("completed", "stopped-early"):
+                self.trials.append(trial)
+        return len(self.trials)
+
+    def of_plan(self, held: Mapping[str, Arm]) -> list[Trial]:
+        key = planning.plan_key(held)
+        return [trial for trial in self.trials if planning.plan_key(trial.held) == key]
+
+    def completed(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.outcome == "completed"]
+
+    def single_run_seconds(self) -> float:
+        """Duration of one whole trial: the median of those that were completed."""
+        seconds = sorted(trial.seconds for trial in self.completed())
+        return seconds[len(seconds) // 2] if seconds else 0.0
+
+    # -- asking
+
+    def ask(self, question: Question) -> Answer:
+        """Run trials until the question is settled. Raises BudgetSpent."""
+        free = [name for name in self.factors if name not in question.held]
+        wanted = self._wanted(question)
+        self.watcher.question(question.text, tuple(question.held), free, wanted)
+        try:
+            while True:
+                self._listen(question)
+                answer = self._answer(question)
+                if answer is not None:
+                    return answer
+                self._fill(question)
+                time.sleep(POLL_SECONDS)
+        finally:
+            self._stop_all("no longer needed")
+
+    def _wanted(self, question: Question) -> int:
+        """Trials that settle the question when they agree.
+
+        What a former run left shows only in a trial that starts from it, which is the third: the
+        first two start side by side.
+        """
+        carried = "leftovers" in self.factors and "leftovers" not in question.held
+        wrote = any(trial.wrote for trial in self.trials)
+        return max(question.agreeing + 1, 3 if carried and wrote else 2)
+
+    def _answer(self, question: Question) -> Answer | None:
+        group = self.of_plan(question.held)
+        usable = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        parted = [t for t in usable if t.witness is not None]
+        running = [t for t in group if t.outcome is None]
+        compared = [t for t in usable[1:] if t.witness is not None or t.matched]
+        enough = len(parted) >= question.parting or len(compared) >= 2 * max(
+            question.agreeing, question.parting
+        )
+        if parted and enough:
+            pair = [usable[0], parted[0]]
+            if question.to_end and any(t in running for t in pair):
+                self._stop([t for t in running if t not in pair], "another pair has parted")
+                return None
+            self._stop(running, f"{pair[0].id} and {pair[1].id} have parted")
+            return self._told(Verdict.DIVERGES, usable)
+        if parted and not question.to_end:
+            # What has parted has said all it can, and its first trial with it.
+            self._stop([usable[0], *parted], f"parts from {usable[0].id}, or the other way round")
+            self._stop([t for t in running if t.matched], "agrees as far as the first trial went")
+        failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
+        if len(failed) >= CRASHES or any(t.outcome == "timed-out" for t in failed):
+            self._stop(running, "another trial of this plan failed")
+            return self._told(Verdict.BROKEN, usable, broken=failed[-1].note)
+        done = [t for t in usable if t.outcome == "completed"]
+        if not parted and len(done) >= self._wanted(question):
+            return self._told(Verdict.AGREES, done)
+        return None
+
+    def _told(self, verdict: Verdict, group: list[Trial], broken: str = "") -> Answer:
+        self._drain()
+        parted = [t for t in group if t.witness is not None]
+        compared = [t for t in group[1:] if t.witness is not None or t.matched]
+        shown = group if verdict is not Verdict.DIVERGES else [group[0], *parted]
+        return Answer(
+            verdict,
+            tuple(t.id for t in shown),
+            comparisons=len(compared),
+            divergences=len(parted),
+            exercised=evidence.exercised(self.trials, self.factors),
+            suspected=evidence.suspected(self.trials, self.factors),
+            settled=evidence.settled(self.trials, self.factors),
+            broken=broken,
+        )
+
+    # -- running
+
+    def _fill(self, question: Question) -> None:
+        """Start trials while there is room and need. Raises BudgetSpent."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise BudgetSpent
+        group = self.of_plan(question.held)
+        useful = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        running = [t for t in self.trials if t.outcome is None]
+        parted = [t for t in useful if t.witness is not None]
+        # One that parted is no use for agreeing; it leaves room for another that may part too.
+        wanted = self._wanted(question) + (len(useful) if parted else 0)
+        if parted and question.parting <= len(parted):
+            return
+        room = min(self.jobs - len(running), wanted - len(useful))
+        if parted:
+            room = min(room, question.parting - len(parted) - len(running))
+        for _ in range(room):
+            if self._must_wait(question, useful):
+                return
+            if len(self.trials) >= self.max_trials:
+                if running:
+                    return
+                raise BudgetSpent
+            useful.append(self._start(question))
+            running.append(useful[-1])
+
+    def _must_wait(self, question: Question, group: list[Trial]) -> bool:
+        """A trial that is to start from the former one's files needs that one to have ended."""
+        if "leftovers" in question.held or len(group) < 2:
+            return False
+        wrote = any(trial.wrote for trial in self.trials)
+        return wrote and not any(trial.outcome == "completed" for trial in group)
+
+    def _start(self, question: Question) -> Trial:
+        name = f"t{len(list((self.settings.output / 'trials').iterdir())) + 1:02d}"
+        folder = self.settings.output / "trials" / name
+        folder.mkdir(mode=0o700)
+        held = dict(question.held)
+        runtime = self.executor.runtime
+        plan = planning.plan_file(self.settings, held, name, self.executor)
+        (folder / "plan.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+        roots = tuple(
+            (seen, str(real))
+            for seen, real in zip(plan["folders"], self.settings.subject.folders, strict=True)
+            if seen != str(real)
+        )
+        trial = Trial(name, held, plan["hash"], question.text, folder, time.monotonic(), roots)
+        carries = "leftovers" in self.factors and "leftovers" not in held
+        former = [t for t in self.of_plan(held) if t.leftovers is not None]
+        trial.running = self.executor.start(
+            Launch(
+                trial=name,
+                argv=planning.command(self.settings, name, runtime),
+                env=planning.environment(self.settings, held, name),
+                cwd=self.settings.subject.cwd,
+                folders=self.settings.subject.folders,
+                log_folder=folder,
+                leftovers=former[-1].leftovers if carries and former else None,
+                keep_leftovers=carries,
+            )
+        )
+        self.trials.append(trial)
+        self.watcher.trial_started(name, question.text)
+        return trial
+
+    def _listen(self, question: Question) -> None:
+        """Take in events, compare, and notice what has ended."""
+        group = self.of_plan(question.held)
+        for trial in [t for t in self.trials if t.running is not None]:
+            self._poll(trial)
+        usable = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        for trial in usable[1:]:
+            self._compare(usable[0], trial)
+        self._tell_progress(question)
+
+    def _poll(self, trial: Trial) -> None:
+        if trial.running is None:
+            return
+        ended = trial.running.poll()
+        trial.listen()
+        if ended is None:
+            self._limit(trial)
+            return
+        timed_out = ended.stopped.startswith("time limit")
+        trial.ended(ended, timed_out)
+        trial.save()
+        self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.note)
+
+    def _limit(self, trial: Trial) -> None:
+        limit = self.time_limit()
+        if limit is None or trial.running is None:
+            return
+        if time.monotonic() - trial.started > limit:
+            trial.running.stop(f"time limit of {limit:.0f} s")
+
+    def time_limit(self) -> float | None:
+        """Seconds a trial may take: as asked, else ten times the first, and at least a minute."""
+        if self.timeout is not None:
+            return self.timeout
+        done = self.completed()
+        return max(60.0, 10 * done[0].seconds) if done else None
+
+    def _compare(self, reference: Trial, trial: Trial) -> None:
+        if trial.witness is not None:
+            return
+        both_ended = reference.outcome == "completed" and trial.outcome == "completed"
+        if reference.outcome == "stopped-early" and len(trial.checkpoints) >= len(
+            reference.checkpoints
+        ):
+            # The first trial was stopped when another left it: as far as it went, this one agrees.
+            trial.matched = True
+        one, other = reference.checkpoints, trial.checkpoints
+        if trial.compared >= min(len(one), len(other)) and not both_ended:
+            return
+        trial.witness = compare(one, other, start=trial.compared, ended=both_ended)
+        trial.compared = min(len(one), len(other))
+        trial.matched = trial.witness is None and (both_ended or trial.matched)
+        if trial.witness is not None and not trial.note:
+            trial.note = self._parting_note(trial)
+
+    def _parting_note(self, trial: Trial) -> str:
+        witness = trial.witness
+        if witness is None:
+            return "no longer needed"
+        first = self.of_plan(trial.held)[0].id
+        tensor = f", {witness.tensor}" if witness.tensor else ""
+        return f"parts from {first} at {witness.checkpoint.label}{tensor}"
+
+    # -- stopping
+
+    def _stop(self, running: list[Trial], reason: str) -> None:
+        for trial in running:
+            if trial.running is not None:
+                trial.running.stop(reason)
+
+    def _drain(self) -> None:
+        """Wait until what was stopped has ended."""
+        while any(trial.running is not None for trial in self.trials):
+            for trial in self.trials:
+                self._poll(trial)
+            time.sleep(POLL_SECONDS)
+
+    def _stop_all(self, reason: str) -> None:
+        self._stop([t for t in self.trials if t.running is not None], reason)
+        self._drain()
+
+    # -- telling
+
+    def _tell_progress(self, question: Question) -> None:
+        now = time.monotonic()
+        if now - self.told < TELL_SECONDS:
+            return
+        self.told = now
+        whole = max((len(t.checkpoints) for t in self.completed()), default=None)
+        for trial in self.trials:
+            if trial.running is not None:
+                self.watcher.trial_progress(
+                    trial.id, len(trial.checkpoints), whole, now - trial.started
+                )
+        single = self.single_run_seconds()
+        if single:
+            group = self.of_plan(question.held)
+            left = self._wanted(question) - sum(t.outcome == "completed" for t in group)
+            self.watcher.remaining(single * max(0, -(-left // self.jobs)))
+
+
+def user_environment() -> dict[str, str]:
+    """The environment that trials start from: the user's, as it is now."""
+    return dict(os.environ)

@@ -1,0 +1,77 @@
+"""The machine as it bears on reproducibility, and how many trials fit on it side by side."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+from nondet.record import Environment
+
+TYPICAL_TRIAL = 2 * 2**30
+"""Bytes that a trial is taken to need before one has been measured."""
+MOST_JOBS = 8
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor's model, from the kernel where it tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def gpus() -> tuple[tuple[str, ...], str | None]:
+    """Names of the NVIDIA GPUs and the driver's version; nothing where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return (), None
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+        names = [
+            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(count)
+        ]
+        driver = pynvml.nvmlSystemGetDriverVersion()
+    except pynvml.NVMLError:
+        return (), None
+    finally:
+        pynvml.nvmlShutdown()
+    return tuple(_text(name) for name in names), _text(driver)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def environment(python: str, packages: dict[str, str]) -> Environment:
+    """The record of this machine with the subject's interpreter and packages."""
+    names, driver = gpus()
+    return Environment(
+        python=python,
+        platform=platform.platform(),
+        cpu=cpu_name(),
+        cores=cores(),
+        gpus=names,
+        driver=driver,
+        packages=dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    )
+
+
+def default_jobs(gpu_count: int) -> int:
+    """Trials side by side: one a core or GPU, as far as free memory goes."""
+    room = int(psutil.virtual_memory().available // TYPICAL_TRIAL)
+    wanted = gpu_count if gpu_count else cores()
+    return max(1, min(wanted, room, MOST_JOBS))

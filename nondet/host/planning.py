@@ -1,0 +1,88 @@
+"""From the arms of a plan to a trial's environment, plan file and command."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nondet.guest.factors import by_name
+from nondet.host.executors.interface import Executor
+from nondet.host.subject import GUEST, Subject
+from nondet.record import Arm
+
+VALUES_LIMIT = 256 * 2**20
+"""Bytes of tensor values that one trial may add to the store."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is the same in every trial of a diagnosis."""
+
+    subject: Subject
+    output: Path
+    environ: Mapping[str, str]
+    """The user's environment, as it was when nondet started."""
+    seed: int
+    digest: str
+    granularity: str
+
+
+def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
+    """Plans are equal when they hold the same factors in the same arms, in whatever order."""
+    return tuple(sorted(held.items()))
+
+
+def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
+    """Names a plan of this subject; the trial repeats it, which shows that it ran this plan."""
+    text = json.dumps([plan_key(held), settings.seed, settings.subject.sha256])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def environment(settings: Settings, held: Mapping[str, Arm], trial: str) -> dict[str, str]:
+    """The user's environment with the changes that the plan's arms ask for."""
+    environ = dict(settings.environ)
+    for name, arm in held.items():
+        # A pinned arm gets one number, a varied one another in each trial.
+        salt = "" if arm == "pinned" else trial
+        digest = hashlib.sha256(f"{settings.seed}/{name}/{salt}".encode()).digest()
+        changes = by_name(name).environment(arm, int.from_bytes(digest[:6], "big"))
+        for variable, value in changes.items():
+            if value is None:
+                environ.pop(variable, None)
+            else:
+                environ[variable] = value
+    return environ
+
+
+def plan_file(
+    settings: Settings, held: Mapping[str, Arm], trial: str, executor: Executor
+) -> dict[str, Any]:
+    """What the guest reads, with every path as the guest sees it."""
+    subject, runtime = settings.subject, executor.runtime
+    script = Path(subject.script)
+    if script.is_absolute():
+        script = executor.map_path(trial, script)
+    return {
+        "trial": trial,
+        "hash": plan_hash(settings, held),
+        "arms": dict(held),
+        "seed": settings.seed,
+        "script": str(script) if script.is_absolute() else subject.script,
+        "args": list(subject.args),
+        "folders": [str(executor.map_path(trial, folder)) for folder in subject.folders],
+        "events": str(runtime / "trials" / trial / "events.jsonl"),
+        "values": str(runtime / "values"),
+        "values_limit": VALUES_LIMIT,
+        "digest": settings.digest,
+        "granularity": settings.granularity,
+    }
+
+
+def command(settings: Settings, trial: str, runtime: Path) -> tuple[str, ...]:
+    """The command line of a trial: the subject's interpreter, the guest, the plan."""
+    plan = runtime / "trials" / trial / "plan.json"
+    return (settings.subject.python, str(GUEST), str(plan))

@@ -1,0 +1,146 @@
+"""The subject: checked before any trial, with one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from nondet import record
+from nondet.host.errors import BrokenSubject, UsageError
+
+GUEST = Path(__file__).resolve().parent.parent / "guest"
+DESCRIBE_SECONDS = 120
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What the guest says of the interpreter and the script (guest/describe.py)."""
+
+    python: str
+    executable: str
+    packages: dict[str, str]
+    found: dict[str, bool]
+    syntax_error: str | None
+    hash_lines: list[tuple[int, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A checked script with its arguments, interpreter and folder."""
+
+    script: str
+    args: tuple[str, ...]
+    python: str
+    cwd: Path
+    sha256: str
+    description: Description
+
+    @property
+    def path(self) -> Path:
+        return (self.cwd / self.script).resolve()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that trials may write to: the working folder, and the script's if elsewhere."""
+        own = self.path.parent
+        inside = own == self.cwd or self.cwd in own.parents
+        return (self.cwd,) if inside else (self.cwd, own)
+
+    def to_record(self) -> record.Subject:
+        return record.Subject(
+            script=self.script,
+            args=self.args,
+            python=self.python,
+            cwd=str(self.cwd),
+            sha256=self.sha256,
+        )
+
+
+def check(script: str, args: tuple[str, ...], python: str) -> Subject:
+    """Raises UsageError or BrokenSubject."""
+    cwd = Path.cwd().resolve()
+    source = _source(Path(script))
+    interpreter = _interpreter(python)
+    description = _describe(interpreter, script)
+    if description.syntax_error is not None:
+        raise BrokenSubject(
+            "syntax-error",
+            f"{script} is not valid Python {description.python}",
+            description.syntax_error,
+        )
+    return Subject(script, args, interpreter, cwd, hashlib.sha256(source).hexdigest(), description)
+
+
+def _source(path: Path) -> bytes:
+    if path.is_dir():
+        raise UsageError(
+            "script-is-a-folder", f"{path} is a folder: name the script in it, as with `python`"
+        )
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(
+            "no-such-script",
+            f"no such script: {path} (looked in {Path.cwd()}); options go before SCRIPT",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            "script-unreadable", f"can't read {path}: {error.strerror or error}"
+        ) from error
+    if b"\0" in data:
+        raise UsageError(
+            "not-python", f"{path} is not a Python script: it holds binary data; name a .py file"
+        )
+    return data
+
+
+def _interpreter(python: str) -> str:
+    found = shutil.which(python)
+    if found is None:
+        raise UsageError(
+            "no-such-interpreter",
+            f"--python {python}: no such program; give the path of a Python interpreter",
+        )
+    # Not resolved through links: a virtual environment's interpreter is a link.
+    return os.path.abspath(found)
+
+
+def _describe(python: str, script: str) -> Description:
+    """Ask the subject's interpreter about itself and the script; nothing of the script runs."""
+    with tempfile.TemporaryDirectory(prefix="nondet-") as folder:
+        out = Path(folder) / "description.json"
+        command = [python, str(GUEST), "--describe", str(out), script]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=DESCRIBE_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UsageError(
+                "interpreter-does-not-start",
+                f"--python {python}: it does not start as a Python interpreter ({error})",
+            ) from error
+        if done.returncode != 0 or not out.exists():
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UsageError(
+                "interpreter-does-not-start",
+                f"--python {python}: not a Python 3.7 or newer that starts here ({last})",
+            )
+        try:
+            return msgspec.json.decode(out.read_bytes(), type=Description)
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                "interpreter-does-not-start",
+                f"--python {python}: it answered something else than expected ({error})",
+            ) from error

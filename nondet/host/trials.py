@@ -1,0 +1,213 @@
+"""One trial as the host sees it: its events so far, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from nondet.host import events
+from nondet.host.executors.interface import Ended, Running
+from nondet.record import Arm, Outcome
+from nondet.verdict import Checkpoint, Witness
+
+TAIL = 4096
+"""Bytes of each log that go into the record."""
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """`trial.json`: what a resumed diagnosis needs beside the events."""
+
+    id: str
+    held: dict[str, Arm]
+    plan: str
+    question: str
+    outcome: Outcome
+    seconds: float
+    exit_code: int | None
+    peak_memory: int | None
+    wrote: tuple[str, ...]
+    note: str
+    roots: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass
+class Trial:
+    """A trial's state. `checkpoints` grows while it runs; `outcome` is set when it has ended."""
+
+    id: str
+    held: Mapping[str, Arm]
+    plan: str
+    question: str
+    folder: Path
+    started: float = 0.0
+    roots: tuple[tuple[str, str], ...] = ()
+    """Folders as the trial saw them, with the user's own they stand for, where these differ."""
+    running: Running | None = None
+    checkpoints: list[Checkpoint] = dataclasses.field(default_factory=list)
+    layouts: dict[int, events.Layout] = dataclasses.field(default_factory=dict)
+    sightings: dict[tuple[object, ...], events.Sighting] = dataclasses.field(default_factory=dict)
+    frameworks: dict[str, str] = dataclasses.field(default_factory=dict)
+    pins: list[events.Pin] = dataclasses.field(default_factory=list)
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    errors: list[events.GuestError] = dataclasses.field(default_factory=list)
+    crash: events.Crashed | None = None
+    began: bool = False
+    values_omitted: int = 0
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+    exit_code: int | None = None
+    peak_memory: int | None = None
+    wrote: tuple[str, ...] = ()
+    leftovers: Path | None = None
+    note: str = ""
+    compared: int = 0
+    """Checkpoints already found equal to those of the plan's first trial."""
+    witness: Witness | None = None
+    matched: bool = False
+    """Found equal to the plan's first trial, as far as that one went."""
+
+    def __post_init__(self) -> None:
+        self.reader = events.EventReader(self.folder / "events.jsonl")
+
+    def listen(self) -> None:
+        """Take in the events that have come."""
+        for event in self.reader.read():
+            self._take(event)
+
+    def _take(self, event: events.AnyEvent) -> None:
+        match event:
+            case events.Started():
+                self.began = event.plan == self.plan
+            case events.Framework():
+                self.frameworks[event.name] = event.version
+            case events.Exercised():
+                self._sight(
+                    events.Sighting(
+                        event.factor, event.detail, event.unseeded, event.consumer, event.site, 1
+                    )
+                )
+            case events.Finished():
+                for sighting in event.sightings:
+                    self._sight(sighting)
+            case events.Layout():
+                self.layouts[event.id] = event
+            case events.Recorded():
+                self._record(event)
+            case events.Metric():
+                self.metrics |= {k: float(v) for k, v in event.values.items()}
+            case events.Pin():
+                self.pins.append(event)
+            case events.Crashed():
+                self.crash = event
+            case events.ValuesOmitted():
+                self.values_omitted = event.tensors
+            case events.GuestError():
+                self.errors.append(event)
+
+    def _sight(self, sighting: events.Sighting) -> None:
+        s = msgspec.structs.replace(sighting, site=self._own_place(sighting.site))
+        self.sightings[(s.factor, s.detail, s.unseeded, s.consumer, s.site)] = s
+
+    def _own_place(self, site: events.Place | None) -> events.Place | None:
+        """The place in the user's own folder, when the trial ran in a copy of it."""
+        for seen, real in self.roots:
+            if site is not None and site.file.startswith(seen + "/"):
+                return msgspec.structs.replace(site, file=real + site.file[len(seen) :])
+        return site
+
+    def _record(self, event: events.Recorded) -> None:
+        layout = self.layouts.get(event.layout)
+        if layout is None:
+            return
+        paths = [path for path, _, _ in layout.tensors]
+        self.checkpoints.append(
+            Checkpoint(
+                kind=event.kind,
+                model=event.model,
+                fit=event.fit,
+                epoch=event.epoch,
+                step=event.step,
+                tensors=tuple(zip(paths, event.digests, strict=True)),
+            )
+        )
+
+    def dtypes(self) -> dict[str, str]:
+        """Dtype by tensor path, of all layouts seen."""
+        return {path: dtype for lay in self.layouts.values() for path, dtype, _ in lay.tensors}
+
+    def ended(self, end: Ended, timed_out: bool) -> None:
+        """Take in how the process ended."""
+        self.listen()
+        self.running = None
+        self.seconds, self.exit_code, self.peak_memory = end.seconds, end.exit_code, end.peak_memory
+        self.wrote, self.leftovers = end.wrote, end.leftovers
+        self.outcome, note = self._outcome(end, timed_out)
+        self.note = self.note or note
+
+    def _outcome(self, end: Ended, timed_out: bool) -> tuple[Outcome, str]:
+        if timed_out:
+            return "timed-out", f"stopped after {end.seconds:.0f} s: {end.stopped}"
+        if end.stopped:
+            return "stopped-early", end.stopped
+        if not self.began:
+            return "crashed", "it ended before the script began"
+        if bad := [pin for pin in self.pins if not pin.ok]:
+            pin = bad[0]
+            return "crashed", (
+                f"the pin of {pin.factor} did not take: expected {pin.expected}, found {pin.seen}"
+            )
+        if end.exit_code == 0:
+            return "completed", ""
+        if self.crash is not None:
+            return "crashed", f"{self.crash.kind}: {self.crash.message}"
+        if end.exit_code is not None and end.exit_code < 0:
+            return "killed", f"ended by signal {-end.exit_code}"
+        return "crashed", f"ended with exit code {end.exit_code}"
+
+    def save(self) -> None:
+        """Write `trial.json` beside and rename it: there is a whole one or none."""
+        if self.outcome is None:
+            return
+        saved = Saved(
+            self.id,
+            dict(self.held),
+            self.plan,
+            self.question,
+            self.outcome,
+            self.seconds,
+            self.exit_code,
+            self.peak_memory,
+            self.wrote,
+            self.note,
+            self.roots,
+        )
+        beside = self.folder / "trial.json.new"
+        beside.write_bytes(msgspec.json.encode(saved))
+        beside.replace(self.folder / "trial.json")
+
+    def tail(self, name: str) -> str:
+        """The end of a log, decoded as far as it can be."""
+        try:
+            with (self.folder / name).open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - TAIL))
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def restore(folder: Path) -> Trial | None:
+    """A trial of an earlier session, or None when it had not ended properly."""
+    try:
+        saved = msgspec.json.decode((folder / "trial.json").read_bytes(), type=Saved)
+    except (OSError, msgspec.DecodeError):
+        return None
+    trial = Trial(saved.id, saved.held, saved.plan, saved.question, folder, roots=saved.roots)
+    trial.listen()
+    trial.outcome, trial.seconds = saved.outcome, saved.seconds
+    trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
+    trial.wrote, trial.note = saved.wrote, saved.note
+    return trial

@@ -1,0 +1,91 @@
+"""What a search asks and is told. Plain values; no process, file or clock behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from nondet.record import Arm
+from nondet.verdict import Verdict
+
+
+class BudgetSpent(Exception):
+    """Thrown into a search when no further trial may be run: it ends with what it knows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Do trials of this plan agree? Factors that are not in `held` are free.
+
+    Settled by `agreeing` comparisons without a difference (trials less one), or by `parting`
+    comparisons with one.
+    """
+
+    text: str
+    held: Mapping[str, Arm]
+    agreeing: int
+    parting: int = 1
+    to_end: bool = False
+    """Let diverging trials run to their end, so that the growth of the difference is known."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The verdict over all trials of a plan, and what trials have shown of the subject so far."""
+
+    verdict: Verdict
+    trials: tuple[str, ...]
+    comparisons: int = 0
+    """Comparisons made between trials of this plan."""
+    divergences: int = 0
+    """How many of them found a difference."""
+    exercised: frozenset[str] = frozenset()
+    """Factors seen in use; those whose use can't be seen count as in use."""
+    suspected: tuple[str, ...] = ()
+    """Factors seen in use in a way that varies: unseeded, or free to change order."""
+    settled: frozenset[str] = frozenset()
+    """Factors seen in use, and only in ways that don't vary: seeded, or in a fixed order."""
+    broken: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A source that can be pinned here."""
+
+    name: str
+    pin: str = "faithful"
+    instead: tuple[str, ...] = ()
+    """Factors whose pin may hold the same difference."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Guilt:
+    """A cause with the trials that prove it."""
+
+    factor: str
+    parting: tuple[str, ...]
+    """Trials that differ with this factor free and the other causes pinned."""
+    agreeing: tuple[str, ...]
+    """Trials that agree with all causes pinned."""
+    arm: Arm = "pinned"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a search has established."""
+
+    verdict: str = "unsure"
+    guilty: tuple[Guilt, ...] = ()
+    verified: tuple[str, ...] = ()
+    """Trials with exactly the causes pinned; they agree."""
+    comparisons: int = 0
+    """Agreeing comparisons behind the verdict."""
+    cleared: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Factors left free in trials that agree, with those trials."""
+    not_tested: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    free_trials: tuple[str, ...] = ()
+    pinned_trials: tuple[str, ...] = ()
+    """Trials with everything pinned that part all the same (verdict ``unresolved``)."""
+    broken: str = ""
+    note: str = ""

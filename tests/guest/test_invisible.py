@@ -1,0 +1,146 @@
+"""A script can't tell that the guest is there."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.guest.running import guided, plain
+
+SCRIPTS = {
+    "what it can see": """
+        import os, sys
+        print(sys.argv, __file__, __name__, __spec__, __package__, __cached__, __doc__)
+        print(sys.path[0], os.getcwd(), sorted(k for k in globals() if k != "__builtins__"))
+        print(type(__loader__).__name__, __loader__.path, __builtins__.__name__)
+        import __main__
+        print(__main__.__dict__ is globals(), sys.modules["__main__"] is __main__)
+        print(sys.flags, sys.stdin.read(), os.environ.get("PYTHONHASHSEED"))
+        print([n for n in ("random", "numpy", "ast", "asyncio", "subprocess") if n in sys.modules])
+    """,
+    "an uncaught exception": """
+        def inner(x):
+            return 1 / x
+        inner(0)
+    """,
+    "a chained exception": """
+        try:
+            {}["a"]
+        except KeyError as error:
+            raise RuntimeError("no such thing") from error
+    """,
+    "a syntax error": "x = (1,\n",
+    "sys.exit with a number": "import sys\nprint('so far')\nsys.exit(3)\n",
+    "sys.exit with a text": "import sys\nsys.exit('that was it')\n",
+    "os._exit": "import os\nprint('gone', flush=True)\nos._exit(4)\n",
+    "its own excepthook": """
+        import sys
+        sys.excepthook = lambda kind, error, trace: print("mine:", kind.__name__, error)
+        raise ValueError("no")
+    """,
+    "exit functions and threads": """
+        import atexit, threading, time
+        atexit.register(print, "at exit")
+        def work():
+            time.sleep(0.2)
+            print("thread done")
+        threading.Thread(target=work).start()
+        print("main done")
+    """,
+    "argparse and a main guard": """
+        import argparse
+        def main():
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--epochs", type=int)
+            parser.add_argument("rest", nargs="*")
+            print(parser.parse_args())
+        if __name__ == "__main__":
+            main()
+    """,
+    "multiprocessing": """
+        import multiprocessing
+        def square(x):
+            return x * x
+        if __name__ == "__main__":
+            for method in ("fork", "spawn"):
+                with multiprocessing.get_context(method).Pool(2) as pool:
+                    print(method, pool.map(square, range(5)))
+    """,
+    "pickling what it defines": """
+        import pickle
+        class Thing:
+            pass
+        print(type(pickle.loads(pickle.dumps(Thing()))) is Thing)
+    """,
+    "a module named like one of ours": """
+        import events, hooks, session
+        print(events.WHO, hooks.WHO, session.WHO)
+    """,
+    "closing every descriptor": """
+        import os
+        os.closerange(3, 256)
+        with open("mine.txt", "w") as file:
+            file.write("only mine")
+        print(open("mine.txt").read())
+    """,
+    "seeded draws": """
+        import random
+        random.seed(5)
+        print(random.random(), random.sample(range(99), 5), random.gauss(0, 1))
+        state = random.getstate()
+        first = random.random()
+        random.setstate(state)
+        print(first == random.random())
+    """,
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_with_and_without_the_guest_a_script_shows_the_same(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "sub ject"
+    folder.mkdir()
+    (folder / "train é.py").write_text(textwrap.dedent(SCRIPTS[name]), encoding="utf-8")
+    for module in ("events", "hooks", "session"):
+        (folder / f"{module}.py").write_text(f"WHO = 'the user {module}'\n")
+    args = ("train é.py", "--epochs", "3", "--", "-x")
+    expected = plain(folder, *args)
+    (folder / "mine.txt").unlink(missing_ok=True)
+    seen = guided(folder, *args)
+    assert seen.visible == expected.visible
+    assert seen.of("guest-error") == []
+    assert seen.of("started")
+
+
+def test_the_script_may_lie_elsewhere(tmp_path: Path) -> None:
+    folder, other = tmp_path / "here", tmp_path / "there"
+    folder.mkdir()
+    other.mkdir()
+    (other / "helper.py").write_text("NAME = 'helper'\n")
+    (other / "train.py").write_text(
+        "import sys, os, helper\nprint(__file__, sys.path[0], os.getcwd(), helper.NAME, sys.argv)\n"
+    )
+    expected = plain(folder, "../there/train.py", "a")
+    assert guided(folder, "../there/train.py", "a").visible == expected.visible
+
+
+def test_a_crash_is_told_with_the_scripts_own_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text("def f():\n    raise ValueError('no')\nf()\n")
+    crash = guided(folder, "train.py").of("crashed")[0]
+    assert crash["kind"] == "ValueError"
+    assert crash["message"] == "no"
+    assert "train.py" in crash["traceback"]
+    assert "nondet" not in crash["traceback"].replace(str(tmp_path), "")
+
+
+def test_a_truncated_import_of_a_missing_module_fails_as_ever(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text("import keras.no_such, random\n")
+    (folder / "keras.py").write_text("")
+    expected = plain(folder, "train.py")
+    assert expected.code == 1
+    assert guided(folder, "train.py").visible == expected.visible

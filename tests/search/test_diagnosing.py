@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pytest
+
+from nondet.search.diagnosing import Goal, Search, enumerate_names
+from nondet.search.questions import Candidate, Finding
+from tests.search.subjects import Simulated, drive
+
+SOURCES = (
+    "python-random",
+    "numpy-global",
+    "numpy-generator",
+    "tf-seed",
+    "hash-seed",
+    "leftovers",
+    "data-threads",
+    "op-determinism",
+    "cpu-threads",
+)
+CONSUMERS = ("initial-weights", "dropout", "shuffle")
+INSTEAD = {"op-determinism": ("cpu-threads",), "cpu-threads": ("op-determinism",)}
+
+
+def diagnose(subject: Simulated, goal: Goal | None = None) -> Finding:
+    search = Search(
+        [Candidate(name, instead=INSTEAD.get(name, ())) for name in SOURCES],
+        [Candidate(name) for name in CONSUMERS],
+        goal,
+    )
+    subject.used = subject.used or SOURCES
+    return drive(search.run(), subject)
+
+
+def guilty(finding: Finding) -> set[str]:
+    return {guilt.factor for guilt in finding.guilty}
+
+
+def test_a_reproducible_subject_costs_the_agreeing_trials_and_nothing_else() -> None:
+    subject = Simulated()
+    finding = diagnose(subject)
+    assert finding.verdict == "reproducible"
+    assert subject.trials == 6
+    assert len(subject.log) == 1
+    assert finding.comparisons == 5
+    assert set(finding.cleared) == {*SOURCES, *CONSUMERS}
+
+
+def test_a_cause_that_was_seen_costs_one_question_more() -> None:
+    subject = Simulated(causes=(("numpy-global",),), visible=("numpy-global",))
+    finding = diagnose(subject)
+    assert finding.verdict == "causes-found"
+    assert guilty(finding) == {"numpy-global"}
+    assert subject.trials <= 3 + 6
+    assert set(finding.guilty[0].parting) >= set(finding.free_trials)
+    assert "numpy-global" not in finding.cleared
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("seen", [True, False])
+def test_every_single_cause_is_named_alone(name: str, seen: bool) -> None:
+    subject = Simulated(causes=((name,),), visible=(name,) if seen else ())
+    finding = diagnose(subject)
+    assert finding.verdict == "causes-found"
+    assert guilty(finding) == {name}
+    assert subject.trials <= 30
+
+
+def test_causes_seen_and_unseen_are_found_together() -> None:
+    subject = Simulated(
+        causes=(("python-random",), ("hash-seed",), ("cpu-threads",)),
+        visible=("python-random", "tf-seed"),
+    )
+    finding = diagnose(subject)
+    assert finding.verdict == "causes-found"
+    assert guilty(finding) == {"python-random", "hash-seed", "cpu-threads"}
+
+
+def test_a_suspect_that_is_not_needed_is_no_cause() -> None:
+    subject = Simulated(causes=(("tf-seed",),), visible=("python-random", "tf-seed"))
+    finding = diagnose(subject)
+    assert guilty(finding) == {"tf-seed"}
+    assert "python-random" in finding.cleared
+
+
+def test_either_of_two_pins_gives_one_cause_and_an_alternative() -> None:
+    subject = Simulated(causes=(("op-determinism", "cpu-threads"),))
+    finding = diagnose(subject)
+    assert guilty(finding) == {"op-determinism"}
+    assert finding.alternatives == (("cpu-threads",),)
+
+
+def test_what_no_source_holds_is_a_consumers() -> None:
+    subject = Simulated(causes=(("shuffle",),), used=(*SOURCES, *CONSUMERS))
+    finding = diagnose(subject)
+    assert finding.verdict == "causes-found"
+    assert guilty(finding) == {"shuffle"}
+
+
+def test_what_nothing_holds_is_unresolved() -> None:
+    subject = Simulated(causes=(("unknown",),))
+    finding = diagnose(subject)
+    assert finding.verdict == "unresolved"
+    assert not finding.guilty
+    assert finding.pinned_trials
+
+
+def test_a_broken_subject_is_broken_and_asked_no_more() -> None:
+    subject = Simulated(broken="ValueError: no")
+    finding = diagnose(subject)
+    assert finding.verdict == "broken"
+    assert finding.broken == "ValueError: no"
+    assert len(subject.log) == 1
+
+
+def test_a_pin_that_breaks_the_script_is_not_tested_and_the_rest_is_found() -> None:
+    subject = Simulated(causes=(("hash-seed",),), breaking=("op-determinism",))
+    finding = diagnose(subject)
+    assert guilty(finding) == {"hash-seed"}
+    assert "op-determinism" in finding.not_tested
+    assert "it raises" in finding.not_tested["op-determinism"]
+
+
+@pytest.mark.parametrize("most", range(1, 30))
+def test_a_spent_budget_ends_in_the_best_finding_so_far(most: int) -> None:
+    subject = Simulated(
+        causes=(("hash-seed",), ("tf-seed",)), visible=("tf-seed",), most_trials=most
+    )
+    finding = diagnose(subject)
+    assert finding.verdict in ("unsure", "causes-found")
+    assert guilty(finding) <= {"hash-seed", "tf-seed"}
+    assert subject.trials <= most
+
+
+def test_rare_causes_are_found_and_nobody_is_accused_falsely() -> None:
+    """At a rate of one half, five agreeing comparisons miss about one in 32."""
+    right, false = 0, 0
+    for seed in range(400):
+        subject = Simulated(causes=(("data-threads",),), rates=(0.5,), seed=seed)
+        found = guilty(diagnose(subject))
+        right += found == {"data-threads"}
+        false += bool(found - {"data-threads"})
+    assert right >= 385
+    assert false == 0
+
+
+def test_the_confidence_asked_sets_the_number_of_trials() -> None:
+    subject = Simulated()
+    finding = diagnose(subject, Goal(confidence=0.99))
+    assert finding.comparisons == 7
+    assert subject.trials == 8
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")],
+)
+def test_names_are_enumerated_as_people_do(names: list[str], text: str) -> None:
+    assert enumerate_names(names) == text

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nondet.verdict import Checkpoint, compare
+
+CHECKPOINTS = st.builds(
+    Checkpoint,
+    kind=st.sampled_from(["init", "epoch"]),
+    model=st.sampled_from(["a", "b"]),
+    fit=st.just(1),
+    epoch=st.integers(0, 3),
+    step=st.just(0),
+    tensors=st.lists(
+        st.tuples(st.sampled_from("xyz"), st.text("01", min_size=1, max_size=2)), max_size=3
+    ).map(tuple),
+)
+TRAJECTORIES = st.lists(CHECKPOINTS, max_size=5)
+
+
+@given(TRAJECTORIES)
+def test_a_trajectory_agrees_with_itself(one: list[Checkpoint]) -> None:
+    assert compare(one, list(one)) is None
+
+
+@given(TRAJECTORIES, TRAJECTORIES)
+def test_different_trajectories_have_a_witness_at_their_first_difference(
+    one: list[Checkpoint], other: list[Checkpoint]
+) -> None:
+    witness = compare(one, other)
+    assert (witness is None) == (one == other)
+    if witness is not None:
+        assert one[: witness.index] == other[: witness.index]
+        assert one[witness.index : witness.index + 1] != other[witness.index : witness.index + 1]
+
+
+@given(TRAJECTORIES, st.integers(0, 5))
+def test_a_part_of_a_running_trial_agrees_so_far(one: list[Checkpoint], length: int) -> None:
+    part = one[:length]
+    assert compare(one, part, ended=False) is None
+    if len(part) < len(one):
+        witness = compare(one, part)
+        assert witness is not None
+        assert witness.index == len(part)
+        assert witness.other is None
+
+
+def test_the_witness_names_the_first_tensor_and_counts_the_others() -> None:
+    one = Checkpoint("epoch", "m", 1, 2, 8, (("a", "1"), ("b", "2"), ("c", "3")))
+    other = Checkpoint("epoch", "m", 1, 2, 8, (("a", "1"), ("b", "x"), ("c", "y")))
+    witness = compare([one], [other])
+    assert witness is not None
+    assert (witness.tensor, witness.differing, witness.checkpoint.label) == ("b", 2, "epoch 2")
