@@ -252,7 +252,10 @@ class Diagnosing:
             not_tested=self._not_tested(finding),
             first_divergence=first,
             prescription=prescribe(
-                finding, causes, self.subject.script, bool(self.subject.description.found["keras"])
+                finding,
+                causes,
+                self.subject.script,
+                any("keras" in trial.frameworks for trial in laboratory.trials),
             ),
             confidence=self._confidence(finding),
             trials=assembly.trial_records(),

@@ -9,6 +9,7 @@ class DataThreads(Factor):
     name = "data-threads"
     group = "parallelism"
     title = "Parallel data preparation"
+    instead = ("op-determinism",)
     explanation = (
         "Elements that several threads prepare at once may come in another order, or draw from a "
         "shared generator in another order, in every run."

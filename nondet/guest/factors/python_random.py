@@ -1,5 +1,7 @@
 """Python's own generator: the module-level functions of `random`."""
 
+import sys
+
 from .base import Factor, replace
 
 DRAWS = (
@@ -60,6 +62,31 @@ class PythonRandom(Factor):
             replace(module, name, draw(name))
         replace(module, "seed", seed)
         replace(module, "setstate", setstate)
+        replace(module.Random, "seed", self.instances(session, arm, module))
+
+    def instances(self, session, arm, module):
+        """`random.Random()` without a seed takes one from the operating system."""
+        counts = {}
+
+        def make(original):
+            def wrapper(generator, a=None, *args, **kwargs):
+                if a is None and type(generator) is module.Random:
+                    frame = sys._getframe(1)
+                    while frame is not None and frame.f_code.co_filename == module.__file__:
+                        frame = frame.f_back
+                    if frame is not None and mine(frame):
+                        session.saw(self.name, "random.Random() without a seed", True)
+                        site, importing = session.sightings.place(frame)[::3]
+                        if arm in ("pinned", "varied") and not importing:
+                            # A stream for each call site, so that sites don't shift one another.
+                            stream = "%s/%s/%s" % (self.name, site, session.seed(self.name, arm))
+                            counts[stream] = counts.get(stream, 0) + 1
+                            a = session.number(stream, 64)
+                return original(generator, a, *args, **kwargs)
+
+            return wrapper
+
+        return make
 
     def hold(self, session, arm, module):
         seed = session.seed(self.name, arm)
@@ -68,6 +95,11 @@ class PythonRandom(Factor):
         state = module.getstate()
         session.read_back(self.name, expected, module.random())
         module.setstate(state)
+
+
+def mine(frame):
+    """Temporary names are drawn from a generator of tempfile's own: no result depends on them."""
+    return not frame.f_code.co_filename.endswith("tempfile.py")
 
 
 FACTOR = PythonRandom()

@@ -1,0 +1,267 @@
+"""The command line: a leaf, which everything else ignores."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import rich_click as click
+from rich.console import Console
+
+from nondet import __version__, record
+from nondet.guest.factors import REGISTRY
+from nondet.host import output as outputs
+from nondet.host import subject as subjects
+from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
+from nondet.host.errors import BrokenSubject, UsageError
+from nondet.host.watching import Silent, Watcher
+from nondet.report import console as terminal
+from nondet.report import html
+from nondet.report.live import Live
+from nondet.report.plain import Plain
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+INTERRUPTED = 130
+
+
+class Duration(click.ParamType[float]):
+    """Seconds from ``90s``, ``20m``, ``2h`` or a bare number."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no duration: expected one like 90s, 20m or 2h", param, ctx)
+        return float(match[1]) * UNITS[match[2] or "s"]
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Factor names, separated by commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        known = [factor.name for factor in REGISTRY]
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else "see `nondet factors`"
+                self.fail(f"{name!r} is no factor: {hint}", param, ctx)
+        return names
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nondet")
+def main() -> None:
+    """Why won't this training run repeat?
+
+    nondet runs a script again and again in fresh processes, holds one source of nondeterminism at
+    a time, compares the weights of every layer, and names the sources that break reproducibility,
+    each proven by trials.
+    """
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("nondet-report"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the record, the report and the logs go.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the diagnosis in DIR.")
+@click.option("--force", is_flag=True, help="Replace the diagnosis in DIR.")
+@click.option(
+    "--python",
+    default=sys.executable,
+    metavar="PATH",
+    help="Interpreter that runs the script  [default: the one running nondet]",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Trials side by side  [default: from cores and memory]"
+)
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="DURATION",
+    help="Stop after 90s, 20m or 2h with the best diagnosis so far.",
+)
+@click.option(
+    "--max-trials",
+    type=click.IntRange(2),
+    default=100,
+    show_default=True,
+    help="Stop after so many trials.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 0.9999),
+    default=0.95,
+    show_default=True,
+    help="How sure to be that a divergence in every second run would have shown.",
+)
+@click.option("--factors", type=Names(), metavar="LIST", help="Toggle these factors only.")
+@click.option("--skip", type=Names(), default="", metavar="LIST", help="Leave these factors alone.")
+@click.option(
+    "--granularity",
+    type=click.Choice(["auto", "epoch", "step"]),
+    default="auto",
+    show_default=True,
+    help="How often weights are recorded.",
+)
+@click.option(
+    "--timeout",
+    type=Duration(),
+    metavar="DURATION",
+    help="Limit for one trial  [default: 10 times the first, at least 60 s]",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local"]),
+    default="local",
+    show_default=True,
+    help="Where trials run.",
+)
+@click.option("--quiet", is_flag=True, help="No live view.")
+@click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def diagnose(script: str, args: tuple[str, ...], **options: Any) -> None:
+    """Find out why SCRIPT gives another result in every run.
+
+    Options go before SCRIPT; everything after it belongs to the script.
+    """
+    with usage_errors():
+        sys.exit(run_diagnose(script, args, options))
+
+
+diagnose.allow_interspersed_args = False
+
+
+def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
+    """Diagnose, write record and report, tell; returns the exit code."""
+    folder: Path = options["output"]
+    quiet = options["quiet"] or options["as_json"]
+    try:
+        subject = subjects.check(script, args, options["python"])
+    except BrokenSubject as broken:
+        outputs.prepare(folder, resume=options["resume"], force=options["force"])
+        named = record.Subject(script=script, args=args, python=options["python"])
+        diagnosis = broken_before_trials(named, broken)
+        code = finish(diagnosis, folder, Silent())
+        show(diagnosis, folder, options["as_json"])
+        return code
+    outputs.prepare(folder, resume=options["resume"], force=options["force"])
+    with watching(quiet) as watcher, terminated_as_interrupted():
+        chosen = Options(
+            output=folder,
+            jobs=options["jobs"],
+            budget=options["budget"],
+            max_trials=options["max_trials"],
+            confidence=options["confidence"],
+            factors=options["factors"],
+            skip=options["skip"],
+            granularity=options["granularity"],
+            timeout=options["timeout"],
+            resume=options["resume"],
+        )
+        diagnosis = Diagnosing(subject, chosen, watcher).run()
+        code = finish(diagnosis, folder, watcher)
+    show(diagnosis, folder, options["as_json"])
+    return code
+
+
+def finish(diagnosis: record.Diagnosis, folder: Path, watcher: Watcher) -> int:
+    """Write the record first, then the page made from it; returns the exit code."""
+    outputs.write_whole(folder / "diagnosis.json", record.encode(diagnosis))
+    outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
+    if not diagnosis.interrupted:
+        outputs.drop_values(folder)
+    watcher.closed(diagnosis, str(folder / "report.html"))
+    return INTERRUPTED if diagnosis.interrupted else record.EXIT_CODES[diagnosis.verdict]
+
+
+def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool) -> None:
+    """The summary for people, or the record for programs."""
+    if as_json:
+        sys.stdout.buffer.write(record.encode(diagnosis))
+        sys.stdout.buffer.flush()
+    else:
+        terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+
+
+@contextlib.contextmanager
+def watching(quiet: bool) -> Iterator[Watcher]:
+    """A live view on a terminal, plain lines elsewhere, nothing when quiet.
+
+    On standard error: standard output is for the summary, or the record.
+    """
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        with Live() as live:
+            yield live
+    else:
+        with Plain() as plain:
+            yield plain
+
+
+@contextlib.contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a diagnosis as Ctrl-C does: children gone, the best diagnosis written."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """One clear line on standard error, and exit code 2."""
+    try:
+        yield
+    except UsageError as error:
+        complain(error.slug, error.message)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+
+
+def complain(slug: str, message: str) -> None:
+    click.echo(f"nondet: {message} [{slug}]", err=True)
+    sys.exit(2)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def report(folder: Path) -> None:
+    """Render the report of DIR again from its record."""
+    with usage_errors():
+        diagnosis = outputs.read_diagnosis(folder)
+        outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
+        terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+
+
+@main.command()
+def factors() -> None:
+    """List the factors: what can be held or let go."""
+    terminal.print_factors(Console(), [(f.name, f.group, f.title, f.explanation) for f in REGISTRY])

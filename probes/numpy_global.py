@@ -1,0 +1,18 @@
+# probe: training data drawn from NumPy's unseeded global generator | causes: numpy-global
+import random
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+random.seed(1)
+tf.random.set_seed(1)
+
+x = np.random.normal(size=(64, 4)).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+
+model = keras.Sequential(
+    [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
+)
+model.compile(optimizer="adam", loss="mse")
+model.fit(x, y, epochs=3, batch_size=16, verbose=0)
