@@ -23,7 +23,10 @@ from nondet.verdict import Verdict, compare
 POLL_SECONDS = 0.03
 TELL_SECONDS = 0.25
 CRASHES = 2
-"""Crashed trials of one plan after which the plan counts as one that can't run."""
+"""Crashed trials of one plan after which the plan counts as one that can't run; one is enough
+as long as no trial of any plan has come to its end."""
+OUT_OF_MEMORY = -9
+"""Exit code of a process that the kernel killed, mostly for want of memory."""
 
 
 class Laboratory:
@@ -126,7 +129,9 @@ class Laboratory:
             self._stop([usable[0], *parted], f"parts from {usable[0].id}, or the other way round")
             self._stop([t for t in running if t.matched], "agrees as far as the first trial went")
         failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
-        if len(failed) >= CRASHES or any(t.outcome == "timed-out" for t in failed):
+        failed = [t for t in failed if not t.alone_again]
+        enough_crashes = CRASHES if self.completed() else 1
+        if len(failed) >= enough_crashes or any(t.outcome == "timed-out" for t in failed):
             self._stop(running, "another trial of this plan failed")
             return self._told(Verdict.BROKEN, usable, broken=failed[-1].note)
         done = [t for t in usable if t.outcome == "completed"]
@@ -235,6 +240,11 @@ class Laboratory:
             self._limit(trial)
             return
         timed_out = ended.stopped.startswith("time limit")
+        if ended.exit_code == OUT_OF_MEMORY and not ended.stopped and self.jobs > 1:
+            # Side by side they may have taken the memory from one another: once more, alone.
+            self.jobs = 1
+            self.watcher.message(f"trial {trial.id} was killed; from now on trials run one by one")
+            trial.alone_again = True
         trial.ended(ended, timed_out)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.note)

@@ -66,6 +66,8 @@ class Trial:
     compared: int = 0
     """Checkpoints already found equal to those of the plan's first trial."""
     witness: Witness | None = None
+    alone_again: bool = False
+    """Killed while another ran beside it: asked again before it counts as a failure."""
     matched: bool = False
     """Found equal to the plan's first trial, as far as that one went."""
 

@@ -2,6 +2,13 @@
 
 from .base import Factor, replace
 
+CALLING = (
+    "PyFunc",
+    "EagerPyFunc",
+    "Multinomial",
+    "TruncatedNormal",
+    "ParameterizedTruncatedNormal",
+)
 STAGES = ("map", "interleave", "batch", "padded_batch", "ragged_batch")
 
 
@@ -44,15 +51,19 @@ class DataThreads(Factor):
         def make(original):
             def wrapper(dataset, *args, **kwargs):
                 parallel, free_order = settings(original, dataset, args, kwargs)
-                if parallel:
-                    detail = "Dataset.%s in parallel" % name
-                    if free_order:
-                        detail += ", deterministic=False"
-                    session.saw(self.name, detail, free_order)
                 if arm == "pinned" and (parallel or free_order):
                     args, kwargs = sequential(original, dataset, args, kwargs)
                     return original(*args, **kwargs)
-                return original(dataset, *args, **kwargs)
+                made = original(dataset, *args, **kwargs)
+                if parallel:
+                    detail = "Dataset.%s in parallel" % name
+                    drawing = draws(made)
+                    if free_order:
+                        detail += ", deterministic=False"
+                    elif drawing:
+                        detail += ", drawing from shared state"
+                    session.saw(self.name, detail, free_order or drawing)
+                return made
 
             return wrapper
 
@@ -99,6 +110,19 @@ def settings(original, dataset, args, kwargs):
     arguments = bound(original, dataset, args, kwargs).arguments
     parallel = arguments.get("num_parallel_calls") is not None
     return parallel, arguments.get("deterministic") is False
+
+
+def draws(dataset):
+    """Whether the function of a stage draws random numbers or runs Python code: the order of its
+    calls then matters, even where that of the elements is kept."""
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    if function is None:
+        return False
+    graph = function.graph.as_graph_def()
+    nodes = list(graph.node)
+    for inner in graph.library.function:
+        nodes.extend(inner.node_def)
+    return any(node.op in CALLING or node.op.startswith("Random") for node in nodes)
 
 
 def sequential(original, dataset, args, kwargs):
