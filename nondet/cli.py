@@ -6,12 +6,11 @@ import contextlib
 import difflib
 import errno
 import re
-import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import rich_click as click
 from rich.console import Console
@@ -22,14 +21,16 @@ from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
 from nondet.host.errors import BrokenSubject, UsageError
+from nondet.host.interrupting import Interruption
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
 from nondet.report import html
 from nondet.report.live import Live
-from nondet.report.plain import Plain
+from nondet.report.plain import Plain, shown
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 INTERRUPTED = 130
+INTERNAL_ERROR = 70
 
 
 class Duration(click.ParamType[float]):
@@ -62,7 +63,33 @@ class Names(click.ParamType[tuple[str, ...]]):
         return names
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Main(click.RichGroup):
+    """The command: whatever goes wrong is one clear line and an exit code of its own."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        try:
+            result = super().main(*args, **extra)
+        except click.ClickException as error:
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            command = context.command_path if context else "nondet"
+            complain("usage", f"{error.format_message().rstrip('.')}; see `{command} --help`")
+        except click.Abort:
+            complain(
+                "interrupted",
+                "interrupted before a diagnosis was written: --resume goes on from what has ended",
+                INTERRUPTED,
+            )
+        except Exception:
+            # Python's own exit code for this is 1, which says that causes were found.
+            traceback.print_exc()
+            complain("internal-error", "this is a bug of nondet: please report it", INTERNAL_ERROR)
+        if standalone_mode:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nondet")
 def main() -> None:
     """Why won't this training run repeat?
@@ -165,7 +192,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
         show(diagnosis, folder, options["as_json"])
         return code
     outputs.prepare(folder, resume=options["resume"], force=options["force"])
-    with watching(quiet) as watcher, terminated_as_interrupted():
+    with watching(quiet) as watcher, Interruption() as interruption:
         chosen = Options(
             output=folder,
             jobs=options["jobs"],
@@ -178,7 +205,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             timeout=options["timeout"],
             resume=options["resume"],
         )
-        diagnosis = Diagnosing(subject, chosen, watcher).run()
+        diagnosis = Diagnosing(subject, chosen, watcher, interruption.check).run()
         code = finish(diagnosis, folder, watcher)
     show(diagnosis, folder, options["as_json"])
     return code
@@ -220,20 +247,6 @@ def watching(quiet: bool) -> Iterator[Watcher]:
 
 
 @contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a diagnosis as Ctrl-C does: children gone, the best diagnosis written."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
-@contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
     """One clear line on standard error, and exit code 2."""
     try:
@@ -241,14 +254,19 @@ def usage_errors() -> Iterator[None]:
     except UsageError as error:
         complain(error.slug, error.message)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            complain(
+                "not-writable",
+                f"can't write {error.filename} ({error.strerror}): change its permissions",
+            )
+        raise
 
 
-def complain(slug: str, message: str) -> None:
-    click.echo(f"nondet: {message} [{slug}]", err=True)
-    sys.exit(2)
+def complain(slug: str, message: str, code: int = 2) -> NoReturn:
+    click.echo(f"nondet: {shown(message)} [{slug}]", err=True)
+    sys.exit(code)
 
 
 @main.command()

@@ -292,7 +292,20 @@ class Diagnosis(Base, frozen=True, kw_only=True):
 
 def encode(diagnosis: Diagnosis) -> bytes:
     """JSON of a diagnosis, indented, with NaN and infinities as null (JSON has neither)."""
-    return msgspec.json.format(msgspec.json.encode(diagnosis), indent=2) + b"\n"
+    try:
+        data = msgspec.json.encode(diagnosis)
+    except UnicodeEncodeError:  # an argument or a path that is no valid text
+        data = msgspec.json.encode(_as_text(msgspec.to_builtins(diagnosis)))
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def _as_text(value: Any) -> Any:
+    """The same with every lone surrogate written out as an escape."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(item) for key, item in value.items()}
+    return [_as_text(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decode(data: bytes) -> Diagnosis:

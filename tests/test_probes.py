@@ -6,13 +6,16 @@ A choice of all probes, one for each way in which a diagnosis goes; `sh .ci/do p
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nondet import record
 from nondet.guest.factors import REGISTRY
 from tests.benchmarks import probes
+from tests.report import browser
 
 CHOSEN = (
     "control_suspicious",
@@ -80,21 +83,22 @@ def test_exactly_the_planted_sources_are_found(name: str, output: Path) -> None:
         assert diagnosis.confidence.agreeing_trials >= 6
 
 
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    yield from browser.started(tmp_path_factory.mktemp("profile"))
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("name", [pytest.param(name, marks=subject) for name in SHOWN])
-def test_the_page_of_a_real_diagnosis(name: str, output: Path) -> None:
-    from tests.report.browser import opened
-
+def test_the_page_of_a_real_diagnosis(name: str, output: Path, driver: Any) -> None:
     diagnosis = diagnosed(name, output)
-    with opened(output / name / "report.html") as page:
-        assert page.text("verdict").startswith("Runs part")
-        for cause in diagnosis.causes:
-            assert cause.title in page.text(f"cause-{cause.factor}")
-        fix = page.text("fix")
-        prescription = diagnosis.prescription
-        assert prescription is not None
-        for line in (prescription.snippet + prescription.launch).splitlines():
-            assert line.strip() in fix
-        assert page.is_drawn("heat-map")
-        assert page.console_errors() == []
-        assert page.requests() == []
+    page = browser.load(driver, output / name / "report.html")
+    assert browser.text(page, "verdict").startswith("Runs part")
+    for cause in diagnosis.causes:
+        assert cause.title in browser.text(page, f"cause-{cause.factor}")
+    assert diagnosis.prescription is not None
+    fix = browser.find(page, "fix").text
+    for line in (diagnosis.prescription.snippet + diagnosis.prescription.launch).splitlines():
+        assert line.strip() in fix
+    assert page.execute_script(browser.INK) > 1
+    assert browser.complaints(page) == []

@@ -55,6 +55,7 @@ def test_impossible_counts_are_refused() -> None:
 def test_standard_deviation_is_the_samples() -> None:
     assert stats.standard_deviation([1.0, 2.0, 3.0, 4.0]) == pytest.approx(math.sqrt(5 / 3))
     assert stats.standard_deviation([1.0]) == 0.0
+    assert stats.standard_deviation([1e200, 3e200]) == pytest.approx(math.sqrt(2) * 1e200)
 
 
 @pytest.mark.parametrize(

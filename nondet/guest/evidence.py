@@ -55,18 +55,27 @@ class Sightings(object):
         if walks >= FULL_WALKS:
             return
         self.walks[caller] = walks + 1
+        key, immediate = self.key(factor, detail, unseeded, frame)
+        counted = self.count(key)
+        if immediate:
+            self.direct[caller] = counted
+
+    def key(self, factor, detail, unseeded, frame):
+        """What identifies a sighting, and whether its caller is the user's own code."""
         site, consumer, immediate, importing = self.place(frame)
         if importing:
             # Libraries draw while they are imported (temporary names, jitter): noted, no suspect.
             unseeded, detail = False, detail + ", while importing"
-        key = (factor, detail, unseeded, consumer, site)
+        return (factor, detail, unseeded, consumer, site), immediate
+
+    def count(self, key):
+        """Add one to a sighting, and tell of it when it is the first."""
         counted = self.counts.get(key)
         if counted is None:
             counted = self.counts[key] = [0]
             self._tell(key)
         counted[0] += 1
-        if immediate:
-            self.direct[caller] = counted
+        return counted
 
     def _tell(self, key):
         factor, detail, unseeded, consumer, site = key

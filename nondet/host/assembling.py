@@ -39,8 +39,7 @@ class Assembly:
         if not parted:
             return None
         trial = min(parted, key=lambda t: t.witness.index if t.witness else 0)
-        reference = self.laboratory.of_plan(trial.held)[0]
-        return self._divergence(reference, trial)
+        return self._divergence(self.by_id[trial.reference], trial)
 
     def _divergence(self, reference: Trial, trial: Trial) -> record.Divergence | None:
         witness = trial.witness
@@ -78,7 +77,7 @@ class Assembly:
         parted = [t for t in trials if t.witness is not None]
         if not parted:
             return ()
-        reference = self.laboratory.of_plan(parted[0].held)[0]
+        reference = self.by_id[parted[0].reference]
         models = dict.fromkeys(c.model for c in reference.checkpoints if c.kind != "user")
         found = (self._matrix(model, reference, parted[0]) for model in models)
         return tuple(matrix for matrix in found if matrix is not None)

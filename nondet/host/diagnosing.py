@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from nondet import __version__, record, stats
@@ -46,10 +47,18 @@ class Options:
 class Diagnosing:
     """One diagnosis from start to record. Interrupted at any moment, it has a record."""
 
-    def __init__(self, subject: Subject, options: Options, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        options: Options,
+        watcher: Watcher,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` may raise KeyboardInterrupt; it is called where that does no harm."""
         self.subject = subject
         self.options = options
         self.watcher = watcher
+        self.check = check
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.clock = time.monotonic()
         self.environment = machine.environment(
@@ -112,11 +121,23 @@ class Diagnosing:
                 timeout=self.options.timeout,
                 deadline=self.clock + self.options.budget if self.options.budget else None,
                 max_trials=self.options.max_trials,
+                check=self.check,
             )
-            if self.options.resume and (count := laboratory.restore(settings.output / "trials")):
-                self.watcher.message(f"resumed: {count} finished trials are used again")
+            if self.options.resume:
+                self._resume(laboratory)
             finding = self._drive(laboratory)
             return self._record(laboratory, finding)
+
+    def _resume(self, laboratory: Laboratory) -> None:
+        folder = laboratory.settings.output / "trials"
+        count = laboratory.restore(folder)
+        if count:
+            self.watcher.message(f"resumed: {count} finished trials are used again")
+        elif any(folder.iterdir()):
+            self.watcher.message(
+                "no finished trial there fits: it ended too early, or the script, its arguments, "
+                "its packages or the options are others now"
+            )
 
     def _settings(self) -> Settings:
         output = self.options.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,7 +146,17 @@ class EventReader:
         found: list[AnyEvent] = []
         for line in lines:
             try:
-                found.append(_DECODER.decode(line))
-            except msgspec.DecodeError:
+                found.append(decode(line))
+            except (ValueError, RecursionError):
                 self.damaged += 1
         return found
+
+
+def decode(line: bytes) -> AnyEvent:
+    """One event. Raises ValueError. Text that is no valid Unicode (a lone surrogate) gets a `?`."""
+    try:
+        event: AnyEvent = _DECODER.decode(line)
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        event = _DECODER.decode(text.encode("utf-8", "replace"))
+    return event

@@ -5,14 +5,13 @@ Every trial is kept: a later question about the same plan starts from those that
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
-
-from nondet.host import evidence, planning, trials
+from nondet.host import evidence, output, planning, trials
 from nondet.host.executors.interface import Executor, Launch
 from nondet.host.trials import Trial
 from nondet.host.watching import Watcher
@@ -43,7 +42,9 @@ class Laboratory:
         timeout: float | None = None,
         deadline: float | None = None,
         max_trials: int,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """`check` is called where nothing is half done, and may raise KeyboardInterrupt."""
         self.settings = settings
         self.executor = executor
         self.watcher = watcher
@@ -52,6 +53,7 @@ class Laboratory:
         self.timeout = timeout
         self.deadline = deadline
         self.max_trials = max_trials
+        self.check = check
         self.trials: list[Trial] = []
         self.told = 0.0
 
@@ -59,18 +61,21 @@ class Laboratory:
 
     def restore(self, folder: Path) -> int:
         """Take over the finished trials of an earlier session; the number of them."""
-        for path in sorted(folder.glob("t*")):
-            trial = trials.restore(path)
-            known = trial is not None and trial.plan == planning.plan_hash(
-                self.settings, trial.held
-            )
-            if trial is not None and known and trial.outcome in ("completed", "stopped-early"):
-                self.trials.append(trial)
+        plans: dict[tuple[tuple[str, Arm], ...], list[Trial]] = {}
+        for trial in trials.restore_all(folder):
+            if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
+                plans.setdefault(planning.plan_key(trial.held), []).append(trial)
+        found = [trial for group in plans.values() for trial in trials.telling(group)]
+        self.trials = sorted(found, key=lambda trial: trials.number(trial.id))
         return len(self.trials)
 
     def of_plan(self, held: Mapping[str, Arm]) -> list[Trial]:
         key = planning.plan_key(held)
         return [trial for trial in self.trials if planning.plan_key(trial.held) == key]
+
+    def counting(self, held: Mapping[str, Arm]) -> list[Trial]:
+        """Trials of a plan that are evidence; the first is the reference of the others."""
+        return [trial for trial in self.of_plan(held) if trial.counts]
 
     def completed(self) -> list[Trial]:
         return [trial for trial in self.trials if trial.outcome == "completed"]
@@ -89,6 +94,7 @@ class Laboratory:
         self.watcher.question(question.text, tuple(question.held), free, wanted)
         try:
             while True:
+                self.check()
                 self._listen(question)
                 answer = self._answer(question)
                 if answer is not None:
@@ -101,16 +107,22 @@ class Laboratory:
     def _wanted(self, question: Question) -> int:
         """Trials that settle the question when they agree.
 
-        What a former run left shows only in a trial that starts from it, which is the third: the
-        first two start side by side.
+        What a former run left shows only in a trial that starts from it; those that start side
+        by side before any has ended don't.
         """
-        carried = "leftovers" in self.factors and "leftovers" not in question.held
-        wrote = any(trial.wrote for trial in self.trials)
-        return max(question.agreeing + 1, 3 if carried and wrote else 2)
+        wanted = max(question.agreeing + 1, 2)
+        if not self._carries(question.held) or not any(trial.wrote for trial in self.trials):
+            return wanted
+        fresh = sum(not trial.chained for trial in self.counting(question.held))
+        return max(wanted, 3, fresh + 1)
+
+    def _carries(self, held: Mapping[str, Arm]) -> bool:
+        """Whether trials of this plan start from what the former one left."""
+        return "leftovers" in self.factors and "leftovers" not in held
 
     def _answer(self, question: Question) -> Answer | None:
         group = self.of_plan(question.held)
-        usable = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        usable = self.counting(question.held)
         parted = [t for t in usable if t.witness is not None]
         running = [t for t in group if t.outcome is None]
         compared = [t for t in usable[1:] if t.witness is not None or t.matched]
@@ -135,6 +147,9 @@ class Laboratory:
             self._stop(running, "another trial of this plan failed")
             return self._told(Verdict.BROKEN, usable, broken=failed[-1].note)
         done = [t for t in usable if t.outcome == "completed"]
+        if done and not any(t.checkpoints for t in self.trials):
+            self._stop(running, "there is nothing to compare")
+            return self._told(Verdict.UNSURE, usable)
         if not parted and len(done) >= self._wanted(question):
             return self._told(Verdict.AGREES, done)
         return None
@@ -161,8 +176,7 @@ class Laboratory:
         """Start trials while there is room and need. Raises BudgetSpent."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise BudgetSpent
-        group = self.of_plan(question.held)
-        useful = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        useful = self.counting(question.held)
         running = [t for t in self.trials if t.outcome is None]
         parted = [t for t in useful if t.witness is not None]
         # One that parted is no use for agreeing; it leaves room for another that may part too.
@@ -184,27 +198,39 @@ class Laboratory:
 
     def _must_wait(self, question: Question, group: list[Trial]) -> bool:
         """A trial that is to start from the former one's files needs that one to have ended."""
-        if "leftovers" in question.held or len(group) < 2:
-            return False
         wrote = any(trial.wrote for trial in self.trials)
-        return wrote and not any(trial.outcome == "completed" for trial in group)
+        if not wrote or not self._carries(question.held) or len(group) < 2:
+            return False
+        running = any(trial.outcome is None for trial in group)
+        return running and self._left(question.held) is None
+
+    def _left(self, held: Mapping[str, Arm]) -> Path | None:
+        """What the latest whole trial of a plan left."""
+        whole = [t for t in self.of_plan(held) if t.outcome == "completed"]
+        found = [t.leftovers for t in whole if t.leftovers is not None]
+        return found[-1] if found else None
 
     def _start(self, question: Question) -> Trial:
-        name = f"t{len(list((self.settings.output / 'trials').iterdir())) + 1:02d}"
-        folder = self.settings.output / "trials" / name
+        rooms = self.settings.output / "trials"
+        taken = max((trials.number(path.name) for path in rooms.iterdir()), default=0)
+        name = f"t{taken + 1:02d}"
+        folder = rooms / name
         folder.mkdir(mode=0o700)
         held = dict(question.held)
         runtime = self.executor.runtime
         plan = planning.plan_file(self.settings, held, name, self.executor)
-        (folder / "plan.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+        # The standard library's, which can write arguments that are no valid text.
+        text = json.dumps(plan, indent=2)
+        output.write_whole(folder / "plan.json", text.encode(), survives_power_loss=False)
         roots = tuple(
             (seen, str(real))
             for seen, real in zip(plan["folders"], self.settings.subject.folders, strict=True)
             if seen != str(real)
         )
         trial = Trial(name, held, plan["hash"], question.text, folder, time.monotonic(), roots)
-        carries = "leftovers" in self.factors and "leftovers" not in held
-        former = [t for t in self.of_plan(held) if t.leftovers is not None]
+        carries = self._carries(held)
+        former = self._left(held) if carries else None
+        trial.chained = former is not None
         trial.running = self.executor.start(
             Launch(
                 trial=name,
@@ -213,7 +239,7 @@ class Laboratory:
                 cwd=self.settings.subject.cwd,
                 folders=self.settings.subject.folders,
                 log_folder=folder,
-                leftovers=former[-1].leftovers if carries and former else None,
+                leftovers=former,
                 keep_leftovers=carries,
             )
         )
@@ -223,11 +249,13 @@ class Laboratory:
 
     def _listen(self, question: Question) -> None:
         """Take in events, compare, and notice what has ended."""
-        group = self.of_plan(question.held)
         for trial in [t for t in self.trials if t.running is not None]:
             self._poll(trial)
-        usable = [t for t in group if t.outcome in (None, "completed", "stopped-early")]
+        usable = self.counting(question.held)
+        for trial in usable[:1]:
+            trial.refer_to("")
         for trial in usable[1:]:
+            trial.refer_to(usable[0].id)
             self._compare(usable[0], trial)
         self._tell_progress(question)
 
@@ -237,6 +265,8 @@ class Laboratory:
         ended = trial.running.poll()
         trial.listen()
         if ended is None:
+            if trial.fault:
+                trial.running.stop(trial.fault)
             self._limit(trial)
             return
         timed_out = ended.stopped.startswith("time limit")
@@ -254,7 +284,7 @@ class Laboratory:
         if limit is None or trial.running is None:
             return
         if time.monotonic() - trial.started > limit:
-            trial.running.stop(f"time limit of {limit:.0f} s")
+            trial.running.stop(f"time limit of {limit:g} s")
 
     def time_limit(self) -> float | None:
         """Seconds a trial may take: as asked, else ten times the first, and at least a minute."""
@@ -285,9 +315,8 @@ class Laboratory:
         witness = trial.witness
         if witness is None:
             return "no longer needed"
-        first = self.of_plan(trial.held)[0].id
         tensor = f", {witness.tensor}" if witness.tensor else ""
-        return f"parts from {first} at {witness.checkpoint.label}{tensor}"
+        return f"parts from {trial.reference} at {witness.checkpoint.label}{tensor}"
 
     # -- stopping
 

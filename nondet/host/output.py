@@ -14,33 +14,40 @@ OURS = ("diagnosis.json", "report.html", "trials", "values")
 
 def prepare(folder: Path, *, resume: bool, force: bool) -> None:
     """Make the folder ready. Raises UsageError, with what to do about it."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError("output-not-a-folder", f"--output {folder}: a file is in the way")
-    if folder.is_dir() and any(folder.iterdir()) and not resume:
-        if not any((folder / name).exists() for name in OURS):
-            raise UsageError(
-                "output-not-empty",
-                f"--output {folder}: the folder holds other things; name a new or empty one",
-            )
-        if not force:
-            raise UsageError(
-                "output-exists",
-                f"{folder} holds a diagnosis: --resume goes on with it, --force replaces it, "
-                "--output DIR writes elsewhere",
-            )
-        for name in OURS:
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        trial = folder / ".writable"
-        trial.write_bytes(b"")
-        trial.unlink()
+        _prepare(folder, resume, force)
     except OSError as error:
         raise UsageError(
             "output-not-writable",
             f"--output {folder}: can't write there ({error.strerror}); name another folder",
         ) from error
+
+
+def _prepare(folder: Path, resume: bool, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            "output-not-a-folder",
+            f"--output {folder}: a file is in the way; name a new or empty folder",
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        if not any((folder / name).exists() for name in OURS):
+            raise UsageError(
+                "output-not-empty",
+                f"--output {folder}: the folder holds other things; name a new or empty one",
+            )
+        if not force and not resume:
+            raise UsageError(
+                "output-exists",
+                f"{folder} holds a diagnosis: --resume goes on with it, --force replaces it, "
+                "--output DIR writes elsewhere",
+            )
+        for name in () if resume else OURS:
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    trial = folder / ".writable"
+    trial.write_bytes(b"")
+    trial.unlink()
 
 
 def read_diagnosis(folder: Path) -> record.Diagnosis:
@@ -56,14 +63,15 @@ def read_diagnosis(folder: Path) -> record.Diagnosis:
         raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, survives_power_loss: bool = True) -> None:
     """Write beside and rename, readable by the user alone: there is a whole file or none."""
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if survives_power_loss:
+            file.flush()
+            os.fsync(file.fileno())
     beside.replace(path)
 
 

@@ -38,7 +38,11 @@ def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
 
 def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     """Names a plan of this subject; the trial repeats it, which shows that it ran this plan."""
-    text = json.dumps([plan_key(held), settings.seed, settings.subject.sha256])
+    subject = settings.subject
+    same = [settings.seed, settings.digest, settings.granularity]
+    same += [subject.script, subject.sha256, *subject.args]
+    packages = sorted(subject.description.packages.items())
+    text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from nondet.host import events
+from nondet.host import events, output
 from nondet.host.executors.interface import Ended, Running
 from nondet.record import Arm, Outcome
-from nondet.verdict import Checkpoint, Witness
+from nondet.verdict import Checkpoint, Witness, compare
 
 TAIL = 4096
 """Bytes of each log that go into the record."""
@@ -31,6 +31,7 @@ class Saved(msgspec.Struct, frozen=True):
     wrote: tuple[str, ...]
     note: str
     roots: tuple[tuple[str, str], ...] = ()
+    chained: bool = False
 
 
 @dataclasses.dataclass
@@ -55,6 +56,8 @@ class Trial:
     errors: list[events.GuestError] = dataclasses.field(default_factory=list)
     crash: events.Crashed | None = None
     began: bool = False
+    misled: bool = False
+    """It said that it ran another plan than this one."""
     values_omitted: int = 0
     outcome: Outcome | None = None
     seconds: float = 0.0
@@ -62,17 +65,44 @@ class Trial:
     peak_memory: int | None = None
     wrote: tuple[str, ...] = ()
     leftovers: Path | None = None
+    chained: bool = False
+    """It started from what an earlier trial had left."""
     note: str = ""
+    reference: str = ""
+    """The trial that this one is compared with: the first of its plan that counts."""
     compared: int = 0
-    """Checkpoints already found equal to those of the plan's first trial."""
+    """Checkpoints already found equal to those of the reference."""
     witness: Witness | None = None
+    matched: bool = False
+    """Found equal to the reference, as far as that one went."""
     alone_again: bool = False
     """Killed while another ran beside it: asked again before it counts as a failure."""
-    matched: bool = False
-    """Found equal to the plan's first trial, as far as that one went."""
 
     def __post_init__(self) -> None:
         self.reader = events.EventReader(self.folder / "events.jsonl")
+
+    @property
+    def fault(self) -> str:
+        """Why nothing that this trial shows counts; empty when there is no reason."""
+        if self.misled:
+            return "it ran another plan than it was given"
+        for pin in self.pins:
+            if not pin.ok:
+                expected, seen = pin.expected, pin.seen
+                return f"the pin of {pin.factor} did not take: expected {expected}, found {seen}"
+        return ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it can be evidence: it runs or ran as planned, and did not fail."""
+        return self.outcome in (None, "completed", "stopped-early") and not self.fault
+
+    def refer_to(self, reference: str) -> None:
+        """Be compared with that trial, from the start if it was another before."""
+        if self.reference != reference:
+            self.note = "" if self.witness is not None else self.note
+            self.reference, self.compared = reference, 0
+            self.witness, self.matched = None, False
 
     def listen(self) -> None:
         """Take in the events that have come."""
@@ -83,6 +113,7 @@ class Trial:
         match event:
             case events.Started():
                 self.began = event.plan == self.plan
+                self.misled = not self.began
             case events.Framework():
                 self.frameworks[event.name] = event.version
             case events.Exercised():
@@ -152,15 +183,12 @@ class Trial:
     def _outcome(self, end: Ended, timed_out: bool) -> tuple[Outcome, str]:
         if timed_out:
             return "timed-out", f"stopped after {end.seconds:.0f} s: {end.stopped}"
+        if self.fault:
+            return "crashed", self.fault
         if end.stopped:
             return "stopped-early", end.stopped
         if not self.began:
             return "crashed", "it ended before the script began"
-        if bad := [pin for pin in self.pins if not pin.ok]:
-            pin = bad[0]
-            return "crashed", (
-                f"the pin of {pin.factor} did not take: expected {pin.expected}, found {pin.seen}"
-            )
         if end.exit_code == 0:
             return "completed", ""
         if self.crash is not None:
@@ -185,10 +213,11 @@ class Trial:
             self.wrote,
             self.note,
             self.roots,
+            self.chained,
         )
-        beside = self.folder / "trial.json.new"
-        beside.write_bytes(msgspec.json.encode(saved))
-        beside.replace(self.folder / "trial.json")
+        output.write_whole(
+            self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
+        )
 
     def tail(self, name: str) -> str:
         """The end of a log, decoded as far as it can be."""
@@ -211,5 +240,33 @@ def restore(folder: Path) -> Trial | None:
     trial.listen()
     trial.outcome, trial.seconds = saved.outcome, saved.seconds
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
-    trial.wrote, trial.note = saved.wrote, saved.note
+    trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
     return trial
+
+
+def restore_all(folder: Path) -> list[Trial]:
+    """The trials of an earlier session that ended properly, in the order they were started."""
+    paths = sorted((p for p in folder.glob("t*") if number(p.name)), key=lambda p: number(p.name))
+    return [trial for trial in map(restore, paths) if trial is not None]
+
+
+def number(name: str) -> int:
+    """The 7 of ``t07``; 0 for what is no trial's name."""
+    digits = name.removeprefix("t")
+    return int(digits) if name.startswith("t") and digits.isdecimal() else 0
+
+
+def telling(group: list[Trial]) -> list[Trial]:
+    """Those ended trials of one plan that are evidence: whole, or stopped because two parted.
+
+    One that was stopped for another reason, such as an interruption, says nothing.
+    """
+    while group and group[0].outcome != "completed" and not parting(group):
+        group = group[1:]
+    apart = parting(group)
+    return [t for t in group if t.outcome == "completed" or t is group[0] or t in apart]
+
+
+def parting(group: list[Trial]) -> list[Trial]:
+    """Those that differ from the first as far as both go."""
+    return [t for t in group[1:] if compare(group[0].checkpoints, t.checkpoints, ended=False)]

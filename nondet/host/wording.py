@@ -72,7 +72,7 @@ def summary(
         return f"{place(divergence)}, because {enumerate_names(because(c) for c in causes)}."
     if finding.verdict == "unresolved":
         return f"{place(divergence)}, and nothing that nondet can pin holds them together."
-    why = "interrupted" if interrupted else "the budget was spent"
+    why = "interrupted" if interrupted else finding.note or "the budget was spent"
     if divergence is not None:
         return f"{place(divergence)}; the cause is not proven yet ({why})."
     return f"No difference so far, in too few runs to say more ({why})."

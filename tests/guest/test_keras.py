@@ -192,10 +192,10 @@ def test_all_pins_take_and_are_read_back(tmp_path: Path) -> None:
 
 
 CONSUMERS = """
-import random
+import os, random
 import tensorflow as tf
 for seed in (random.seed, np.random.seed, tf.random.set_seed):
-    seed(None if seed is not tf.random.set_seed else int.from_bytes(__import__("os").urandom(3), "big"))
+    seed(int.from_bytes(os.urandom(3), "big"))
 inputs = keras.Input((6, 4))
 hidden = keras.layers.LSTM(5, dropout=0.5)(inputs)
 hidden = keras.layers.Dropout(0.5)(hidden)

@@ -26,8 +26,8 @@ class CpuThreads(Factor):
     observable = False
     instead = ("op-determinism",)
     advice = (
-        "Use one thread inside operations, set before the first operation runs. It costs speed: "
-        "replace the racing operation if you can."
+        "Use one thread for TensorFlow's operations, set before the first one runs. It costs "
+        "speed: replace the racing operation if you can."
     )
     fix = (
         "import tensorflow as tf\n"

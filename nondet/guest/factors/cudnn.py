@@ -15,6 +15,7 @@ class Cudnn(Factor):
     )
     acts = "before-start"
     observable = False
+    instead = ("op-determinism", "device")
     advice = (
         "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
         "includes them."

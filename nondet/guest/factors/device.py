@@ -13,6 +13,7 @@ class Device(Factor):
     acts = "before-start"
     observable = False
     pin = "ablating"
+    instead = ("op-determinism",)
     advice = "Running on the CPU tells where the difference arises; it is a costly cure."
     launch = (("CUDA_VISIBLE_DEVICES", "-1"),)
 

@@ -19,7 +19,7 @@ class KerasSeed(Factor):
         return "/keras/src/random/" in filename
 
     def install(self, session, arm):
-        if arm in ("pinned", "varied"):
+        if arm != "free":
             session.on_import(
                 "keras.src.random.seed_generator", lambda m: self.hold(session, arm, m)
             )
@@ -29,7 +29,9 @@ class KerasSeed(Factor):
             def wrapper():
                 # Drawn all the same, so that what comes next in the source's stream stays there.
                 original()
-                return session.seed(self.name, arm) % 1000000000 + 1
+                return (
+                    session.seed(self.name, "varied" if arm == "varied" else "pinned") % 10**9 + 1
+                )
 
             return wrapper
 

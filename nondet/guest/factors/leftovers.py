@@ -12,7 +12,10 @@ class Leftovers(Factor):
         "example a checkpoint from which the second run goes on."
     )
     acts = "host"
-    advice = "Start from an empty folder, or delete the former run's files at the start."
+    advice = (
+        "Start from an empty folder, or delete the former run's files at the start, "
+        "or write to a new folder in each run."
+    )
 
     # Pinned: a fresh working folder for each trial, as the host found it. Free: the folder as the
     # trial before left it. The host makes the folder, and tells whether the subject wrote there.

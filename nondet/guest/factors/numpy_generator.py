@@ -15,16 +15,19 @@ class NumpyGenerator(Factor):
         "reach them."
     )
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
-    fix = "rng = np.random.default_rng(42)"
+    fix = "rng = np.random.default_rng(42)  # where the generator is made"
 
     def install(self, session, arm):
         # All of them take their entropy through this one name, looked up at every call.
         session.on_import(
             "numpy.random.bit_generator", lambda module: self.imported(session, arm, module)
         )
+        session.on_import("numpy.random.mtrand", lambda module: self.legacy(session, module))
 
     def imported(self, session, arm, module):
         original = module.randbits
+        self.making = None
+        self.undecided = []
         counts = {}
 
         def randbits(bits):
@@ -33,19 +36,65 @@ class NumpyGenerator(Factor):
             if getattr(mtrand, "_rand", None) is None:
                 # NumPy makes its global generator while it is imported; that one is numpy-global.
                 return session.number(self.name + "/import", bits) if arm == "pinned" else value
-            session.saw(self.name, "a NumPy generator without a seed", True)
+            frame = sys._getframe(1)
+            self.note(session, frame)
             if arm == "free":
                 return value
             # A stream for each call site, so that sites don't shift one another.
-            site = session.sightings.place(sys._getframe(1))[0]
+            site = session.sightings.place(frame)[0]
             trial = "" if arm == "pinned" else session.plan["trial"]
             stream = "%s/%s/%s" % (self.name, site, trial)
             counts[stream] = counts.get(stream, 0) + 1
             return session.number(stream, bits)
 
         module.randbits = randbits
+        session.at_end.append(lambda: self.decide(session))
         if arm == "pinned":
             session.read_back(self.name, True, module.randbits is randbits)
+
+    def note(self, session, frame):
+        if frame.f_code.co_filename.replace("\\", "/").endswith("numpy/random/_pickle.py"):
+            # Unpickled or copied: its state is set right after.
+            return
+        if self.making is None:
+            session.saw(self.name, "a NumPy generator without a seed", True, depth=2)
+            return
+        while frame is not None and frame.f_code.co_filename == __file__:
+            frame = frame.f_back
+        self.making.append(frame)
+
+    def legacy(self, session, module):
+        """`RandomState(seed)` takes entropy first and is seeded afterwards: judged later."""
+        original = module._MT19937
+        factor = self
+
+        class Meta(type):
+            def __instancecheck__(cls, thing):
+                return isinstance(thing, original)
+
+            def __call__(cls, *args, **kwargs):
+                factor.decide(session)
+                factor.making = frames = []
+                try:
+                    made = original(*args, **kwargs)
+                finally:
+                    factor.making = None
+                for frame in frames:
+                    detail = "a NumPy RandomState without a seed"
+                    key, _ = session.sightings.key(factor.name, detail, True, frame)
+                    factor.undecided.append((made, key))
+                return made
+
+        module._MT19937 = Meta("MT19937", (), {})
+        session.first_checkpoint.append(lambda: self.decide(session))
+
+    def decide(self, session):
+        """Tell of the generators made since: one that was seeded has no seed sequence any more."""
+        decided, self.undecided = self.undecided, []
+        for made, key in decided:
+            if getattr(made, "_seed_seq", None) is None:
+                key = (key[0], "a NumPy RandomState with a seed", False) + key[3:]
+            session.sightings.count(key)
 
 
 FACTOR = NumpyGenerator()

@@ -10,7 +10,7 @@ from .tf_seed import global_seed
 class OpDeterminism(Factor):
     name = "op-determinism"
     group = "kernels"
-    title = "Kernels that are not deterministic"
+    title = "TensorFlow's choice of kernels"
     explanation = (
         "Some of TensorFlow's kernels give other bits from run to run for the same input, such as "
         "the sparse update of an embedding with repeated indices. TensorFlow has deterministic "

@@ -285,7 +285,7 @@ class Watch:
 def run(order: dict[str, Any], rest: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     files = [os.open(os.devnull, os.O_RDONLY)]
-    files += [os.open(order[name], flags, 0o644) for name in ("stdout", "stderr")]
+    files += [os.open(order[name], flags, 0o600) for name in ("stdout", "stderr")]
     if LINUX:
         libc("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if order["mounts"]:

@@ -1,0 +1,281 @@
+"""The end of a diagnosis in the terminal: one screen, as a function of the record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from nondet.record import Cause, Confidence, Diagnosis, Divergence, Prescription, Site
+from nondet.report.page import words
+from nondet.report.plain import several, shown, shown_lines
+
+_TONES = {"good": "bold green", "bad": "bold red", "warn": "bold yellow"}
+_CODE_LINES = 12
+_TRACEBACK_LINES = 9
+
+
+class Encodable:
+    """A renderable written with what the console's encoding has, the rest as escapes."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.inner, options):
+            text = segment.text.encode(options.encoding, "backslashreplace")
+            yield Segment(text.decode(options.encoding), segment.style, segment.control)
+
+
+def print_summary(console: Console, diagnosis: Diagnosis, report: str) -> None:
+    """Print `summary`; code and commands keep their lines whole, so that they can be copied."""
+    console.print()
+    console.print(summary(diagnosis, report), crop=False)
+
+
+def print_factors(console: Console, factors: Iterable[tuple[str, str, str, str]]) -> None:
+    """Print the catalogue: name, group, title and explanation of each factor."""
+    table, last = grid(19), ""
+    for name, group, title, explanation in factors:
+        if group != last:
+            table.add_row(Text(f"\n{shown(group)}", "bold"), "")
+        table.add_row(Text(shown(name), "cyan"), Text(shown(title)))
+        table.add_row("", Text(shown(explanation), "dim"))
+        last = group
+    console.print(Encodable(table))
+
+
+def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
+    """What was found, what to change, how sure; `report` is the path of the HTML page."""
+    parts = [_headline(diagnosis)]
+    if diagnosis.error:
+        if diagnosis.error.message not in diagnosis.summary:
+            parts.append(Text(shown(diagnosis.error.message)))
+        parts += _traceback(diagnosis.error.traceback)
+    if diagnosis.causes:
+        parts += _causes(diagnosis.causes)
+    if diagnosis.first_divergence:
+        parts.append(_row("First parts", _parting(diagnosis.first_divergence)))
+    if diagnosis.prescription:
+        parts += _prescription(diagnosis.prescription)
+    elif diagnosis.causes:
+        parts += [_row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
+    parts += _assurance(diagnosis)
+    parts += _closing(diagnosis, report)
+    return Encodable(Group(*parts))
+
+
+def _headline(diagnosis: Diagnosis) -> RenderableType:
+    label, tone = words.VERDICTS[diagnosis.verdict]
+    sentence = shown(diagnosis.summary or f"{diagnosis.subject.script}.")
+    parts = [Text.assemble((f"{label}. ", _TONES[tone]), sentence)]
+    if diagnosis.interrupted:
+        parts.append(Text("Interrupted: this is the best diagnosis so far.", "yellow"))
+    return Group(*parts, Text())
+
+
+def _causes(causes: Sequence[Cause]) -> Iterator[RenderableType]:
+    shown_causes = causes[: 3 if len(causes) > 3 else len(causes)]
+    for place, cause in enumerate(shown_causes, 1):
+        yield Text.assemble(
+            (f"{place}. " if len(causes) > 1 else "", "bold"),
+            (shown(cause.factor), "bold red"),
+            f"  {shown(cause.title)}" if cause.title else "",
+            "  (found by switching it off)" if cause.pin == "ablating" else "",
+        )
+        yield from _sites(cause.sites, 3 if len(causes) == 1 else 1)
+        if cause.consumers:
+            yield _indented(f"consumed by {several(cause.consumers, 60)}")
+        if proof := _proof(cause):
+            yield _indented(proof, "dim")
+    if len(causes) > len(shown_causes):
+        yield _more(len(causes) - len(shown_causes), "cause")
+
+
+def _sites(sites: Sequence[Site], limit: int) -> Iterator[RenderableType]:
+    for site in sites[:limit]:
+        times = f" ({site.count} times)" if site.count > 1 else ""
+        detail = f"  {shown(site.detail)}{times}" if site.detail else times
+        yield _indented(Text.assemble((f"{shown(site.file)}:{site.line}", "cyan"), detail))
+    if len(sites) > limit:
+        yield _indented(_more(len(sites) - limit, "place"))
+
+
+def _proof(cause: Cause) -> str:
+    parts = []
+    if cause.trials:
+        verb = "part" if len(cause.trials) > 1 else "parts"
+        parts.append(f"free: {several(cause.trials, 24)} {verb}")
+    if cause.agreeing:
+        verb = "agree" if len(cause.agreeing) > 1 else "agrees"
+        parts.append(f"pinned: {several(cause.agreeing, 24)} {verb}")
+    return "; ".join(parts)
+
+
+def _parting(divergence: Divergence) -> str:
+    tensor = f" {shown(divergence.tensor)}" if divergence.tensor else ""
+    text = f"{words.moment(divergence)}: {words.what(divergence)}{tensor}"
+    apart = _apart(divergence)
+    return f"{text}, by up to {apart}" if apart else text
+
+
+def _apart(divergence: Divergence) -> str:
+    # Units in the last place say something of rounding; far apart they are only a large number.
+    ulp = divergence.max_ulp
+    parts = [f"{ulp} ulp"] if ulp is not None and ulp < 10_000 else []
+    if divergence.max_rel is not None:
+        parts.append(f"{words.number(divergence.max_rel, 3)} relative")
+    if divergence.max_abs is not None:
+        parts.append(f"{words.number(divergence.max_abs, 3)} absolute")
+    return ", ".join(parts)
+
+
+def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
+    count = len(prescription.verified_trials)
+    verified = (
+        f"pins verified by {words.plural(count, 'trial')}" if prescription.verified else "not verified"
+    )
+    style = "green" if prescription.verified else "yellow"
+    title = "Put at the top of the script" if prescription.snippet.strip() else "Change"
+    yield Text()
+    yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
+    if prescription.snippet.strip():
+        yield from _code(shown_lines(prescription.snippet.strip("\n")))
+    if prescription.launch:
+        if prescription.snippet.strip():
+            yield Rule(Text("Start it with", "bold"), align="left", style="dim")
+        yield _whole(shown(prescription.launch))
+    yield Rule(style="dim")
+
+
+def _code(lines: Sequence[str]) -> Iterator[RenderableType]:
+    for line in lines[:_CODE_LINES]:
+        yield _whole(line)
+    if len(lines) > _CODE_LINES:
+        yield _whole(f"# ... and {len(lines) - _CODE_LINES} more lines in the report")
+
+
+def _traceback(text: str) -> Iterator[RenderableType]:
+    """Its end, where Python names the error."""
+    lines = [line for line in shown_lines(text) if line.strip()]
+    if not lines:
+        return
+    yield Rule(Text("The end of its traceback", "bold"), align="left", style="dim")
+    if len(lines) > _TRACEBACK_LINES:
+        yield Text(f"... {len(lines) - _TRACEBACK_LINES} lines before, in the report", "dim")
+    for line in lines[-_TRACEBACK_LINES:]:
+        yield cut(line)
+    yield Rule(style="dim")
+
+
+def _assurance(diagnosis: Diagnosis) -> Iterator[RenderableType]:
+    sure = diagnosis.confidence
+    if sure and sure.agreeing_trials:
+        fixed = bool(diagnosis.prescription and diagnosis.prescription.verified)
+        yield _row("How sure", _confidence(sure, fixed))
+    if diagnosis.alternatives:
+        sets = [" + ".join(names) for names in diagnosis.alternatives]
+        yield _row("Instead", f"pinning {several(sets, 60)} would do as well")
+    if diagnosis.sensitivities:
+        names = [item.factor for item in diagnosis.sensitivities]
+        yield _row("Shifts", f"{several(names, 40)}: another result, the same in every run")
+    if diagnosis.not_tested:
+        names = [item.factor for item in diagnosis.not_tested]
+        reasons = {item.why for item in diagnosis.not_tested}
+        why = shown(reasons.pop()) if len(reasons) == 1 else "reasons in the report"
+        yield _row("Not tested", f"{several(names, 60)} ({why})")
+    if diagnosis.verdict == "unresolved":
+        yield _row("Try", words.hints(diagnosis)[0])
+    for warning in diagnosis.warnings[:2]:
+        yield _row("Note", shown(warning))
+    if len(diagnosis.warnings) > 2:
+        yield _row("", _more(len(diagnosis.warnings) - 2, "note"))
+
+
+def _confidence(sure: Confidence, fixed: bool) -> str:
+    # A bound is rounded up: rounded down, it would claim more than the trials allow.
+    bound = 100 * sure.divergence_probability_bound
+    bound = math.ceil(bound - 1e-9) if bound > 10 else math.ceil(10 * bound - 1e-9) / 10
+    runs = words.plural(sure.agreeing_trials, "run")
+    return (
+        f"{runs}{' with the causes pinned' if fixed else ''} agreed bit for bit. {100 * sure.level:.4g} % "
+        f"sure that fewer than {bound:g} % of runs would differ."
+    )
+
+
+def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
+    cost = diagnosis.cost
+    if cost.trials:
+        single = f"; one run takes {words.duration(cost.single_run_seconds)}"
+        yield _row(
+            "Cost",
+            f"{words.plural(cost.trials, 'trial')} in {words.duration(cost.wall_seconds)}"
+            + (single if cost.single_run_seconds > 0 else ""),
+        )
+    yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
+    for why, command in _next(diagnosis, report):
+        yield _row("Next", why)
+        yield _whole(f"  {shown(command)}")
+
+
+def _next(diagnosis: Diagnosis, report: str) -> Iterable[tuple[str, str]]:
+    """What to do now and the command for it, where one helps."""
+    folder = str(PurePath(report).parent)
+    output = () if folder == "nondet-report" else ("--output", folder)
+    if diagnosis.verdict == "broken":
+        return [("see it fail by itself, mend it, then diagnose again", words.alone(diagnosis))]
+    if diagnosis.interrupted or diagnosis.verdict == "unsure":
+        return [("go on where it stopped", words.again(diagnosis, "--resume", *output))]
+    first = diagnosis.first_divergence
+    if diagnosis.verdict == "unresolved" and first and first.checkpoint == "epoch":
+        command = words.again(diagnosis, "--granularity", "step", "--force", *output)
+        return [("see the first step that differs", command)]
+    return []
+
+
+def _label(name: str) -> tuple[str, str]:
+    return (name.ljust(13), "bold")
+
+
+def _row(label: str, text: str | Text) -> RenderableType:
+    """A label with text that wraps beside it."""
+    table = grid(13)
+    table.add_row(Text(label, "bold"), text if isinstance(text, Text) else Text(text))
+    return table
+
+
+def grid(width: int) -> Table:
+    """Rows of a label in `width` columns and text beside it."""
+    table = Table.grid(padding=0)
+    table.add_column(width=width, no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def cut(text: str | Text, style: str = "") -> Text:
+    """One line, cut with an ellipsis where it does not fit."""
+    line = Text(text, style) if isinstance(text, str) else text
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def _indented(text: str | Text, style: str = "") -> RenderableType:
+    return Padding(Text(text, style) if isinstance(text, str) else text, (0, 0, 0, 3), expand=False)
+
+
+def _whole(text: str | Text) -> Text:
+    """A line that is neither wrapped nor cut nor padded."""
+    line = Text(text) if isinstance(text, str) else text
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
+
+
+def _more(count: int, what: str) -> Text:
+    return Text(f"... and {words.plural(count, 'more ' + what)} in the report", "dim")

@@ -1,0 +1,145 @@
+"""The HTML report: one self-contained file that loads nothing, as a pure function of a record."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import cast
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from nondet.record import Diagnosis, Trial
+from nondet.report.page import matrices, words
+
+STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css")
+SCRIPTS = (
+    "vendor/uPlot.iife.min.js",
+    "assets/data.js",
+    "assets/heatmap.js",
+    "assets/growth.js",
+    "assets/page.js",
+)
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+# C0 controls but tab and newline, C1 controls, Unicode's own line ends, and the marks that reorder
+# text on the screen, with which a log line or a path could be made to read as what it is not.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def render(diagnosis: Diagnosis) -> str:
+    """The report as one HTML document; all text from the subject is escaped."""
+    style, script = _assets(STYLES), _assets(SCRIPTS)
+    charts = [_seen(matrices.pack(differences)) for differences in diagnosis.differences]
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            d=diagnosis,
+            label=words.VERDICTS[diagnosis.verdict][0],
+            tone=words.VERDICTS[diagnosis.verdict][1],
+            policy=_policy(style, script),
+            style=Markup(style),  # our own files, not the subject's text
+            script=Markup(script),
+            icon=_icon(words.VERDICTS[diagnosis.verdict][1]),
+            charts=_json(charts),
+            anchors={trial.id: f"trial-{place}" for place, trial in enumerate(diagnosis.trials, 1)},
+            sections=[],  # filled by each section as it is written, read by the navigation
+            metrics=_metric_names(diagnosis.trials),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("nondet.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(words=words, matrices=matrices)
+    environment.filters.update(log=_log, plural=_plural, prose=_prose)
+    return environment
+
+
+def _visible(value: object) -> object:
+    """Text with every control character made visible; other values and own markup as they are."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _UNSEEN.sub(_written_out, value.replace("\r\n", "\n"))
+
+
+def _seen(chart: dict[str, object]) -> dict[str, object]:
+    """A chart whose labels show what they hold: a canvas obeys the same marks as the page."""
+    names = ("tensors", "checkpoints")
+    return chart | {key: [_visible(name) for name in cast(list[str], chart[key])] for key in names}
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def _prose(text: str) -> Markup:
+    """A sentence whose words in backticks are code, as the record's own texts write them."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(_visible(text)))))
+
+
+def _log(text: str) -> str:
+    """A log as a terminal leaves it: no colour codes, each line as last rewritten."""
+    lines = _ANSI.sub("", text).replace("\r\n", "\n").split("\n")
+    return "\n".join(re.split(r"[\r\b]+", line.rstrip("\r\b"))[-1] for line in lines)
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    return words.plural(count, one, many)
+
+
+def _metric_names(trials: tuple[Trial, ...]) -> list[str]:
+    """Every metric of any trial once, in the order first seen."""
+    return list(dict.fromkeys(name for trial in trials for name in trial.metrics))
+
+
+def _json(data: object) -> Markup:
+    """JSON in ASCII that neither ends its script element nor breaks a line in it."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _policy(style: str, script: str) -> str:
+    """Content-Security-Policy: nothing is loaded, and only our own style and script act."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _icon(tone: str) -> Markup:
+    colour = {"good": "#2d6a4f", "bad": "#b0472a", "warn": "#8a6914"}[tone]
+    image = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+        f'<path d="M2 8h5l6-5M7 8l6 5" fill="none" stroke="{colour}" stroke-width="2"/></svg>'
+    )
+    return Markup(f"data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()}")
+
+
+@cache
+def _assets(names: tuple[str, ...]) -> str:
+    folder: Traversable = resources.files("nondet.report.page")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)

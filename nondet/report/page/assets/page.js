@@ -1,0 +1,103 @@
+// The page's own behaviour: charts, the theme, copying, and printing.
+nondet.blocks = [];
+
+nondet.build = async function (place, chart) {
+  const decoded = await nondet.decode(chart);
+  const units = Object.keys(decoded.units);
+  if (!units.length || !decoded.rows || !decoded.columns) return;
+  const views = [];
+  const add = (selector, View) => {
+    const figure = place.querySelector(selector);
+    if (!figure) return;
+    figure.hidden = false;
+    views.push(new View(figure, decoded));
+  };
+  add("figure.heat", nondet.HeatMap);
+  add("figure.growth", nondet.Growth);
+  const chosen = () => place.querySelector(".units input:checked")?.value || units[0];
+  const redraw = () => views.forEach((view) => view.show(chosen()));
+  place.querySelectorAll(".units").forEach((set) => {
+    set.hidden = false;
+    set.addEventListener("change", redraw);
+  });
+  let width = 0;
+  new ResizeObserver(() => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    redraw();
+  }).observe(place);
+  nondet.blocks.push(redraw);
+};
+
+nondet.redraw = () => nondet.blocks.forEach((redraw) => redraw());
+
+nondet.charts = function () {
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const places = [...document.querySelectorAll("[data-chart]")];
+  return Promise.all(places.map((place) => nondet.build(place, charts[Number(place.dataset.chart)])));
+};
+
+nondet.theme = function () {
+  const root = document.documentElement;
+  const button = document.getElementById("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const name = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
+  const set = (theme) => {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    name();
+    nondet.redraw();
+  };
+  button.hidden = false;
+  name();
+  button.addEventListener("click", () => set(dark() ? "light" : "dark"));
+  system.addEventListener("change", () => set(root.dataset.theme));
+  return set;
+};
+
+nondet.copy = async function (button) {
+  const text = button.parentElement.querySelector("code").textContent + "\n";
+  const said = document.getElementById("said");
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = said.textContent = "Copied";
+  } catch {
+    // No clipboard here (an old browser, or not allowed): select it, ready for Ctrl-C.
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    button.textContent = said.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2000);
+};
+
+// Paper is white and can't be opened by a click: print in light, with everything but logs open.
+nondet.print = function (set) {
+  let opened = [];
+  let theme;
+  addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme;
+    document.documentElement.classList.add("printing");
+    opened = [...document.querySelectorAll("details:not([open]):not(.logs):not(.logs *):not(.table):not(.more)")];
+    opened.forEach((details) => { details.open = true; });
+    set("light");
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("printing");
+    opened.forEach((details) => { details.open = false; });
+    set(theme);
+  });
+};
+
+// A link to something inside closed details opens them, as `:target` alone would not.
+nondet.reveal = function () {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+};
+
+document.querySelectorAll(".copy").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => nondet.copy(button));
+});
+addEventListener("hashchange", nondet.reveal);
+nondet.print(nondet.theme());
+nondet.charts().then(() => { document.documentElement.dataset.charts = "drawn"; });

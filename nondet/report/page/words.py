@@ -1,0 +1,162 @@
+"""The report's sentences: numbers, moments, plans and advice, in words a colleague understands."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+
+from nondet.record import Arm, Confidence, Diagnosis, Divergence, VerdictWord
+
+VERDICTS: dict[VerdictWord, tuple[str, str]] = {
+    "reproducible": ("Reproducible so far", "good"),
+    "causes-found": ("Causes found", "bad"),
+    "unresolved": ("Runs differ, cause not found", "bad"),
+    "unsure": ("Not sure yet", "warn"),
+    "broken": ("The script did not run", "bad"),
+}
+"""Every verdict's label, and the tone it is shown in."""
+
+_WHAT = {
+    "initial-weights": "the initial weights of",
+    "batch": "the batch",
+    "forward": "the output of",
+    "loss": "the loss",
+    "gradient": "the gradient of",
+    "update": "the update of",
+    "weights": "the weights of",
+    "value": "the value",
+}
+
+_HINTS = {
+    "initial-weights": "The weights already differ before the first step, so no training code "
+    "is to blame: look for a generator that is seeded from the clock, a process id or hardware.",
+    "batch": "The batches differ while the weights still agree: look at how the data is read, "
+    "ordered and augmented, and in which process or thread.",
+    "forward": "The inputs agree and a layer's output differs: suspect the kernel behind it.",
+    "loss": "The inputs agree and the loss differs: suspect a reduction whose order is not fixed.",
+    "gradient": "The loss agrees and a gradient differs: suspect a backward kernel that adds up "
+    "in no fixed order.",
+    "update": "The gradients agree and the update differs: suspect the optimizer or an all-reduce.",
+    "weights": "Record every step instead of every epoch to see the first one that differs.",
+    "value": "The first value to differ is one of your own checkpoints: follow what it is made of.",
+}
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as people say it: ``0.8 s``, ``42 s``, ``3 min 20 s``, ``1 h 5 min``."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """A float with at most `digits` significant digits; ``not measured`` for None."""
+    if value is None:
+        return "not measured"
+    if math.isnan(value):
+        return "NaN"
+    if isinstance(value, int) and abs(value) < 10**15:
+        return str(value)
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def bound(probability: float) -> str:
+    """An upper bound as a percentage, rounded up: rounded down, it would claim too much."""
+    value = 100 * probability
+    value = math.ceil(value - 1e-9) if value > 10 else math.ceil(10 * value - 1e-9) / 10
+    return f"{value:g} %"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 run``, ``3 runs``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def confidence(sure: Confidence, *, fixed: bool) -> str:
+    """What the agreeing trials allow to say; `fixed` when they ran with the prescription."""
+    runs = plural(sure.agreeing_trials, "run")
+    agree = "agrees" if sure.agreeing_trials == 1 else "agree"
+    level = f"{100 * sure.level:.4g} %"
+    return (
+        f"{runs}{' with the causes pinned' if fixed else ''} {agree} bit for bit; {level} sure that fewer "
+        f"than {bound(sure.divergence_probability_bound)} of runs would differ."
+    )
+
+
+def moment(divergence: Divergence) -> str:
+    """When two trials part, as an adverbial: ``at the end of epoch 3``."""
+    if divergence.checkpoint == "init":
+        return "at the start, before the first step"
+    if divergence.checkpoint == "epoch":
+        return f"at the end of epoch {divergence.epoch}"
+    if divergence.checkpoint == "user":
+        return "at a checkpoint of your own"
+    where = f"step {divergence.step} (epoch {divergence.epoch})"
+    return f"in the batch of {where}" if divergence.checkpoint == "batch" else f"at {where}"
+
+
+def what(divergence: Divergence) -> str:
+    """What differs there; the tensor's name follows it where there is one."""
+    return _WHAT[divergence.kind]
+
+
+def apart(divergence: Divergence) -> str:
+    """How far the tensors are apart, or the empty string when that was not measured."""
+    parts = []
+    if divergence.max_abs is not None:
+        parts.append(f"{number(divergence.max_abs, 3)} absolute")
+    if divergence.max_rel is not None:
+        parts.append(f"{number(divergence.max_rel, 3)} relative")
+    # Far apart, the count of floats in between tells nobody anything.
+    if divergence.max_ulp is not None and (divergence.max_ulp < 10_000 or not parts):
+        parts.append(f"{plural(divergence.max_ulp, 'unit')} in the last place")
+    return ", ".join(parts)
+
+
+def plan(arms: Mapping[str, Arm]) -> str:
+    """A plan in a few words, naming the smaller side: ``all pinned but python-random``."""
+    groups = {arm: sorted(f for f, a in arms.items() if a == arm) for arm in set(arms.values())}
+    if not groups:
+        return "as the script has it"
+    if len(groups) == 1:
+        return f"all {next(iter(groups))}"
+    most = max(groups, key=lambda arm: (len(groups[arm]), arm))
+    rest = [f"{', '.join(groups[arm])} {arm}" for arm in sorted(groups) if arm != most]
+    return f"{'; '.join(rest)}; rest {most}"
+
+
+def hints(diagnosis: Diagnosis) -> list[str]:
+    """What to try when no cause was found, most telling first."""
+    found = []
+    if diagnosis.first_divergence:
+        found.append(_HINTS[diagnosis.first_divergence.kind])
+    found.append(
+        'Name suspicious values in the script with `nondet.checkpoint("name", value)`: the next '
+        "diagnosis then says which of them differs first. Outside a trial the call does nothing."
+    )
+    if diagnosis.not_tested:
+        names = ", ".join(item.factor for item in diagnosis.not_tested)
+        found.append(f"Test what could not be tested here: {names}.")
+    return found
+
+
+def again(diagnosis: Diagnosis, *options: str) -> str:
+    """The command line that diagnoses the same subject with `options`."""
+    subject = diagnosis.subject
+    return shlex.join(["nondet", "diagnose", *options, subject.script, *subject.args])
+
+
+def alone(diagnosis: Diagnosis) -> str:
+    """The command line that runs the subject by itself."""
+    subject = diagnosis.subject
+    return shlex.join([subject.python or "python", subject.script, *subject.args])

@@ -1,0 +1,286 @@
+"""The user's folder stays as it was; the output folder is private, whole, and never taken over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from nondet.guest.factors import REGISTRY
+from tests.command.running import NONDET, SEEDED, UNSEEDED, Project, tree, until
+
+VANDAL = """
+import os
+import pathlib
+import random
+import shutil
+import nondet
+here = pathlib.Path(".")
+here.joinpath("kept.txt").write_text("overwritten")
+here.joinpath("doomed.txt").unlink()
+here.joinpath("old.txt").rename("new.txt")
+shutil.rmtree("data")
+here.joinpath("data").mkdir()
+here.joinpath("data/other.bin").write_bytes(bytes(100))
+here.joinpath("link").unlink()
+os.chmod("tool.sh", 0o600)
+os.utime("kept.txt", (0, 0))
+nondet.checkpoint("value", random.random())
+"""
+LISTING = """
+import os
+import nondet
+seen = sorted(
+    os.path.join(root, name)
+    for root, folders, files in os.walk(".")
+    for name in folders + files
+    if "__pycache__" not in root + name
+)
+nondet.checkpoint("seen", " ".join(seen))
+nondet.checkpoint("count", len(os.listdir(".")))
+print(seen)
+"""
+NOBODY = 65534
+
+
+def as_nobody() -> tuple[str, ...]:
+    """How to start a command without root's rights; skips where there is no way."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may write anywhere, and there is no setpriv to become someone else")
+    prefix = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
+    if not works([*prefix, NONDET, "--version"]):
+        pytest.skip("another user can't read this interpreter")
+    return prefix
+
+
+def works(command: Sequence[str]) -> bool:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def open_up(project: Project) -> None:
+    """Let other users in: pytest's folders are the owner's alone."""
+    project.folder.chmod(0o777)
+    for folder in project.folder.parents:
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(0o711)
+
+
+def test_the_user_s_folder_is_left_as_it_was(project: Project) -> None:
+    for name in ("kept.txt", "doomed.txt", "old.txt", "tool.sh"):
+        project.write(name, name)
+    (project.folder / "tool.sh").chmod(0o755)
+    (project.folder / "data/deep").mkdir(parents=True)
+    project.write("1,2\n", "data/deep/table.csv")
+    (project.folder / "link").symlink_to("kept.txt")
+    project.write(VANDAL)
+    before = tree(project.folder)
+    ran = project.diagnose()
+    assert ran.code == 1
+    assert [cause.factor for cause in ran.diagnosis.causes] == ["python-random"]
+    assert tree(project.folder) == before
+
+
+def test_scripts_do_not_see_the_output_folder(project: Project) -> None:
+    project.write(LISTING)
+    (project.folder / "sub").mkdir()
+    first = project.diagnose("--output", "sub/out", "train.py")
+    assert first.code == 0, first.out
+    again = project.diagnose("train.py")
+    assert again.code == 0, again.out
+    seen = (project.output / "trials/t01/stdout.log").read_text()
+    assert "nondet-report" not in seen
+
+
+def test_a_diagnosis_is_not_overwritten(project: Project) -> None:
+    project.write(SEEDED)
+    assert project.diagnose("--max-trials", "2", "train.py").code == 4
+    before = project.trial_files()
+    refused = project.diagnose()
+    refused.refused("output-exists", "nondet-report", "--resume", "--force", "--output")
+    assert project.trial_files() == before
+    resumed = project.diagnose("--resume", "train.py")
+    assert resumed.code == 0
+    assert len(resumed.diagnosis.trials) == 6
+    assert project.trial_files().items() >= before.items()
+    forced = project.diagnose("--force", "--max-trials", "2", "train.py")
+    assert forced.code == 4
+    assert set(project.trial_files()) == {"t01", "t02"}
+    assert project.trial_files() != before
+
+
+@pytest.mark.parametrize("option", [(), ("--force",), ("--resume",)])
+def test_other_things_in_the_output_folder(project: Project, option: tuple[str, ...]) -> None:
+    project.write(SEEDED)
+    project.output.mkdir()
+    (project.output / "thesis.tex").write_text("years of work")
+    project.diagnose(*option, "train.py").refused("output-not-empty", "nondet-report", "name a new")
+    assert [path.name for path in project.output.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_where_the_output_should_go(project: Project) -> None:
+    project.write(SEEDED)
+    project.output.write_text("a file")
+    project.diagnose().refused("output-not-a-folder", "nondet-report", "name a new")
+    assert project.output.read_text() == "a file"
+
+
+def test_the_script_inside_the_output_folder(project: Project) -> None:
+    project.write(SEEDED)
+    ran = project.diagnose("--output", "..", "train.py")
+    ran.refused("output-not-empty", "..")
+
+
+def test_a_folder_that_can_t_be_written(project: Project) -> None:
+    prefix = as_nobody()
+    project.write(SEEDED)
+    open_up(project)
+    project.output.mkdir(mode=0o555)
+    ran = project.diagnose(prefix=prefix)
+    ran.refused("output-not-writable", "Permission denied", "name another folder")
+    locked = project.folder / "locked"
+    locked.mkdir(mode=0o700)
+    if prefix:
+        ran = project.diagnose("--output", "locked/out", "train.py", prefix=prefix)
+        ran.refused("output-not-writable", "Permission denied")
+
+
+def test_a_report_that_can_t_be_written(project: Project) -> None:
+    prefix = as_nobody()
+    project.write(SEEDED)
+    open_up(project)
+    assert project.diagnose("--max-trials", "2", "train.py", prefix=prefix).code == 4
+    project.output.chmod(0o500)
+    ran = project.run("report", "nondet-report", prefix=prefix)
+    project.output.chmod(0o700)
+    ran.refused("not-writable", "report.html", "Permission denied")
+
+
+def test_without_root_s_rights(project: Project) -> None:
+    prefix = as_nobody()
+    project.write(VANDAL)
+    for name in ("kept.txt", "doomed.txt", "old.txt", "tool.sh", "link"):
+        project.write(name, name)
+    (project.folder / "data").mkdir()
+    open_up(project)
+    if prefix:
+        for path in [project.folder, *project.folder.iterdir()]:
+            os.chown(path, NOBODY, NOBODY)
+    before = tree(project.folder)
+    ran = project.diagnose(prefix=prefix)
+    assert ran.code == 1, ran.err
+    assert [cause.factor for cause in ran.diagnosis.causes] == ["python-random"]
+    assert tree(project.folder) == before
+
+
+@pytest.mark.parametrize("size", [28, 60, 100])
+def test_a_full_disk(project: Project, size: int) -> None:
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not works([*alone, "mount", "-t", "tmpfs", "none", "/mnt"]):
+        pytest.skip("no user namespaces here, so no small disk to fill")
+    project.write(UNSEEDED)
+    (project.folder / "disk").mkdir()
+    mount = f'mount -t tmpfs -o size={size}k none disk && exec "$@"'
+    ran = project.diagnose(
+        "--quiet", "--output", "disk/out", "train.py", prefix=(*alone, "sh", "-c", mount, "sh")
+    )
+    ran.refused("disk-full", "no space left", "--resume")
+
+
+def test_nothing_of_the_environment_is_kept(project: Project) -> None:
+    project.write("import os, nondet\nassert os.environ['AWS_SECRET_ACCESS_KEY']\n" + UNSEEDED)
+    environ = {"AWS_SECRET_ACCESS_KEY": "xyzzy123", "HF_TOKEN": "plugh456"}
+    assert project.diagnose(environ=environ).code == 1
+    files = [path for path in project.output.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for path in files:
+        data = path.read_bytes()
+        assert b"xyzzy123" not in data, path
+        assert b"plugh456" not in data, path
+
+
+def test_what_is_written_is_the_user_s_alone(project: Project) -> None:
+    project.write(UNSEEDED)
+    previous = os.umask(0)
+    try:
+        assert project.diagnose().code == 1
+    finally:
+        os.umask(previous)
+    for path in [project.output, *project.output.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_scripts_keep_the_user_s_umask(project: Project) -> None:
+    project.write(
+        "import os, nondet\nopen('made', 'w').close()\n"
+        "nondet.checkpoint('mode', os.stat('made').st_mode)\nprint(oct(os.stat('made').st_mode))\n"
+    )
+    previous = os.umask(0o002)
+    try:
+        assert project.diagnose("--max-trials", "2", "train.py").code == 4
+    finally:
+        os.umask(previous)
+    assert (project.output / "trials/t01/stdout.log").read_text() == "0o100664\n"
+
+
+def test_the_report_can_be_rendered_again(project: Project) -> None:
+    project.write(UNSEEDED)
+    ran = project.diagnose()
+    page = project.output / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    shutil.move(project.output, project.folder.parent / "elsewhere")
+    (project.folder / "train.py").unlink()
+    again = project.run("report", str(project.folder.parent / "elsewhere"))
+    assert again.code == 0
+    assert (project.folder.parent / "elsewhere/report.html").read_bytes() == before
+    assert again.out.splitlines()[:3] == ran.out.splitlines()[:3]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"[]", "not a diagnosis"),
+        (b'{"schema": 999}', "upgrade"),
+        (b'{"schema": 1}', "not a diagnosis of schema 1"),
+    ],
+)
+def test_a_record_that_can_t_be_read(project: Project, data: bytes, words: str) -> None:
+    project.output.mkdir()
+    (project.output / "diagnosis.json").write_bytes(data)
+    project.run("report", "nondet-report").refused("diagnosis-unreadable", "diagnosis.json", words)
+
+
+def test_every_factor_is_listed(project: Project) -> None:
+    ran = project.run("factors")
+    assert ran.code == 0
+    for factor in REGISTRY:
+        assert factor.name in ran.out
+        assert factor.title in ran.out
+
+
+def test_the_scratch_of_a_killed_host_is_swept(project: Project, tmp_path: Path) -> None:
+    project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(600)\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environ = {"TMPDIR": str(scratch)}
+    before = project.environ | environ
+    process = subprocess.Popen(
+        [NONDET, "diagnose", "--quiet", "train.py"], cwd=project.folder, env=before
+    )
+    until(lambda: (project.output / "trials/t02/events.jsonl").exists(), "the second trial")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert any(scratch.glob("nondet-*/lock"))
+    project.write(SEEDED)
+    ran = project.diagnose("--force", "--max-trials", "2", "train.py", environ=environ)
+    assert ran.code == 4
+    assert list(scratch.iterdir()) == []

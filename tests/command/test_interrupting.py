@@ -1,0 +1,128 @@
+"""Ctrl-C, SIGTERM and SIGKILL at several moments, and going on afterwards."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.command.running import Project, Ran
+
+STEADY = """
+import random
+import time
+import nondet
+nondet.checkpoint("start", 1)
+time.sleep(0.4)
+nondet.checkpoint("value", random.random())
+"""
+STUBBORN = """
+import signal
+import subprocess
+import time
+import nondet
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen(["sleep", "600"], start_new_session=True)
+nondet.checkpoint("start", 1)
+time.sleep(600)
+"""
+
+
+def told(project: Project, word: str, trial: str) -> bool:
+    """Whether that trial's event file holds this already."""
+    path = project.output / "trials" / trial / "events.jsonl"
+    return path.exists() and word in path.read_text()
+
+
+def went_on(project: Project) -> Ran:
+    """Resume: the verdict of a diagnosis in one go, and no whole trial is run again."""
+    before = project.trial_files()
+    events = project.trial_files("events.jsonl")
+    ran = project.diagnose("--resume", "train.py")
+    assert ran.code == 1, ran.err
+    diagnosis = ran.diagnosis
+    assert not diagnosis.interrupted
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random"]
+    after = project.trial_files()
+    assert {name: after[name] for name in before} == before
+    assert {name: project.trial_files("events.jsonl")[name] for name in events} == events
+    ids = [trial.id for trial in diagnosis.trials]
+    assert len(set(ids)) == len(ids) == diagnosis.cost.trials
+    whole = {name for name, data in before.items() if b'"outcome":"completed"' in data}
+    assert whole <= set(ids)
+    assert set(ids) <= set(after)
+    # Two free ones, six held, a third free one; and those that found their pair too late.
+    assert len(ids) <= 12
+    return ran
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_the_first_trial_is_over(project: Project, number: int) -> None:
+    project.write(STEADY)
+    ran = project.interrupted(lambda: told(project, "start", "t01"), number)
+    assert ran.code == 130, ran.err
+    diagnosis = ran.diagnosis
+    assert diagnosis.interrupted
+    assert diagnosis.verdict == "unsure"
+    assert "nterrupted" in ran.out
+    assert "--resume" in ran.out
+    assert {trial.outcome for trial in diagnosis.trials} == {"stopped-early"}
+    assert (project.output / "report.html").exists()
+    went_on(project)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_during_the_second_question(project: Project, number: int) -> None:
+    project.write(STEADY)
+    ran = project.interrupted(lambda: told(project, "start", "t04"), number)
+    assert ran.code == 130, ran.err
+    diagnosis = ran.diagnosis
+    assert diagnosis.interrupted
+    assert diagnosis.first_divergence is not None
+    assert diagnosis.questions[0].verdict == "DIVERGES"
+    assert [trial.outcome for trial in diagnosis.trials[:2]] == ["completed"] * 2
+    went_on(project)
+
+
+def test_trials_that_won_t_listen_are_ended_too(project: Project) -> None:
+    project.write(STUBBORN)
+    ran = project.interrupted(lambda: told(project, "start", "t01"), signal.SIGINT)
+    assert ran.code == 130
+    assert ran.diagnosis.interrupted
+
+
+def test_before_anything_has_begun(project: Project) -> None:
+    project.write(STEADY)
+    (project.folder / "python").write_text("#!/bin/sh\n: >asked\nexec sleep 600\n")
+    (project.folder / "python").chmod(0o755)
+    asked = project.folder / "asked"
+    ran = project.interrupted(asked.exists, signal.SIGINT, "--python", "./python")
+    assert ran.code == 130
+    assert ran.err.strip().endswith("[interrupted]")
+    assert "Traceback" not in ran.err
+    assert not project.output.exists()
+
+
+def test_the_host_is_killed(project: Project) -> None:
+    project.write(STEADY)
+    ran = project.interrupted(lambda: told(project, "start", "t04"), signal.SIGKILL)
+    assert ran.code == -signal.SIGKILL
+    assert not (project.output / "diagnosis.json").exists()
+    went_on(project)
+
+
+def test_what_is_resumed_must_be_the_same(project: Project) -> None:
+    project.write("import nondet, sys\nnondet.checkpoint('args', len(sys.argv))\n")
+    first = project.diagnose()
+    assert first.code == 0
+    again = project.diagnose("--resume", "train.py")
+    assert again.code == 0
+    assert "resumed: 6 finished trials" in again.err
+    assert [trial.id for trial in again.diagnosis.trials] == [
+        trial.id for trial in first.diagnosis.trials
+    ]
+    other = project.diagnose("--resume", "train.py", "more")
+    assert other.code == 0, "trials with other arguments count for nothing"
+    assert "no finished trial there fits" in other.err
+    assert [trial.id for trial in other.diagnosis.trials] == [f"t{i:02}" for i in range(7, 13)]

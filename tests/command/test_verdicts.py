@@ -1,0 +1,302 @@
+"""Whole diagnoses of small scripts: the verdict, the cause and its place, the trials it took."""
+
+from __future__ import annotations
+
+import pytest
+
+from nondet.record import Diagnosis
+from tests.command.running import SEEDED, UNSEEDED, Project, marked
+
+HASH = """
+import nondet
+words = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}
+order = list(words)
+nondet.checkpoint("order", " ".join(order))
+"""
+GENERATOR = """
+import numpy as np
+import nondet
+rng = np.random.default_rng()
+nondet.checkpoint("value", rng.random(3))
+"""
+COUNTER = """
+import pathlib
+import nondet
+state = pathlib.Path("state.txt")
+before = state.read_text() if state.exists() else ""
+nondet.checkpoint("value", 1)
+nondet.checkpoint("runs", len(before))
+state.write_text(before + "x")
+"""
+WRITER = """
+import pathlib
+import nondet
+pathlib.Path("model.bin").write_bytes(b"weights")
+pathlib.Path("runs").mkdir(exist_ok=True)
+pathlib.Path("runs/log.txt").write_text("done")
+nondet.checkpoint("value", 1)
+"""
+TWO = """
+import random
+import numpy as np
+import nondet
+nondet.checkpoint("start", random.random())
+nondet.checkpoint("end", np.random.rand(4))
+"""
+HALF = """
+import random
+import nondet
+nondet.checkpoint("coin", random.random() < 0.5)
+"""
+ENTROPY = """
+import os
+import nondet
+nondet.checkpoint("value", 1)
+nondet.checkpoint("entropy", os.urandom(8))
+"""
+
+
+def factors(diagnosis: Diagnosis) -> list[str]:
+    return [cause.factor for cause in diagnosis.causes]
+
+
+def sites(diagnosis: Diagnosis) -> list[tuple[str, int]]:
+    return [(site.file, site.line) for cause in diagnosis.causes for site in cause.sites[:1]]
+
+
+def test_a_reproducible_script_takes_six_trials(project: Project) -> None:
+    project.write(SEEDED)
+    ran = project.diagnose()
+    assert ran.code == 0
+    diagnosis = ran.diagnosis
+    assert diagnosis.verdict == "reproducible"
+    assert [trial.outcome for trial in diagnosis.trials] == ["completed"] * 6
+    assert diagnosis.causes == ()
+    assert diagnosis.prescription is None
+    assert diagnosis.confidence is not None
+    assert diagnosis.confidence.agreeing_trials == 6
+    assert diagnosis.confidence.divergence_probability_bound < 0.5
+    assert "Reproducible so far" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("script", "factor", "line"),
+    [
+        (UNSEEDED, "python-random", 7),
+        (HASH, "hash-seed", 3),
+        (GENERATOR, "numpy-generator", 4),
+    ],
+)
+def test_one_cause_with_its_line(project: Project, script: str, factor: str, line: int) -> None:
+    project.write(script)
+    ran = project.diagnose()
+    assert ran.code == 1
+    diagnosis = ran.diagnosis
+    assert diagnosis.verdict == "causes-found"
+    assert factors(diagnosis) == [factor]
+    assert sites(diagnosis) == [("train.py", line)]
+    assert f"train.py:{line}" in ran.out
+    (cause,) = diagnosis.causes
+    assert len(cause.trials) >= 2
+    assert len(cause.agreeing) >= 6
+    assert not set(cause.trials) & set(cause.agreeing)
+    assert diagnosis.prescription is not None
+    assert diagnosis.prescription.verified
+    assert diagnosis.prescription.pins == (factor,)
+    assert diagnosis.first_divergence is not None
+    assert diagnosis.first_divergence.kind == "value"
+    held = {trial.id for trial in diagnosis.trials if trial.plan[factor] == "pinned"}
+    assert set(cause.agreeing) <= held
+    assert not set(cause.trials) & held
+
+
+def test_a_script_that_goes_on_from_the_former_run(project: Project) -> None:
+    project.write(COUNTER)
+    ran = project.diagnose()
+    assert ran.code == 1
+    assert factors(ran.diagnosis) == ["leftovers"]
+    assert ran.diagnosis.first_divergence is not None
+    assert ran.diagnosis.first_divergence.model == "runs"
+    assert not (project.folder / "state.txt").exists()
+
+
+def test_writing_files_is_no_fault(project: Project) -> None:
+    project.write(WRITER)
+    ran = project.diagnose()
+    assert ran.code == 0
+    assert len(ran.diagnosis.trials) == 6
+    assert "leftovers" in {entry.factor for entry in ran.diagnosis.cleared}
+
+
+def test_two_causes_and_files_that_nobody_reads(project: Project) -> None:
+    project.write(WRITER + TWO)
+    ran = project.diagnose()
+    assert ran.code == 1
+    assert set(factors(ran.diagnosis)) == {"python-random", "numpy-global"}
+    assert set(sites(ran.diagnosis)) == {("train.py", 12), ("train.py", 13)}
+    assert ran.diagnosis.prescription is not None
+    assert set(ran.diagnosis.prescription.pins) == {"python-random", "numpy-global"}
+
+
+def test_a_source_that_shows_in_half_of_the_runs(project: Project) -> None:
+    project.write(HALF)
+    for _ in range(4):  # six runs agree by chance in one of 32 diagnoses
+        ran = project.diagnose("--force", "train.py")
+        if ran.code != 0:
+            break
+    assert ran.code == 1
+    assert factors(ran.diagnosis) == ["python-random"]
+
+
+def test_what_nothing_holds(project: Project) -> None:
+    project.write(ENTROPY)
+    ran = project.diagnose()
+    assert ran.code == 3
+    diagnosis = ran.diagnosis
+    assert diagnosis.verdict == "unresolved"
+    assert diagnosis.causes == ()
+    assert diagnosis.prescription is None
+    assert diagnosis.first_divergence is not None
+    assert diagnosis.first_divergence.model == "entropy"
+
+
+def test_a_factor_left_out_is_neither_held_nor_accused(project: Project) -> None:
+    project.write(UNSEEDED)
+    ran = project.diagnose("--skip", "python-random,leftovers", "train.py")
+    assert ran.code == 3
+    left_out = {entry.factor: entry.why for entry in ran.diagnosis.not_tested}
+    assert left_out["python-random"] == "left out by --skip"
+    for trial in ran.diagnosis.trials:
+        assert trial.plan.get("python-random", "free") == "free"
+
+
+NOISY = """
+import multiprocessing
+import os
+import sys
+
+import nondet
+
+
+def square(number):
+    print("x" * 100_000, number)
+    print("y" * 100_000, file=sys.stderr)
+    return number * number
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        nondet.checkpoint("forked", pool.map(square, range(8)))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        nondet.checkpoint("spawned", pool.map(square, range(2)))
+    print("z" * 1_000_000)
+"""
+EXITING = """
+import sys
+import nondet
+nondet.checkpoint("value", 1)
+sys.exit(0)
+"""
+DISAPPEARING = """
+import os
+import random
+import nondet
+nondet.checkpoint("value", random.random())
+os._exit(0)
+"""
+ARGPARSE = """
+import argparse
+import pathlib
+import nondet
+from helpers import double
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("data", type=pathlib.Path)
+    args = parser.parse_args()
+    nondet.checkpoint("value", [double(args.epochs), args.data.read_text()])
+
+
+if __name__ == "__main__":
+    main()
+"""
+DAEMON = """
+import os
+import time
+import nondet
+nondet.checkpoint("value", 1)
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(600)
+"""
+
+
+def test_processes_and_much_output(project: Project) -> None:
+    project.write(NOISY)
+    ran = project.diagnose("--max-trials", "2", "train.py")
+    assert ran.code == 4
+    assert [trial.outcome for trial in ran.diagnosis.trials] == ["completed"] * 2
+    assert [trial.checkpoints for trial in ran.diagnosis.trials] == [2, 2]
+    assert ran.diagnosis.first_divergence is None
+    assert (project.output / "trials/t01/stdout.log").stat().st_size > 1_800_000
+    assert len((project.output / "diagnosis.json").read_bytes()) < 200_000
+
+
+def test_leaving_by_sys_exit(project: Project) -> None:
+    project.write(EXITING)
+    assert project.diagnose().code == 0
+
+
+def test_leaving_without_a_word(project: Project) -> None:
+    project.write(DISAPPEARING)
+    ran = project.diagnose()
+    assert ran.code == 1
+    assert factors(ran.diagnosis) == ["python-random"]
+    assert sites(ran.diagnosis) == [("train.py", 5)]
+
+
+def test_arguments_modules_and_data_of_the_project(project: Project) -> None:
+    (project.folder / "src").mkdir()
+    project.write(ARGPARSE, "src/train.py")
+    project.write("def double(n):\n    return 2 * n\n", "src/helpers.py")
+    project.write("some data", "data file.txt")
+    ran = project.diagnose("--max-trials", "2", "src/train.py", "--epochs", "3", "data file.txt")
+    assert ran.code == 4
+    assert [trial.outcome for trial in ran.diagnosis.trials] == ["completed"] * 2
+    usage = project.diagnose("--force", "src/train.py", "--epochs", "three", "data file.txt")
+    assert usage.code == 5
+    assert usage.diagnosis.error is not None
+    assert "invalid int value: 'three'" in usage.diagnosis.error.traceback
+
+
+def test_what_a_script_leaves_running_is_ended(project: Project) -> None:
+    project.write(DAEMON)
+    assert project.diagnose("--max-trials", "2", "train.py").code == 4
+    assert marked(project.mark) == []
+
+
+def test_too_few_trials_are_said_to_be_too_few(project: Project) -> None:
+    project.write(UNSEEDED)
+    ran = project.diagnose("--max-trials", "3", "train.py")
+    assert ran.code == 4
+    diagnosis = ran.diagnosis
+    assert diagnosis.verdict == "unsure"
+    assert len(diagnosis.trials) == 3
+    assert diagnosis.first_divergence is not None
+    assert diagnosis.causes == ()
+    assert "the budget was spent" in diagnosis.summary
+    more = project.diagnose("--resume", "train.py")
+    assert more.code == 1
+    assert factors(more.diagnosis) == ["python-random"]
+
+
+def test_a_budget_of_time(project: Project) -> None:
+    project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(60)\n")
+    ran = project.diagnose("--budget", "1s", "train.py")
+    assert ran.code == 4
+    assert ran.diagnosis.verdict == "unsure"
+    assert not ran.diagnosis.interrupted
+    assert {trial.outcome for trial in ran.diagnosis.trials} == {"stopped-early"}
+    assert marked(project.mark) == []

@@ -1,0 +1,120 @@
+"""Realistic diagnoses of every kind, consistent in themselves, for tests of the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nondet.record import (
+    Cost,
+    Diagnosis,
+    Divergence,
+    NotTested,
+)
+from tests.report import parts
+from tests.report.found import NO_GPU, base, one_cause, three_causes
+from tests.report.trying import EVIL, broken, hostile, large
+
+__all__ = [
+    "ALL",
+    "EVIL",
+    "base",
+    "broken",
+    "hostile",
+    "large",
+    "one_cause",
+    "reproducible",
+    "three_causes",
+    "unresolved",
+    "unsure",
+]
+
+
+def unresolved() -> Diagnosis:
+    """Pinned runs part in epoch 2, and nothing known holds them."""
+    where = Divergence(
+        checkpoint="epoch",
+        model="sequential",
+        epoch=2,
+        step=20,
+        tensor="dense/kernel",
+        kind="weights",
+        max_abs=2.98e-8,
+        max_rel=3.3e-7,
+        max_ulp=3,
+        trials=("t03", "t04"),
+        tensors_differing=2,
+        tensors=4,
+    )
+    return base(
+        verdict="unresolved",
+        summary="Runs part in epoch 2: the weights of `dense/kernel` and 1 more differ, and "
+        "nothing that nondet can pin holds them together.",
+        first_divergence=where,
+        not_tested=(
+            NO_GPU,
+            NotTested(factor="file-order", why="the preload library cannot be built here"),
+        ),
+        trials=parts.TRIALS[:4],
+        cost=Cost(trials=4, subject_seconds=33.0, wall_seconds=21.4, single_run_seconds=9.3),
+        questions=(
+            parts.QUESTIONS[0],
+            parts.question(
+                "Does it repeat with everything known held?",
+                (),
+                "DIVERGES",
+                ("t03", "t04"),
+                "Something that is not in the catalogue varies",
+            ),
+        ),
+        differences=(parts.differences(start=2, trials=("t03", "t04")),),
+    )
+
+
+def reproducible() -> Diagnosis:
+    """Six runs as the script is, no difference."""
+    return base(
+        verdict="reproducible",
+        summary="6 runs in fresh processes gave the same bits in every weight at every checkpoint.",
+        confidence=parts.confidence(6),
+        not_tested=(NO_GPU,),
+        trials=tuple(
+            parts.trial(n, parts.plan(rest="free"), "Does it repeat as it is?") for n in range(1, 7)
+        ),
+        questions=(
+            parts.question(
+                "Does the script repeat as it is?",
+                parts.TITLES,
+                "AGREES",
+                tuple(f"t{n:02d}" for n in range(1, 7)),
+                "6 trials, no difference",
+            ),
+        ),
+        cost=Cost(trials=6, subject_seconds=56.1, wall_seconds=31.0, single_run_seconds=9.3),
+    )
+
+
+def unsure() -> Diagnosis:
+    """Interrupted after the runs had parted."""
+    return base(
+        verdict="unsure",
+        summary="Runs part before training: the initial weights of `dense/kernel` and 1 more "
+        "differ; the cause is not proven yet (interrupted).",
+        interrupted=True,
+        first_divergence=parts.START,
+        trials=parts.TRIALS[:5],
+        cost=Cost(trials=5, subject_seconds=42.6, wall_seconds=26.1, single_run_seconds=9.3),
+        questions=parts.QUESTIONS[:2],
+        differences=(parts.differences(floor=0.31, rate=0.1),),
+    )
+
+
+ALL: dict[str, Callable[[], Diagnosis]] = {
+    "one_cause": one_cause,
+    "three_causes": three_causes,
+    "unresolved": unresolved,
+    "reproducible": reproducible,
+    "unsure": unsure,
+    "broken": broken,
+    "hostile": hostile,
+    "large": large,
+}

@@ -1,0 +1,173 @@
+"""The summary in the terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from nondet.record import Cause, Confidence, Diagnosis, Failure, NotTested, Prescription
+from nondet.report.console import print_factors, print_summary
+from tests.report.console_samples import (
+    ALL,
+    HOSTILE,
+    REPORT,
+    SNIPPET,
+    cause,
+    diagnosis,
+    one_cause,
+    site,
+)
+
+
+def printed(
+    record: Diagnosis, *, width: int = 80, report: str = REPORT, colour: bool = False
+) -> str:
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
+    print_summary(console, record, report)
+    return stream.getvalue()
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "many-causes"])
+def test_it_fits_one_screen(name: str) -> None:
+    lines = printed(ALL[name]()).splitlines()
+    assert len(lines) <= 23, "80x24 less the line of the prompt"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+@pytest.mark.parametrize("name", ALL)
+def test_every_verdict_prints_at_every_width(name: str, width: int) -> None:
+    assert REPORT in printed(ALL[name](), width=width)
+
+
+def test_one_cause_says_what_where_and_what_to_change() -> None:
+    text = printed(one_cause())
+    for part in (
+        "Causes found.",
+        "python-random  Python's random module",
+        "train.py:30",
+        "(3 times)",
+        "consumed by initial-weights, dropout",
+        "free: t01, t02 part; pinned: t03",
+        "at the start, before the first step",
+        "by up to 1.62 relative, 0.771 absolute",
+        "verified by 6 trials",
+        "cudnn, device (no GPU here)",
+        "10 trials in 1 min 3 s; one run takes 8.9 s",
+    ):
+        assert part in flat(text) or part in text
+    assert (
+        "6 runs with the causes pinned agreed bit for bit. 95 % sure that fewer than 46 % of"
+        in flat(text)
+    )
+
+
+def test_code_is_printed_so_that_it_can_be_copied() -> None:
+    long = "value = " + "1 + " * 60 + "1"
+    snippet = f"{SNIPPET}\nif True:\n    {long}"
+    lines = printed(
+        one_cause(
+            prescription=Prescription(snippet=snippet, launch="A=1 " * 40 + "python train.py")
+        )
+    ).splitlines()
+    for line in [*snippet.splitlines(), "A=1 " * 40 + "python train.py"]:
+        assert line in lines
+
+
+def test_what_is_not_verified_is_not_called_verified() -> None:
+    assert "not verified" in printed(one_cause(prescription=Prescription(snippet=SNIPPET)))
+
+
+def test_a_cause_without_prescription_shows_its_advice() -> None:
+    text = printed(one_cause(prescription=None))
+    assert "Seed it before the first model is built." in text
+
+
+def test_long_lists_say_how_much_is_left_out() -> None:
+    text = printed(ALL["many-causes"]())
+    assert "... and 3 more causes in the report" in text
+    assert "... and 4 more places in the report" in text
+    assert "... and 18 more lines in the report" in text
+    assert "... and 2 more notes in the report" in text
+    assert "factor-4" not in text
+
+
+def test_a_bound_is_rounded_up() -> None:
+    for bound, words in ((0.4507, "46 %"), (0.0951, "9.6 %"), (0.5, "50 %")):
+        sure = Confidence(agreeing_trials=3, divergence_probability_bound=bound, level=0.999)
+        text = flat(printed(diagnosis(confidence=sure)))
+        assert f"99.9 % sure that fewer than {words} of runs" in text
+
+
+def test_broken_shows_the_end_of_the_traceback() -> None:
+    text = printed(ALL["broken"]())
+    assert "The script did not run." in text
+    assert flat(text).count("it ended with exit code 1") == 1
+    assert "ValueError: \\x1b[31mbad[/]" in text
+    assert "... 33 lines before, in the report" in text
+    assert "in f0" not in text
+    assert "python3 train.py" in text
+
+
+def test_next_commands() -> None:
+    assert "\n  nondet diagnose --resume train.py\n" in printed(ALL["unsure"]())
+    elsewhere = printed(ALL["unsure"](), report="out/report.html")
+    assert "\n  nondet diagnose --resume --output out train.py\n" in elsewhere
+    assert "--granularity step --force train.py" in printed(ALL["unresolved"]())
+    assert "Interrupted: this is the best diagnosis so far." in printed(ALL["unsure"]())
+
+
+def test_hostile_text_is_shown_literally() -> None:
+    hostile = one_cause(
+        summary=HOSTILE,
+        causes=(cause(HOSTILE, title=HOSTILE, consumers=(HOSTILE,), trials=(HOSTILE,)),),
+        warnings=(HOSTILE,),
+        not_tested=(NotTested(factor=HOSTILE, why=HOSTILE),),
+        prescription=Prescription(snippet=HOSTILE, launch=HOSTILE),
+        error=Failure(slug="x", message=HOSTILE + "!", traceback=HOSTILE),
+    )
+    text = printed(hostile, width=400, report=HOSTILE)
+    text.encode("utf-8")
+    assert "\x1b" not in text and "\x9b" not in text and "\u202e" not in text
+    assert text.count("[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py") >= 9
+
+
+def test_hostile_file_names_are_shown_literally() -> None:
+    record = one_cause(causes=(Cause(factor="x", sites=(site(3, HOSTILE),)),))
+    assert "[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py:3" in printed(record, width=200)
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    print_summary(Console(file=stream, width=80), one_cause(summary="caf\u00e9.py"), REPORT)
+    stream.flush()
+    assert b"caf\\xe9.py" in raw.getvalue()
+
+
+def test_no_meaning_hangs_on_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[1;31m" in printed(one_cause(), colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = printed(one_cause(), colour=True)
+    assert "31m" not in text and "Causes found." in text
+
+
+def test_the_catalogue() -> None:
+    stream = io.StringIO()
+    factors = [("dropout", "consumers", "Dropout", HOSTILE), ("shuffle", "consumers", "S", "e")]
+    print_factors(Console(file=stream, width=80), factors)
+    assert stream.getvalue().count("consumers") == 1
+    assert "\x1b" not in stream.getvalue() and "dropout" in stream.getvalue()
