@@ -139,9 +139,8 @@ def _apart(divergence: Divergence) -> str:
 
 def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
     count = len(prescription.verified_trials)
-    verified = (
-        f"pins verified by {words.plural(count, 'trial')}" if prescription.verified else "not verified"
-    )
+    trials = words.plural(count, "trial")
+    verified = f"pins verified by {trials}" if prescription.verified else "not verified"
     style = "green" if prescription.verified else "yellow"
     title = "Put at the top of the script" if prescription.snippet.strip() else "Change"
     yield Text()
@@ -204,8 +203,9 @@ def _confidence(sure: Confidence, fixed: bool) -> str:
     bound = 100 * sure.divergence_probability_bound
     bound = math.ceil(bound - 1e-9) if bound > 10 else math.ceil(10 * bound - 1e-9) / 10
     runs = words.plural(sure.agreeing_trials, "run")
+    which = f"{runs} with the causes pinned" if fixed else runs
     return (
-        f"{runs}{' with the causes pinned' if fixed else ''} agreed bit for bit. {100 * sure.level:.4g} % "
+        f"{which} agreed bit for bit. {100 * sure.level:.4g} % "
         f"sure that fewer than {bound:g} % of runs would differ."
     )
 

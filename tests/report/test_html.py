@@ -152,8 +152,8 @@ def test_the_verdict_says_how_sure_and_what_to_do() -> None:
     read = page(samples.one_cause())
     assert "Python's random is not seeded" in read.said("verdict")
     assert read.said("confidence") == (
-        "6 runs with the causes pinned agree bit for bit; 95 % sure that fewer than 46 % of runs would "
-        "differ."
+        "6 runs with the causes pinned agree bit for bit; 95 % sure that fewer than 46 % of runs "
+        "would differ."
     )
     assert "Pins verified by 6 runs" in read.said("fix")
     assert "keras.utils.set_random_seed(20261)" in read.said("fix")

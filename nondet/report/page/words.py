@@ -87,8 +87,9 @@ def confidence(sure: Confidence, *, fixed: bool) -> str:
     runs = plural(sure.agreeing_trials, "run")
     agree = "agrees" if sure.agreeing_trials == 1 else "agree"
     level = f"{100 * sure.level:.4g} %"
+    which = f"{runs} with the causes pinned" if fixed else runs
     return (
-        f"{runs}{' with the causes pinned' if fixed else ''} {agree} bit for bit; {level} sure that fewer "
+        f"{which} {agree} bit for bit; {level} sure that fewer "
         f"than {bound(sure.divergence_probability_bound)} of runs would differ."
     )
 
