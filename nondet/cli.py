@@ -100,7 +100,7 @@ def main() -> None:
     """
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command()
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -17,10 +17,11 @@ def main(plan_path):
     # Registered first, so it runs last: after the user's own exit functions, and after the
     # interpreter has waited for threads that are still training.
     atexit.register(session.finish)
-    from . import keras_recorder, user_values
+    from . import keras_recorder, restarting, user_values
 
     recorder = keras_recorder.install(session)
     user_values.install(session, recorder)
+    restarting.install(session, plan_path)
     session.start()
     run(plan["script"], plan["args"], session, recorder)
 

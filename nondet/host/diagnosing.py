@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nondet import __version__, record, stats
@@ -66,7 +66,7 @@ class Diagnosing:
         )
         self.not_tested = self._unavailable()
         self.goal = Goal(confidence=options.confidence)
-        self.search = Search(self._candidates(SOURCES), self._candidates(CONSUMERS), self.goal)
+        self.search = self._new_search()
         self.questions: list[record.QuestionRecord] = []
         self.warnings: list[str] = []
         self.error: record.Failure | None = None
@@ -97,6 +97,9 @@ class Diagnosing:
                 reasons[factor.name] = reason
         return reasons
 
+    def _new_search(self) -> Search:
+        return Search(self._candidates(SOURCES), self._candidates(CONSUMERS), self.goal)
+
     def _candidates(self, factors: tuple[object, ...]) -> list[Candidate]:
         names = [f.name for f in REGISTRY if f in factors and f.name not in self.not_tested]
         return [Candidate(n, by_name(n).pin, by_name(n).instead) for n in names]
@@ -112,6 +115,11 @@ class Diagnosing:
         with LocalExecutor(settings.output, self.subject.folders) as executor:
             if executor.warning:
                 self._warn(executor.warning)
+            if executor.isolation == "in-place" and "leftovers" not in self.not_tested:
+                reason = "trials run in the folder itself, so each sees what the former one left"
+                self.not_tested["leftovers"] = reason
+                self._tell("leftovers", "not-tested", reason)
+                self.search = self._new_search()
             laboratory = Laboratory(
                 settings,
                 executor,
@@ -269,7 +277,7 @@ class Diagnosing:
             causes=causes,
             alternatives=finding.alternatives,
             sensitivities=assembly.sensitivities(),
-            cleared=self._cleared(finding),
+            cleared=self._cleared(finding, causes),
             not_tested=self._not_tested(finding),
             first_divergence=first,
             prescription=prescribe(
@@ -292,9 +300,13 @@ class Diagnosing:
             titles={factor.name: factor.title for factor in REGISTRY},
         )
 
-    def _cleared(self, finding: Finding) -> tuple[record.Cleared, ...]:
+    def _cleared(
+        self, finding: Finding, causes: Sequence[record.Cause]
+    ) -> tuple[record.Cleared, ...]:
         guilty = {g.factor for g in finding.guilty}
+        # Another pin that holds it as well, and what carries the difference, are not cleared.
         also = {name for names in finding.alternatives for name in names}
+        also |= {name for cause in causes for name in cause.consumers}
         return tuple(
             record.Cleared(
                 factor=name,
@@ -310,7 +322,7 @@ class Diagnosing:
         return tuple(record.NotTested(factor=name, why=why) for name, why in reasons.items())
 
     def _confidence(self, finding: Finding) -> record.Confidence | None:
-        if not finding.comparisons:
+        if finding.verdict not in ("reproducible", "causes-found"):
             return None
         level = self.goal.confidence
         return record.Confidence(
@@ -336,6 +348,8 @@ class Diagnosing:
                 seen[text] = seen.get(text, 0) + 1
         for text, count in seen.items():
             self._warn(f"an error of nondet's own in {count} trials, {text}")
+        if any(trial.left_running for trial in laboratory.trials):
+            self._warn("the script left processes running when it ended; they were ended")
         if any(trial.values_omitted for trial in laboratory.trials):
             self._warn(
                 "some tensor values were not kept (too large), so their distances are unknown"

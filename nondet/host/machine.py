@@ -71,7 +71,8 @@ def environment(python: str, packages: dict[str, str]) -> Environment:
 
 
 def default_jobs(gpu_count: int) -> int:
-    """Trials side by side: one a core or GPU, as far as free memory goes."""
+    """Trials side by side: one a core as far as free memory goes; one in all on a GPU, whose
+    memory a framework takes whole."""
     room = int(psutil.virtual_memory().available // TYPICAL_TRIAL)
-    wanted = gpu_count if gpu_count else cores()
+    wanted = 1 if gpu_count else cores()
     return max(1, min(wanted, room, MOST_JOBS))

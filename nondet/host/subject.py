@@ -64,7 +64,12 @@ class Subject:
 
 def check(script: str, args: tuple[str, ...], python: str) -> Subject:
     """Raises UsageError or BrokenSubject."""
-    cwd = Path.cwd().resolve()
+    try:
+        cwd = Path.cwd().resolve()
+    except FileNotFoundError:
+        raise UsageError(
+            "no-working-folder", "the working folder was deleted: change to one that exists"
+        ) from None
     source = _source(Path(script))
     interpreter = _interpreter(python)
     description = _describe(interpreter, script)

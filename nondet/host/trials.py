@@ -63,6 +63,8 @@ class Trial:
     seconds: float = 0.0
     exit_code: int | None = None
     peak_memory: int | None = None
+    left_running: int = 0
+    """Processes that it left behind when it ended."""
     wrote: tuple[str, ...] = ()
     leftovers: Path | None = None
     chained: bool = False
@@ -86,6 +88,8 @@ class Trial:
         """Why nothing that this trial shows counts; empty when there is no reason."""
         if self.misled:
             return "it ran another plan than it was given"
+        if self.reader.damaged:
+            return "its event file holds lines that are no events: something else wrote into it"
         for pin in self.pins:
             if not pin.ok:
                 expected, seen = pin.expected, pin.seen
@@ -112,6 +116,10 @@ class Trial:
     def _take(self, event: events.AnyEvent) -> None:
         match event:
             case events.Started():
+                if self.began:
+                    # The script started itself again: what came before is another process's.
+                    self.checkpoints.clear()
+                    self.compared = 0
                 self.began = event.plan == self.plan
                 self.misled = not self.began
             case events.Framework():
@@ -177,6 +185,7 @@ class Trial:
         self.running = None
         self.seconds, self.exit_code, self.peak_memory = end.seconds, end.exit_code, end.peak_memory
         self.wrote, self.leftovers = end.wrote, end.leftovers
+        self.left_running = end.left_running
         self.outcome, note = self._outcome(end, timed_out)
         self.note = self.note or note
 

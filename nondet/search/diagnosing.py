@@ -129,7 +129,7 @@ class Search:
     def _causes(self, free: Answer) -> Generator[Question, Answer, dict[str, Arm] | None]:
         suspects = self._pinnable(n for n in self.sources if n in free.suspected)
         if suspects:
-            text = f"Is it {enumerate_names(suspects)} alone? Only that is pinned"
+            text = f"Does pinning {enumerate_names(suspects)} alone hold it?"
             if (yield from self._agrees(text, suspects, 1)):
                 return suspects
         everything = yield from self._hold_everything()

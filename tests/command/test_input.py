@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from tests.command.running import SEEDED, Project, marked
+from tests.command.running import QUICK, SEEDED, Project, marked
 
 ECHO = """
 import sys
@@ -179,7 +179,7 @@ def test_what_follows_the_script_belongs_to_it(project: Project) -> None:
         "--",
         "$HOME",
     ]
-    ran = project.diagnose("--factors", "python-random", "train.py", *args)
+    ran = project.diagnose(*QUICK, "--factors", "python-random", "train.py", *args)
     assert ran.code == 0
     assert list(ran.diagnosis.subject.args) == args
     seen = (project.output / "trials/t01/stdout.log").read_text()
@@ -188,7 +188,7 @@ def test_what_follows_the_script_belongs_to_it(project: Project) -> None:
 
 def test_an_argument_that_is_no_text(project: Project) -> None:
     project.write(ECHO)
-    ran = project.diagnose("train.py", b"\xff\xfe")
+    ran = project.diagnose(*QUICK, "train.py", b"\xff\xfe")
     assert ran.code == 0
     seen = (project.output / "trials/t01/stdout.log").read_text()
     assert seen == ascii(["train.py", "\udcff\udcfe"]) + "\n"

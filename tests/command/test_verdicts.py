@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nondet.record import Diagnosis
-from tests.command.running import SEEDED, UNSEEDED, Project, marked
+from tests.command.running import QUICK, SEEDED, UNSEEDED, Project, marked
 
 HASH = """
 import nondet
@@ -246,12 +246,12 @@ def test_processes_and_much_output(project: Project) -> None:
 
 def test_leaving_by_sys_exit(project: Project) -> None:
     project.write(EXITING)
-    assert project.diagnose().code == 0
+    assert project.diagnose(*QUICK, "train.py").code == 0
 
 
 def test_leaving_without_a_word(project: Project) -> None:
     project.write(DISAPPEARING)
-    ran = project.diagnose()
+    ran = project.diagnose(*QUICK, "train.py")
     assert ran.code == 1
     assert factors(ran.diagnosis) == ["python-random"]
     assert sites(ran.diagnosis) == [("train.py", 5)]
@@ -287,7 +287,7 @@ def test_too_few_trials_are_said_to_be_too_few(project: Project) -> None:
     assert diagnosis.first_divergence is not None
     assert diagnosis.causes == ()
     assert "the budget was spent" in diagnosis.summary
-    more = project.diagnose("--resume", "train.py")
+    more = project.diagnose("--resume", *QUICK, "train.py")
     assert more.code == 1
     assert factors(more.diagnosis) == ["python-random"]
 

@@ -78,6 +78,13 @@ SCRIPTS = {
         import events, hooks, session
         print(events.WHO, hooks.WHO, session.WHO)
     """,
+    "starting itself again": """
+        import os, sys
+        if os.environ.get("PYTHONHASHSEED") != "42":
+            os.environ["PYTHONHASHSEED"] = "42"
+            os.execv(sys.executable, [sys.executable] + sys.argv)
+        print(sys.argv, hash("a"), __file__)
+    """,
     "closing every descriptor": """
         import os
         os.closerange(3, 256)
@@ -111,6 +118,16 @@ def test_with_and_without_the_guest_a_script_shows_the_same(name: str, tmp_path:
     assert seen.visible == expected.visible
     assert seen.of("guest-error") == []
     assert seen.of("started")
+
+
+def test_a_script_that_starts_itself_again_is_still_a_trial(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(SCRIPTS["starting itself again"]))
+    seen = guided(folder, "train.py", "a", pinned=("hash-seed",), environ={"PYTHONHASHSEED": "0"})
+    assert [e["plan"] for e in seen.of("started")] == ["h", "h"]
+    assert [e["ok"] for e in seen.of("pin")] == [True, True]
+    assert len(seen.of("finished")) == 1
 
 
 def test_the_script_may_lie_elsewhere(tmp_path: Path) -> None:

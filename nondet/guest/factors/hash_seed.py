@@ -38,8 +38,10 @@ class HashSeed(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            seen = (os.environ.get("PYTHONHASHSEED"), sys.flags.hash_randomization)
-            session.read_back(self.name, ["0", 0], list(seen))
+            seen = [os.environ.get("PYTHONHASHSEED"), sys.flags.hash_randomization]
+            own = session.plan.get("restarted") and (seen[0] or "").isdigit()
+            # A script that starts itself again with a hash seed of its own holds it as well.
+            session.read_back(self.name, seen if own else ["0", 0], seen)
 
 
 FACTOR = HashSeed()

@@ -1,0 +1,373 @@
+"""What counts as evidence, what is run again, and what is not, with trials that are acts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nondet.host import laboratory as module
+from nondet.host import trials
+from nondet.host.laboratory import Laboratory
+from nondet.record import Arm
+from nondet.search.questions import BudgetSpent, Question
+from nondet.verdict import Verdict
+from tests.host.acting import Act, ActingExecutor, laboratory, settings
+
+HELD: dict[str, Arm] = {"hash-seed": "pinned"}
+CLEAN: dict[str, Arm] = {"leftovers": "pinned"}
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+
+
+def ask(agreeing: int = 1, held: dict[str, Arm] | None = None, **more: Any) -> Question:
+    return Question("Does it repeat?", held or {}, agreeing, **more)
+
+
+def outcomes(lab: Laboratory) -> list[str | None]:
+    return [trial.outcome for trial in lab.trials]
+
+
+def test_trials_that_agree(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("abc"))
+    answer = lab.ask(ask(agreeing=4))
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t01", "t02", "t03", "t04", "t05")
+    assert (answer.comparisons, answer.divergences) == (4, 0)
+    assert len(executor.launches) == 5
+
+
+def test_one_differing_pair_is_enough(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("abc", hangs=True), Act("abx", hangs=True))
+    answer = lab.ask(ask(agreeing=4))
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.trials == ("t01", "t02")
+    witness = lab.trials[1].witness
+    assert witness is not None
+    assert (witness.index, witness.tensor) == (2, "value")
+    assert "parts from t01" in lab.trials[1].note
+    assert outcomes(lab) == ["stopped-early"] * 2
+    assert len(executor.launches) == 2
+
+
+def test_asked_to_the_end_the_first_pair_is_not_stopped(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("abcde"), Act("axcde"), jobs=3)
+    assert lab.ask(ask(agreeing=4, to_end=True)).verdict is Verdict.DIVERGES
+    assert outcomes(lab)[:2] == ["completed", "completed"]
+    assert [len(trial.checkpoints) for trial in lab.trials[:2]] == [5, 5]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_a_crash_agrees_with_nothing(tmp_path: Path, jobs: int) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"), Act("ab", exit_code=1), Act("ab"), jobs=jobs)
+    answer = lab.ask(ask(agreeing=2))
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t01", "t03", "t04")
+    assert answer.comparisons == 2
+    assert lab.trials[1].note == "ValueError: oh"
+
+
+def test_a_crash_differs_from_nothing(tmp_path: Path) -> None:
+    """Shorter than the others because it crashed, not because it trained for less."""
+    lab, _ = laboratory(tmp_path, Act("abc"), Act("a", exit_code=1, late=9), Act("abc"))
+    assert lab.ask(ask(agreeing=2)).verdict is Verdict.AGREES
+
+
+def test_a_plan_that_crashes_again_is_broken(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"), Act("ab"), Act("a", exit_code=1))
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+    answer = lab.ask(ask(held=HELD))
+    assert answer.verdict is Verdict.BROKEN
+    assert answer.broken == "ValueError: oh"
+    assert answer.comparisons == 0
+    assert len(executor.launches) == 4
+
+
+def test_a_crash_of_the_reference_takes_its_comparisons_with_it(tmp_path: Path) -> None:
+    acts = (Act("ab"), Act("ab"), Act("xcdef", exit_code=1), Act("bcdefgh"))
+    lab, _ = laboratory(tmp_path, *acts)
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+    answer = lab.ask(ask(held=HELD, to_end=True))
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t04", "t05")
+    assert all(trial.witness is None for trial in lab.trials)
+    assert [trial.reference for trial in lab.trials] == ["", "t01", "", "", "t04"]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"pins": (True, False)}, "the pin of hash-seed did not take: expected 0, found 1"),
+        ({"plan": "another"}, "it ran another plan than it was given"),
+    ],
+)
+def test_trials_that_did_not_do_as_told_count_for_nothing(
+    tmp_path: Path, hangs: bool, bad: dict[str, Any], why: str
+) -> None:
+    lab, executor = laboratory(
+        tmp_path, Act("abc"), Act("abc"), Act("abc"), Act("xyz", hangs=hangs, **bad), Act("abc")
+    )
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+    answer = lab.ask(ask(held=HELD))
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t03", "t05")
+    assert lab.trials[3].outcome == "crashed"
+    assert lab.trials[3].note == why
+    executor.acts = (Act("abc", hangs=hangs, **bad),)
+    answer = lab.ask(ask(held={"python-random": "pinned"}))
+    assert answer.verdict is Verdict.BROKEN
+    assert answer.broken == why
+
+
+def test_a_trial_that_never_began_counts_for_nothing(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act(begins=False))
+    answer = lab.ask(ask())
+    assert answer.verdict is Verdict.BROKEN
+    assert answer.broken == "it ended before the script began"
+
+
+@pytest.mark.parametrize("shows", [("abc", "ab"), ("ab", "abc"), ("ab", "")])
+def test_a_shorter_run_differs_where_it_ends(tmp_path: Path, shows: tuple[str, str]) -> None:
+    lab, _ = laboratory(tmp_path, Act(shows[0]), Act(shows[1], late=3))
+    assert lab.ask(ask()).verdict is Verdict.DIVERGES
+    witness = lab.trials[1].witness
+    assert witness is not None
+    assert witness.index == min(map(len, shows))
+    assert witness.other is None
+
+
+def test_a_run_is_not_shorter_while_it_still_runs(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("abc"), Act("abc", late=20))
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+@pytest.mark.parametrize("wrote", [(), ("model.bin",)])
+def test_more_than_one_pair_can_be_asked_for(
+    tmp_path: Path, jobs: int, wrote: tuple[str, ...]
+) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab", wrote=wrote), jobs=jobs)
+    assert lab.ask(ask(held=CLEAN)).verdict is Verdict.AGREES
+    before = len(executor.launches)
+    executor.acts = (
+        *[Act()] * before,
+        Act("abcd", hangs=jobs > 1, wrote=wrote),
+        Act("axcd", hangs=True, wrote=wrote),
+        Act("aycd", hangs=True, wrote=wrote),
+    )
+    answer = lab.ask(ask(agreeing=4, held=HELD, parting=2))
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.divergences >= 2
+    group = lab.of_plan(HELD)
+    assert len(group) <= 3 + jobs
+    assert {trial.outcome for trial in group[1:]} == {"stopped-early"}
+    # Nobody waits for the end of what has parted.
+    assert len(group[1].checkpoints) <= 3
+
+
+def test_the_third_trial_starts_from_a_former_one_s_files(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab", wrote=("state.txt",)))
+    assert lab.ask(ask(agreeing=1)).verdict is Verdict.AGREES
+    starts = [launch.leftovers for launch in executor.launches]
+    assert starts[:2] == [None, None]
+    assert starts[2] in [trial.left for trial in executor.trials[:2]]
+    assert len(starts) == 3
+    assert all(launch.keep_leftovers for launch in executor.launches)
+
+
+def test_no_number_of_jobs_makes_all_trials_start_afresh(tmp_path: Path) -> None:
+    acts = [Act("ab", wrote=("state.txt",))] * 6
+    lab, executor = laboratory(tmp_path, *acts, Act("aX", wrote=("state.txt",)), jobs=8)
+    assert lab.ask(ask(agreeing=5)).verdict is Verdict.DIVERGES
+    assert executor.launches[-1].leftovers is not None
+
+
+def test_what_a_crashed_trial_left_is_not_gone_on_from(tmp_path: Path) -> None:
+    wrote = ("state.txt",)
+    acts = (Act("ab", wrote=wrote), Act("ab", wrote=wrote, exit_code=1, late=2))
+    lab, executor = laboratory(tmp_path, *acts, Act("ab", wrote=wrote), jobs=1)
+    assert lab.ask(ask(agreeing=3)).verdict is Verdict.AGREES
+    left = {launch.trial: launch.leftovers for launch in executor.launches}
+    assert executor.trials[1].left not in left.values()
+
+
+def test_held_leftovers_are_neither_kept_nor_given(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab", wrote=("state.txt",)))
+    assert lab.ask(ask(agreeing=3, held=CLEAN)).verdict is Verdict.AGREES
+    assert [launch.leftovers for launch in executor.launches] == [None] * 4
+    assert not any(launch.keep_leftovers for launch in executor.launches)
+
+
+def test_trials_of_equal_plans_are_used_again(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"))
+    both: dict[str, Arm] = {"hash-seed": "pinned", "python-random": "pinned"}
+    assert lab.ask(ask(held=both)).trials == ("t01", "t02")
+    reverse = dict(reversed(both.items()))
+    assert lab.ask(ask(held=reverse)).trials == ("t01", "t02")
+    assert len(executor.launches) == 2
+    answer = lab.ask(ask(agreeing=4, held=both))
+    assert answer.trials == ("t01", "t02", "t03", "t04", "t05")
+    assert len(executor.launches) == 5
+    assert lab.ask(ask(held=HELD)).trials == ("t06", "t07")
+
+
+def test_nothing_to_compare_is_noticed_after_one_trial(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act(""), jobs=1)
+    assert lab.ask(ask(agreeing=5)).verdict is Verdict.UNSURE
+    assert len(executor.launches) == 1
+
+
+def test_a_budget_of_trials(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"), max_trials=3)
+    with pytest.raises(BudgetSpent):
+        lab.ask(ask(agreeing=4))
+    assert len(executor.launches) == 3
+    assert outcomes(lab) == ["completed"] * 3
+
+
+def test_a_budget_of_time(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab", hangs=True), deadline=0.0)
+    with pytest.raises(BudgetSpent):
+        lab.ask(ask(agreeing=4))
+    assert all(trial.running is None for trial in lab.trials)
+
+
+def test_a_trial_over_its_time_breaks_the_plan(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab", hangs=True), timeout=0.01)
+    answer = lab.ask(ask(agreeing=4))
+    assert answer.verdict is Verdict.BROKEN
+    assert "time limit of 0.01 s" in answer.broken
+    assert "timed-out" in outcomes(lab)
+    assert all(trial.running is None for trial in lab.trials)
+
+
+def test_an_interruption_ends_all_trials(tmp_path: Path) -> None:
+    def check() -> None:
+        if len(lab.trials) == 2 and all(trial.checkpoints for trial in lab.trials):
+            raise KeyboardInterrupt
+
+    lab, executor = laboratory(tmp_path, Act("ab", hangs=True), check=check)
+    with pytest.raises(KeyboardInterrupt):
+        lab.ask(ask(agreeing=4))
+    assert len(executor.launches) == 2
+    assert outcomes(lab) == ["stopped-early"] * 2
+
+
+# -- going on
+
+
+def resumed(tmp_path: Path, *acts: Act, **more: Any) -> tuple[Laboratory, ActingExecutor]:
+    lab, executor = laboratory(tmp_path, *acts, **more)
+    lab.restore(lab.settings.output / "trials")
+    return lab, executor
+
+
+def test_whole_trials_are_taken_over(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"))
+    lab.ask(ask(agreeing=2))
+    again, executor = resumed(tmp_path, Act("ab"))
+    assert again.ask(ask(agreeing=2)).trials == ("t01", "t02", "t03")
+    assert executor.launches == []
+    assert again.ask(ask(agreeing=4)).trials == ("t01", "t02", "t03", "t04", "t05")
+    assert len(executor.launches) == 2
+
+
+def test_an_interrupted_trial_is_no_reference(tmp_path: Path) -> None:
+    """It showed nothing: whatever is compared with it would agree."""
+    test_an_interruption_ends_all_trials(tmp_path)
+    again, _ = resumed(tmp_path, Act("abc"), Act("abx"))
+    assert again.trials == []
+    answer = again.ask(ask(agreeing=2))
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.trials == ("t03", "t04")
+
+
+def test_an_interrupted_trial_keeps_no_place(tmp_path: Path) -> None:
+    def check() -> None:
+        if lab.trials and lab.trials[0].outcome == "completed":
+            raise KeyboardInterrupt
+
+    lab, _ = laboratory(tmp_path, Act("ab"), Act("ab", hangs=True), check=check)
+    with pytest.raises(KeyboardInterrupt):
+        lab.ask(ask(agreeing=2))
+    again, executor = resumed(tmp_path, Act("ab"))
+    assert [trial.id for trial in again.trials] == ["t01"]
+    assert again.ask(ask(agreeing=2)).verdict is Verdict.AGREES
+    assert len(executor.launches) == 2
+
+
+def test_a_pair_that_parted_is_taken_over_though_it_was_stopped(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("abc", hangs=True), Act("axc", hangs=True))
+    lab.ask(ask(agreeing=2))
+    again, executor = resumed(tmp_path, Act("abc"))
+    answer = again.ask(ask(agreeing=2))
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.trials == ("t01", "t02")
+    assert executor.launches == []
+
+
+@pytest.mark.parametrize("other", ["arguments", "granularity"])
+def test_trials_of_something_else_are_left_alone(tmp_path: Path, other: str) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"))
+    lab.ask(ask(agreeing=2))
+    if other == "arguments":
+        now = settings(tmp_path, "--epochs", "5")
+    else:
+        now = settings(tmp_path, granularity="step")
+    again, _ = resumed(tmp_path, Act("xy"), same=now)
+    assert again.trials == []
+    assert again.ask(ask()).trials == ("t04", "t05")
+
+
+def test_a_damaged_trial_is_run_again(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"))
+    lab.ask(ask(agreeing=2))
+    folder = lab.settings.output / "trials"
+    (folder / "t02/trial.json").write_bytes(b'{"id": "t0')
+    (folder / "t03/trial.json").unlink()
+    (folder / "notes.txt").write_text("not ours")
+    (folder / "t").mkdir()
+    again, executor = resumed(tmp_path, Act("ab"))
+    assert [trial.id for trial in again.trials] == ["t01"]
+    assert again.ask(ask(agreeing=2)).trials == ("t01", "t04", "t05")
+    assert len(executor.launches) == 2
+
+
+def test_trials_are_taken_over_in_the_order_they_ran(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"), max_trials=200)
+    lab.ask(ask(agreeing=104))
+    again, _ = resumed(tmp_path, Act("ab"), max_trials=200)
+    assert [trial.id for trial in again.trials] == [trial.id for trial in lab.trials]
+    assert again.trials[99].id == "t100"
+
+
+def test_what_a_former_session_left_is_looked_for_again(tmp_path: Path) -> None:
+    """The files that trials left are gone with their session: one more trial has to leave some."""
+    wrote = ("state.txt",)
+    lab, _ = laboratory(tmp_path, Act("ab", wrote=wrote), max_trials=2)
+    with pytest.raises(BudgetSpent):
+        lab.ask(ask(agreeing=1))
+    acts = (Act("ab", wrote=wrote), Act("aX", wrote=wrote))
+    again, executor = resumed(tmp_path, *acts)
+    assert again.ask(ask(agreeing=1)).verdict is Verdict.DIVERGES
+    assert [launch.leftovers for launch in executor.launches] == [None, executor.trials[0].left]
+
+
+def test_a_trial_s_number() -> None:
+    assert [trials.number(name) for name in ("t07", "t100", "t", "x1", "t-1", "t²")] == [
+        *(7, 100),
+        *(0, 0, 0, 0),
+    ]
+
+
+def test_arguments_that_are_no_text_reach_the_plan(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"), same=settings(tmp_path, "\udcff", "é"))
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+    plan = json.loads((executor.launches[0].log_folder / "plan.json").read_bytes())
+    assert plan["args"] == ["\udcff", "é"]
