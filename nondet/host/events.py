@@ -36,7 +36,8 @@ class Place(msgspec.Struct, frozen=True):
 class Exercised(Event, frozen=True, tag="exercised"):
     factor: str
     detail: str
-    unseeded: bool
+    unseeded: bool | None
+    """Whether it varies from run to run; None when that can't be seen."""
     consumer: str | None
     site: Place | None
 
@@ -44,7 +45,7 @@ class Exercised(Event, frozen=True, tag="exercised"):
 class Sighting(msgspec.Struct, frozen=True):
     factor: str
     detail: str
-    unseeded: bool
+    unseeded: bool | None
     consumer: str | None
     site: Place | None
     count: int

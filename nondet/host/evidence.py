@@ -41,8 +41,10 @@ def suspected(trials: Iterable[Trial], available: Sequence[str]) -> tuple[str, .
 def settled(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[str]:
     """Sources seen in use, and only in ways that don't vary."""
     everything = list(trials)
-    seen = {s.factor for trial in everything for s in trial.sightings.values()}
-    return frozenset(seen & set(available)) - set(suspected(everything, available))
+    sightings = [s for trial in everything for s in trial.sightings.values()]
+    seen = {s.factor for s in sightings if s.unseeded is False}
+    open_ = {s.factor for s in sightings if s.unseeded is None}
+    return frozenset(seen & set(available)) - open_ - set(suspected(everything, available))
 
 
 def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
@@ -56,5 +58,5 @@ def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
                 key = (sighting.detail, sighting.consumer, sighting.site)
                 if key not in best or best[key].count < sighting.count:
                     best[key] = sighting
-    unseeded = [s for s in best.values() if s.unseeded]
+    unseeded = [s for s in best.values() if s.unseeded is not False]
     return unseeded or list(best.values())

@@ -29,9 +29,7 @@ SEEDED = """
 import nondet
 nondet.checkpoint("value", 1)
 """
-UNQUICK = ("--confidence", "0.75")
-"""Options for three agreeing trials in place of six, where their number is not the point."""
-SEEDED = """
+UNSEEDED = """
 import random
 import nondet
 

@@ -1,5 +1,7 @@
 """Libraries that own a generator: an open table of how to seed, read and notice each."""
 
+import sys
+
 from .base import Factor, replace
 
 
@@ -126,7 +128,10 @@ class ThirdPartyRng(Factor):
             session.read_back(self.name, first, library.draw(module))
             library.seed(module, number)
         if not library.draws:
-            session.saw(self.name, "%s is imported" % library.module, False)
+            # That it is used can't be seen, nor that it is seeded: neither a suspect nor settled.
+            detail = "%s is imported" % library.module
+            key, _ = session.sightings.key(self.name, detail, None, sys._getframe(1))
+            session.sightings.count((key[0], detail, None) + key[3:])
 
         def seeding(original):
             def wrapper(*args, **kwargs):
