@@ -161,11 +161,24 @@ class NotTested(Base, frozen=True, kw_only=True):
     why: str
 
 
+class Edit(Base, frozen=True, kw_only=True):
+    """A line of the user's code to change."""
+
+    file: str
+    line: int
+    code: str
+    """What to write there in place of what varies."""
+
+
 class Prescription(Base, frozen=True, kw_only=True):
     """The smallest change found that makes the subject reproducible."""
 
     snippet: str
-    """Code to put at the top of the script; empty when nothing in code helps."""
+    """Code to put at the top of the script; empty when nothing there helps."""
+    edits: tuple[Edit, ...] = ()
+    """Lines to change where they stand."""
+    advice: tuple[str, ...] = ()
+    """In words, for what no line of code was found for."""
     launch: str = ""
     """Launch line, for what can't be set from inside the script."""
     patch: str | None = None

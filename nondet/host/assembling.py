@@ -132,6 +132,9 @@ class Assembly:
         sites = self.sites(guilt.factor, seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
         launch = " ".join(f"{name}={value}" for name, value in factor.launch)
+        changes = [
+            code for site in sites for start, code in factor.edits if site.detail.startswith(start)
+        ]
         return record.Cause(
             factor=guilt.factor,
             title=factor.title,
@@ -143,7 +146,11 @@ class Assembly:
             trials=guilt.parting,
             agreeing=guilt.agreeing,
             advice=factor.advice,
-            fix=factor.fix or (f"{launch} python {self.subject.script}" if launch else ""),
+            fix=(
+                "\n".join(dict.fromkeys(changes))
+                or factor.fix
+                or (f"{launch} python {self.subject.script}" if launch else "")
+            ),
             spread=self._spread(guilt.parting),
         )
 

@@ -11,31 +11,39 @@ from nondet.search.questions import Finding
 SEED_ALL = "import keras\nkeras.utils.set_random_seed(42)"
 
 
+def edits(cause: record.Cause) -> tuple[record.Edit, ...]:
+    """Lines of the user's code to change where they stand."""
+    found = []
+    for site in cause.sites:
+        for start, code in by_name(cause.factor).edits:
+            if site.detail.startswith(start):
+                found.append(record.Edit(file=site.file, line=site.line, code=code))
+                break
+    return tuple(found)
+
+
 def prescribe(
     finding: Finding, causes: Sequence[record.Cause], script: str, has_keras: bool
 ) -> record.Prescription | None:
-    """One snippet for all causes; None when there is no cause.
+    """The change for all causes together; None when there is no cause.
 
     Verified means: with exactly these pins, the trials named agree.
     """
     if not causes:
         return None
-    factors = [by_name(cause.factor) for cause in causes]
-    blocks: list[str] = []
+    in_place = {cause.factor: edits(cause) for cause in causes}
+    # A cause all of whose sites are changed in place needs nothing at the top.
+    factors = [by_name(c.factor) for c in causes if len(in_place[c.factor]) < max(1, len(c.sites))]
+    top = [factor.fix for factor in factors if factor.fix and not (factor.reseeds and has_keras)]
     if has_keras and any(factor.reseeds for factor in factors):
-        blocks.append(SEED_ALL)
-    for factor, cause in zip(factors, causes, strict=True):
-        if factor.reseeds and has_keras:
-            continue
-        if factor.launch and not factor.fix:
-            continue
-        where = f"  # {cause.sites[0].file}:{cause.sites[0].line}" if cause.sites else ""
-        block = factor.fix or f"# {factor.advice}"
-        blocks.append(f"# {factor.title}{where}\n{block}" if not factor.reseeds else block)
+        top.insert(0, SEED_ALL)
     launch = [pair for factor in factors if not factor.fix for pair in factor.launch]
     line = " ".join(f"{name}={value}" for name, value in launch)
+    spoken = [f for f in factors if not f.fix and not f.launch and not in_place[f.name]]
     return record.Prescription(
-        snippet="\n\n".join(blocks),
+        snippet="\n\n".join(top),
+        edits=tuple(edit for cause in causes for edit in in_place[cause.factor]),
+        advice=tuple(factor.advice for factor in spoken),
         launch=f"{line} python {script}" if line else "",
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,

@@ -142,13 +142,20 @@ def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
     trials = words.plural(count, "trial")
     verified = f"pins verified by {trials}" if prescription.verified else "not verified"
     style = "green" if prescription.verified else "yellow"
-    title = "Put at the top of the script" if prescription.snippet.strip() else "Change"
+    top = bool(prescription.snippet.strip())
+    title = "Put at the top of the script" if top else "Change"
     yield Text()
     yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
-    if prescription.snippet.strip():
+    if top:
         yield from _code(shown_lines(prescription.snippet.strip("\n")))
+    if prescription.edits and top:
+        yield Rule(Text("And change", "bold"), align="left", style="dim")
+    for edit in prescription.edits:
+        yield _whole(f"{shown(edit.file)}:{edit.line}  {shown(edit.code)}")
+    for sentence in prescription.advice:
+        yield Text(shown(sentence))
     if prescription.launch:
-        if prescription.snippet.strip():
+        if top or prescription.edits or prescription.advice:
             yield Rule(Text("Start it with", "bold"), align="left", style="dim")
         yield _whole(shown(prescription.launch))
     yield Rule(style="dim")

@@ -31,6 +31,8 @@ class Factor(object):
     """What to change, in the terms of Keras 3 on TensorFlow."""
     fix: str = ""
     """Code to copy; empty when the launch line is the fix."""
+    edits: tuple[tuple[str, str], ...] = ()
+    """(start of a sighting's detail, code to write at its place): what no seed at the top holds."""
     launch: tuple[tuple[str, str], ...] = ()
     """Environment of the launch line, as (name, value)."""
     reseeds = False

@@ -26,7 +26,10 @@ class DataThreads(Factor):
         "`PyDataset(workers=1)`, `Dataset.map` without `num_parallel_calls`. "
         "`deterministic=True` alone keeps the order of elements, not that of their draws."
     )
-    fix = "dataset = dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"
+    edits = (
+        ("PyDataset with", "workers=1"),
+        ("Dataset.", "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"),
+    )
 
     def install(self, session, arm):
         session.on_import(

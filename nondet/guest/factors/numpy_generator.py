@@ -15,7 +15,10 @@ class NumpyGenerator(Factor):
         "reach them."
     )
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
-    fix = "rng = np.random.default_rng(42)  # where the generator is made"
+    edits = (
+        ("a NumPy RandomState without a seed", "np.random.RandomState(42)"),
+        ("a NumPy generator without a seed", "np.random.default_rng(42)"),
+    )
 
     def install(self, session, arm):
         # All of them take their entropy through this one name, looked up at every call.

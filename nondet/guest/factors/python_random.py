@@ -21,6 +21,7 @@ class PythonRandom(Factor):
     )
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
     fix = "import random\nrandom.seed(42)"
+    edits = (("random.Random() without a seed", "random.Random(42)"),)
     reseeds = True
 
     def install(self, session, arm):

@@ -16,6 +16,7 @@ class TfSeed(Factor):
     )
     advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
     fix = "import tensorflow as tf\ntf.random.set_seed(42)"
+    edits = (("tf.random.Generator without a seed", "tf.random.Generator.from_seed(42)"),)
     reseeds = True
 
     def unavailable(self, machine):

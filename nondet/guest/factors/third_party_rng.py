@@ -108,6 +108,15 @@ class ThirdPartyRng(Factor):
         "`np.random.seed(42)` inside a function that numba compiles."
     )
 
+    edits = (
+        ("an albumentations pipeline", "albumentations.Compose([...], seed=42)"),
+        ("cv2.", "cv2.setRNGSeed(42)  # before the first draw"),
+        ("imgaug is imported", "imgaug.seed(42)  # right after the import"),
+        ("faker.generator is imported", "Faker.seed(42)  # right after the import"),
+        ("numba is imported", "np.random.seed(42)  # inside the function that numba compiles"),
+        ("polars.", "polars.set_random_seed(42)  # before the first draw"),
+    )
+
     def install(self, session, arm):
         for library in LIBRARIES:
             session.on_import(

@@ -20,7 +20,9 @@ nondet.build = async function (place, chart) {
     set.hidden = false;
     set.addEventListener("change", redraw);
   });
-  let width = 0;
+  // Drawn at once: an observer calls only later, when the page already says that it is drawn.
+  let width = place.clientWidth;
+  redraw();
   new ResizeObserver(() => {
     if (place.clientWidth === width) return;
     width = place.clientWidth;
