@@ -252,6 +252,8 @@ def section(factor: Factor) -> str:
         names = " and ".join(f"`{name}`" for name in factor.instead)
         points.append(f"- The pin of {names} may hold the same difference, so that is asked too.")
     points.append(f"- What to change: {factor.advice}")
+    for seen, edit in factor.edits:
+        points.append(f'- Where the report shows "{seen}", write: `{edit}`')
     code = factor.fix
     kind = "python"
     if factor.launch and not code:
