@@ -67,7 +67,8 @@ class Values(object):
         # writing the same digest.
         beside = "%s.%d" % (path, os.getpid())
         try:
-            with open(beside, "wb") as file:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(raw_bytes(array))
             os.replace(beside, path)
         except OSError:

@@ -4,6 +4,9 @@ import json
 import os
 import threading
 
+CANT_RECORD = 74
+"""Exit code of a trial that could not write its events (EX_IOERR)."""
+
 
 def plain(value):
     """JSON has no NaN and no infinity: they are written as the strings NaN, Infinity, -Infinity."""
@@ -48,6 +51,11 @@ class Events(object):
         fields["event"] = event
         line = (json.dumps(fields, default=str) + "\n").encode("utf-8", "backslashreplace")
         with self.lock:
-            if self._identify() != self.identity:
-                self._open()
-            os.write(self.descriptor, line)
+            try:
+                if self._identify() != self.identity:
+                    self._open()
+                os.write(self.descriptor, line)
+            except OSError:
+                # A trial that can't record must not go on: with a gap in it, its trajectory would
+                # seem to differ. The disk is full or the output folder is gone; the host tells.
+                os._exit(CANT_RECORD)

@@ -32,7 +32,7 @@ def flatten(path, value):
                 yield pair
     else:
         if isinstance(value, str):
-            value = numpy.frombuffer(value.encode("utf-8"), dtype=numpy.uint8)
+            value = numpy.frombuffer(value.encode("utf-8", "surrogatepass"), dtype=numpy.uint8)
         elif isinstance(value, (bytes, bytearray)):
             value = numpy.frombuffer(bytes(value), dtype=numpy.uint8)
         yield path or "value", numpy.asarray(value)

@@ -13,6 +13,8 @@ from nondet.host.executors.interface import Ended, Running
 from nondet.record import Arm, Outcome
 from nondet.verdict import Checkpoint, Witness, compare
 
+CANT_RECORD = 74
+"""Exit code with which the guest says so (guest/events.py)."""
 TAIL = 4096
 """Bytes of each log that go into the record."""
 
@@ -200,6 +202,8 @@ class Trial:
             return "crashed", "it ended before the script began"
         if end.exit_code == 0:
             return "completed", ""
+        if end.exit_code == CANT_RECORD:
+            return "crashed", "it could not write its events: is the disk full?"
         if self.crash is not None:
             return "crashed", f"{self.crash.kind}: {self.crash.message}"
         if end.exit_code is not None and end.exit_code < 0:

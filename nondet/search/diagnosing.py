@@ -242,10 +242,11 @@ class Search:
         """These pins did not hold after all: something acts now and then. Look more patiently."""
         self._know(guilty=(), verified=(), comparisons=0, cleared={})
         arms = self._pinnable(self._used()) | causes
-        if answer.verdict is not Verdict.DIVERGES or arms.keys() == causes.keys():
+        if answer.verdict is Verdict.UNSURE or arms.keys() == causes.keys():
             self._know(verdict="unresolved", pinned_trials=answer.trials)
             return None
-        self._expect(answer)
+        if answer.verdict is Verdict.DIVERGES:
+            self._expect(answer)
         text = "Something acts now and then. Does everything known hold it?"
         answer = yield from self._ask(text, arms, self.needed)
         if answer.verdict is not Verdict.AGREES:
