@@ -139,7 +139,6 @@ class Laboratory:
         if parted and not question.to_end:
             # What has parted has said all it can, and its first trial with it.
             self._stop([usable[0], *parted], f"parts from {usable[0].id}, or the other way round")
-            self._stop([t for t in running if t.matched], "agrees as far as the first trial went")
         failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
         failed = [t for t in failed if not t.alone_again]
         enough_crashes = CRASHES if self.completed() else 1
@@ -185,7 +184,8 @@ class Laboratory:
             return
         room = min(self.jobs - len(running), wanted - len(useful))
         if parted:
-            room = min(room, question.parting - len(parted) - len(running))
+            comparing = [t for t in running if not t.extends]
+            room = min(room, question.parting - len(parted) - len(comparing))
         for _ in range(room):
             if self._must_wait(question, useful):
                 return
@@ -252,11 +252,13 @@ class Laboratory:
         for trial in [t for t in self.trials if t.running is not None]:
             self._poll(trial)
         usable = self.counting(question.held)
-        for trial in usable[:1]:
-            trial.refer_to("")
-        for trial in usable[1:]:
-            trial.refer_to(usable[0].id)
-            self._compare(usable[0], trial)
+        reference: Trial | None = None
+        for trial in usable:
+            trial.refer_to(reference.id if reference is not None else "")
+            if reference is not None:
+                self._compare(reference, trial)
+            if reference is None or trial.extends:
+                reference = trial
         self._tell_progress(question)
 
     def _poll(self, trial: Trial) -> None:
@@ -297,17 +299,15 @@ class Laboratory:
         if trial.witness is not None:
             return
         both_ended = reference.outcome == "completed" and trial.outcome == "completed"
-        if reference.outcome == "stopped-early" and len(trial.checkpoints) >= len(
-            reference.checkpoints
-        ):
-            # The first trial was stopped when another left it: as far as it went, this one agrees.
-            trial.matched = True
         one, other = reference.checkpoints, trial.checkpoints
-        if trial.compared >= min(len(one), len(other)) and not both_ended:
-            return
-        trial.witness = compare(one, other, start=trial.compared, ended=both_ended)
-        trial.compared = min(len(one), len(other))
-        trial.matched = trial.witness is None and (both_ended or trial.matched)
+        if trial.compared < min(len(one), len(other)) or both_ended:
+            trial.witness = compare(one, other, start=trial.compared, ended=both_ended)
+            trial.compared = min(len(one), len(other))
+        trial.matched = trial.witness is None and both_ended
+        # The reference was stopped when another left it. A trial that agrees as far as it went says
+        # nothing yet: it goes on to its end, and takes the reference's place for those to come.
+        stopped = reference.outcome == "stopped-early" and len(other) >= len(one)
+        trial.extends = trial.witness is None and stopped
         if trial.witness is not None and not trial.note:
             trial.note = self._parting_note(trial)
 

@@ -78,7 +78,9 @@ class Trial:
     """Checkpoints already found equal to those of the reference."""
     witness: Witness | None = None
     matched: bool = False
-    """Found equal to the reference, as far as that one went."""
+    """Found equal to the reference, both whole."""
+    extends: bool = False
+    """Equal to a reference that was stopped, as far as that one went: it takes its place."""
     alone_again: bool = False
     """Killed while another ran beside it: asked again before it counts as a failure."""
 
@@ -108,7 +110,7 @@ class Trial:
         if self.reference != reference:
             self.note = "" if self.witness is not None else self.note
             self.reference, self.compared = reference, 0
-            self.witness, self.matched = None, False
+            self.witness, self.matched, self.extends = None, False, False
 
     def listen(self) -> None:
         """Take in the events that have come."""

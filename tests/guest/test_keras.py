@@ -224,3 +224,15 @@ def test_consumers_are_held_whatever_they_draw_from(arm: str, tmp_path: Path) ->
     # Faithful masks still drop; ablated ones drop nothing.
     assert runs[0].out.splitlines()[-1] == str(arm == "ablated")
     assert all(run.of("guest-error") == [] for run in runs)
+
+
+def test_steps_within_fit_are_recorded_on_request(fit: tuple[Shown, Shown], tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text(HEAD + FIT)
+    seen = guided(folder, "train.py", granularity="step")
+    assert seen.out == fit[0].out
+    assert seen.of("guest-error") == []
+    kinds = [(kind, step) for kind, _, _, step in places(seen, "own")]
+    assert kinds == [("init", 0), *(("step", i) for i in range(1, 5)), ("epoch", 4),
+                     *(("step", i) for i in range(5, 9)), ("epoch", 8)]  # fmt: skip
