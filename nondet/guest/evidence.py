@@ -46,6 +46,8 @@ class Sightings(object):
     def saw(self, factor, detail, unseeded, depth=1):
         """Note that `factor` was exercised by the caller `depth` frames above."""
         frame = sys._getframe(depth + 1)
+        while frame.f_code.co_filename.startswith(GUEST) and frame.f_back is not None:
+            frame = frame.f_back
         caller = (factor, detail, unseeded, frame.f_code, frame.f_lineno)
         counted = self.direct.get(caller)
         if counted is not None:
@@ -66,6 +68,9 @@ class Sightings(object):
         if importing:
             # Libraries draw while they are imported (temporary names, jitter): noted, no suspect.
             unseeded, detail = False, detail + ", while importing"
+        elif not immediate and detail.endswith("without a seed"):
+            # What stands at the user's line is a call of something else, which makes it.
+            detail += ", inside a library"
         return (factor, detail, unseeded, consumer, site), immediate
 
     def count(self, key):

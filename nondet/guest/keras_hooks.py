@@ -17,7 +17,7 @@ def install(session, recorder, guarded):
         @functools.wraps(original)
         def __new__(cls, *args, **kwargs):
             made = original(cls, *args, **kwargs)
-            guarded("a new model", recorder.models.add, made)
+            guarded("a new model", recorder.model_made, made)
             return made
 
         module.Model.__new__ = staticmethod(__new__)
@@ -25,10 +25,11 @@ def install(session, recorder, guarded):
     def trainers(module):
         for owner in vars(module).values():
             fit = vars(owner).get("fit") if isinstance(owner, type) else None
-            while fit is not None:
-                if hasattr(fit, "__code__"):
-                    fit_code.add(fit.__code__)
-                fit = getattr(fit, "__wrapped__", None)
+            # Only the innermost: the decorators around it share their code with all of Keras.
+            while hasattr(fit, "__wrapped__"):
+                fit = fit.__wrapped__
+            if hasattr(fit, "__code__"):
+                fit_code.add(fit.__code__)
 
     def callbacks(module):
         wrap_callbacks(module.CallbackList, recorder, guarded)

@@ -43,6 +43,15 @@ class Tracked(object):
         self.pending = None
 
 
+class Stepping(object):
+    """An optimizer that is applied by hand: its updates so far, and the models they change."""
+
+    def __init__(self, steps):
+        self.steps = steps
+        self.known = set()
+        self.owned = []
+
+
 class Recorder(object):
     def __init__(self, session):
         plan = session.plan
@@ -51,7 +60,8 @@ class Recorder(object):
         self.values = digests.Values(plan["values"], plan["values_limit"])
         self.every_step = plan["granularity"] == "step"
         self.lock = threading.RLock()
-        self.models = weakref.WeakSet()
+        self.models = weakref.WeakKeyDictionary()
+        self.models_made = 0
         self.tracked = []
         self.by_model = weakref.WeakKeyDictionary()
         self.optimizers = weakref.WeakKeyDictionary()
@@ -104,10 +114,16 @@ class Recorder(object):
 
     # -- which model
 
+    def model_made(self, model):
+        """Number models as they are made: names need not differ, and addresses do."""
+        self.models_made += 1
+        self.models[model] = self.models_made
+
     def track(self, model):
         """The Tracked of a model, made at its first training."""
         tracked = self.by_model.get(model)
         if tracked is None:
+            self.record_pending()
             reference = weakref.ref(model)
             tracked = Tracked(
                 len(self.tracked), model.name, lambda: weights_of(reference())
@@ -126,7 +142,7 @@ class Recorder(object):
         left = {id(v): v for v in variables}
         found = []
         candidates = sorted(
-            ((len(m.trainable_variables), m.name, m) for m in list(self.models) if m.built),
+            ((len(m.trainable_variables), n, m) for m, n in list(self.models.items()) if m.built),
             key=lambda row: (-row[0], row[1]),
         )
         for _, _, model in candidates:
@@ -177,20 +193,31 @@ class Recorder(object):
 
     def update_begins(self, optimizer, variables):
         """An optimizer is about to be applied, or traced, outside `fit`."""
-        if optimizer not in self.optimizers and variables:
-            owned = self.owners(variables)
-            self.optimizers[optimizer] = [iterations_of(optimizer), owned]
-            for tracked, _ in owned:
+        state = self.optimizers.get(optimizer)
+        if state is None:
+            state = self.optimizers[optimizer] = Stepping(iterations_of(optimizer))
+        new = [v for v in variables if id(v) not in state.known]
+        if not new:
+            return
+        state.known.update(id(v) for v in new)
+        for tracked, model in self.owners(new):
+            if all(tracked is not other for other, _ in state.owned):
+                # Weakly: the model holds its optimizer, which would then never be let go.
+                hold = (
+                    weakref.ref(model) if not isinstance(model, list) else lambda held=model: held
+                )
+                state.owned.append((tracked, hold))
                 self.begin(tracked)
 
     def updates_ended(self):
         """See which optimizers have stepped since the last look, and record their models."""
         for optimizer, state in list(self.optimizers.items()):
             now = iterations_of(optimizer)
-            if now > state[0]:
-                done, state[0] = now - state[0], now
-                for tracked, model in state[1]:
-                    self.step_ends(tracked, model, done)
+            if now > state.steps:
+                done, state.steps = now - state.steps, now
+                for tracked, model in state.owned:
+                    if model() is not None:
+                        self.step_ends(tracked, model(), done)
 
     def step_ends(self, tracked, model, done):
         tracked.steps += done
@@ -201,21 +228,25 @@ class Recorder(object):
         else:
             tracked.pending = model
 
+    def record_pending(self):
+        """Record the last steps that thinning left out, and let go of their models."""
+        with self.lock:
+            for tracked in self.tracked:
+                if tracked.pending is not None:
+                    self.checkpoint("step", tracked, 0, tracked.steps)
+                    tracked.pending = None
+
     def close(self):
         """Record what the last steps left, before the interpreter takes the models apart."""
         if self.closed:
             return
         self.closed = True
         try:
-            with self.lock:
-                for tracked in self.tracked:
-                    if tracked.pending is not None:
-                        self.checkpoint("step", tracked, 0, tracked.steps)
-                        tracked.pending = None
+            self.record_pending()
             if self.values.omitted:
                 self.session.events.emit("values-omitted", tensors=self.values.omitted)
         except Exception as error:
-            self.session.failed("recording the last steps", error)
+            self.session.failed("recording the last steps", error, lost=True)
 
 
 def weights_of(model):
@@ -278,5 +309,5 @@ def guarded(session, where, call, *args):
     try:
         return call(*args)
     except Exception as error:
-        session.failed(where, error)
+        session.failed(where, error, lost=True)
         return None

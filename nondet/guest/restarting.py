@@ -21,11 +21,11 @@ def install(session, plan_path):
             session.failed("restarting the script", error)
             return None
 
-    def wrapped_execv(path, args):
-        return execv(path, again(path, args) or args)
+    def wrapped_execv(path, argv):
+        return execv(path, again(path, argv) or argv)
 
-    def wrapped_execve(path, args, env):
-        return execve(path, again(path, args) or args, env)
+    def wrapped_execve(path, argv, env):
+        return execve(path, again(path, argv) or argv, env)
 
     os.execv, os.execve = wrapped_execv, wrapped_execve
 
@@ -34,13 +34,24 @@ def command(session, plan_path, path, args):
     """The arguments that start the guest again, or None for any other program."""
     if os.path.realpath(path) != os.path.realpath(sys.executable):
         return None
+    guest = GUEST.rstrip(os.sep)
+    if guest in args and args.index(guest) == len(args) - 2:
+        # From `sys.orig_argv`, which names us: the script with the arguments it had.
+        place = args.index(guest)
+        return args[:place] + [guest, written(session, plan_path, {})]
     script = os.path.abspath(session.plan["script"])
     places = [i for i, arg in enumerate(args) if i and os.path.abspath(arg) == script]
     if not places:
         return None
-    plan = dict(session.plan)
-    plan.update(script=args[places[0]], args=args[places[0] + 1 :], restarted=True)
+    place = places[0]
+    changes = {"script": args[place], "args": args[place + 1 :]}
+    return args[:place] + [guest, written(session, plan_path, changes)]
+
+
+def written(session, plan_path, changes):
+    """Path of a plan like this one with some changes."""
+    plan = dict(session.plan, restarted=True, **changes)
     beside = plan_path + ".restarted"
     with open(beside, "w") as file:
         json.dump(plan, file)
-    return args[: places[0]] + [GUEST.rstrip(os.sep), beside]
+    return beside

@@ -77,10 +77,15 @@ class Session(object):
             "pin", factor=factor, expected=expected, seen=seen, ok=bool(expected == seen)
         )
 
-    def failed(self, where, error):
-        """An error of ours is reported, and never reaches the subject."""
+    def failed(self, where, error, lost=False):
+        """An error of ours is reported, and never reaches the subject.
+
+        `lost`: something that was to be compared is missing, so that the trial proves nothing.
+        """
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.events.emit("guest-error", where=where, error=str(error), traceback=text[-4000:])
+        self.events.emit(
+            "guest-error", where=where, error=str(error), traceback=text[-4000:], lost=lost
+        )
 
     def finish(self):
         for callback in self.at_end:

@@ -15,7 +15,7 @@ class UserValues(object):
             self.counts[name] = self.counts.get(name, 0) + 1
             self.recorder.record_user(str(name), self.counts[name], list(flatten("", value)))
         except Exception as error:
-            self.session.failed("nondet.checkpoint(%r)" % (name,), error)
+            self.session.failed("nondet.checkpoint(%r)" % (name,), error, lost=True)
 
 
 def flatten(path, value):
@@ -31,6 +31,8 @@ def flatten(path, value):
             for pair in flatten("%s/%d" % (path, place) if path else str(place), item):
                 yield pair
     else:
+        if value is None:
+            value = "None"
         if isinstance(value, str):
             value = numpy.frombuffer(value.encode("utf-8", "surrogatepass"), dtype=numpy.uint8)
         elif isinstance(value, (bytes, bytearray)):

@@ -11,6 +11,7 @@ from nondet.guest.factors import by_name
 from nondet.host import differences, evidence
 from nondet.host.events import Sighting
 from nondet.host.laboratory import Laboratory
+from nondet.host.prescribing import Places, edits
 from nondet.host.trials import Trial
 from nondet.search.questions import Finding, Guilt
 from nondet.verdict import Witness
@@ -132,15 +133,13 @@ class Assembly:
         sites = self.sites(guilt.factor, seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
         launch = " ".join(f"{name}={value}" for name, value in factor.launch)
-        changes = [
-            code for site in sites for start, code in factor.edits if site.detail.startswith(start)
-        ]
+        changes = [edit.code for edit in edits(guilt.factor, sites)]
         return record.Cause(
             factor=guilt.factor,
             title=factor.title,
             explanation=factor.explanation,
             consumers=tuple(consumers),
-            sites=sites,
+            sites=sites[:MOST_SITES],
             first_divergence=self.parting(guilt.parting),
             pin="ablating" if guilt.arm == "ablated" else factor.pin,  # type: ignore[arg-type]
             trials=guilt.parting,
@@ -155,20 +154,23 @@ class Assembly:
         )
 
     def sites(self, factor: str, seen: Iterable[Sighting]) -> tuple[record.Site, ...]:
-        """Lines of the user's code behind a factor, each once, in the order first seen."""
+        """Places in the user's code behind a factor, each once, in the order first seen."""
         if factor == "hash-seed":
             lines = self.subject.description.hash_lines
-            found = [(str(self.subject.path), line, "<module>", what, 1) for line, what in lines]
+            found = [
+                (str(self.subject.path), line, "<module>", f"{what}: a place to look at", 1)
+                for line, what in lines
+            ]
         else:
             found = [
                 (s.site.file, s.site.line, s.site.function, s.detail, s.count)
                 for s in seen
                 if s.site is not None
             ]
-        made: dict[tuple[str, int], record.Site] = {}
+        made: dict[tuple[str, int, str], record.Site] = {}
         for file, line, function, detail, count in found:
-            if (file, line) not in made:
-                made[(file, line)] = record.Site(
+            if (file, line, detail) not in made:
+                made[(file, line, detail)] = record.Site(
                     file=self.shown(file),
                     line=line,
                     function=function,
@@ -176,7 +178,12 @@ class Assembly:
                     detail=detail,
                     count=count,
                 )
-        return tuple(made.values())[:MOST_SITES]
+        return tuple(made.values())
+
+    def places(self, factor: str) -> Places:
+        """Every place of a cause, and whether some sighting has none in the user's code."""
+        seen = evidence.sightings_of(factor, self.laboratory.trials)
+        return Places(self.sites(factor, seen), any(s.site is None for s in seen))
 
     def shown(self, file: str) -> str:
         """A path relative to the subject's folder where it lies in it."""

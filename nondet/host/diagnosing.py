@@ -283,6 +283,7 @@ class Diagnosing:
             prescription=prescribe(
                 finding,
                 causes,
+                {cause.factor: assembly.places(cause.factor) for cause in causes},
                 self.subject.script,
                 any("keras" in trial.frameworks for trial in laboratory.trials),
             ),

@@ -102,6 +102,8 @@ class GuestError(Event, frozen=True, tag="guest-error"):
     where: str
     error: str
     traceback: str
+    lost: bool = False
+    """Something that was to be compared is missing."""
 
 
 AnyEvent = (

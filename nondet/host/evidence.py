@@ -55,7 +55,7 @@ def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
             continue
         for sighting in trial.sightings.values():
             if sighting.factor == factor:
-                key = (sighting.detail, sighting.consumer, sighting.site)
+                key = (sighting.detail, sighting.consumer, sighting.site, sighting.unseeded)
                 if key not in best or best[key].count < sighting.count:
                     best[key] = sighting
     unseeded = [s for s in best.values() if s.unseeded is not False]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
@@ -11,19 +12,55 @@ from nondet.search.questions import Finding
 SEED_ALL = "import keras\nkeras.utils.set_random_seed(42)"
 
 
-def edits(cause: record.Cause) -> tuple[record.Edit, ...]:
+MADE = (
+    ("default_rng", "np.random.default_rng(42)"),
+    ("RandomState", "np.random.RandomState(42)"),
+    ("SeedSequence", "np.random.SeedSequence(42)"),
+    ("PCG64", "np.random.PCG64(42)"),
+    ("MT19937", "np.random.MT19937(42)"),
+    ("Philox", "np.random.Philox(42)"),
+    ("SFC64", "np.random.SFC64(42)"),
+)
+"""What makes a NumPy generator, by the name that stands at the user's line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """All places of a cause in the user's code."""
+
+    sites: tuple[record.Site, ...]
+    elsewhere: bool = False
+    """Whether it was also seen where no line of the user's is behind it."""
+
+
+def edits(factor: str, sites: Sequence[record.Site]) -> tuple[record.Edit, ...]:
     """Lines of the user's code to change where they stand."""
-    found = []
-    for site in cause.sites:
-        for start, code in by_name(cause.factor).edits:
-            if site.detail.startswith(start):
-                found.append(record.Edit(file=site.file, line=site.line, code=code))
-                break
-    return tuple(found)
+    found: dict[tuple[str, int], record.Edit] = {}
+    for site in sites:
+        for start, code in by_name(factor).edits:
+            open_ended = start.endswith((" ", "."))
+            if site.detail == start or (open_ended and site.detail.startswith(start)):
+                written = made_there(site) if factor == "numpy-generator" else code
+                edit = record.Edit(file=site.file, line=site.line, code=written)
+                found.setdefault((site.file, site.line), edit)
+    return tuple(found.values())
+
+
+def made_there(site: record.Site) -> str:
+    """The seeded form of what the user's line makes."""
+    text = "".join(line.text for line in site.source if line.number == site.line)
+    for name, code in MADE:
+        if name in text:
+            return code
+    return "# give the generator that is made here a seed"
 
 
 def prescribe(
-    finding: Finding, causes: Sequence[record.Cause], script: str, has_keras: bool
+    finding: Finding,
+    causes: Sequence[record.Cause],
+    places: Mapping[str, Places],
+    script: str,
+    has_keras: bool,
 ) -> record.Prescription | None:
     """The change for all causes together; None when there is no cause.
 
@@ -31,15 +68,15 @@ def prescribe(
     """
     if not causes:
         return None
-    in_place = {cause.factor: edits(cause) for cause in causes}
-    # A cause all of whose sites are changed in place needs nothing at the top.
-    factors = [by_name(c.factor) for c in causes if len(in_place[c.factor]) < max(1, len(c.sites))]
+    in_place = {name: edits(name, found.sites) for name, found in places.items()}
+    # A cause all of whose places are changed where they stand needs nothing at the top.
+    factors = [by_name(c.factor) for c in causes if not all_edited(c.factor, places, in_place)]
     top = [factor.fix for factor in factors if factor.fix and not (factor.reseeds and has_keras)]
     if has_keras and any(factor.reseeds for factor in factors):
         top.insert(0, SEED_ALL)
     launch = [pair for factor in factors if not factor.fix for pair in factor.launch]
     line = " ".join(f"{name}={value}" for name, value in launch)
-    spoken = [f for f in factors if not f.fix and not f.launch and not in_place[f.name]]
+    spoken = [f for f in factors if not f.fix and not f.launch]
     return record.Prescription(
         snippet="\n\n".join(top),
         edits=tuple(edit for cause in causes for edit in in_place[cause.factor]),
@@ -48,4 +85,17 @@ def prescribe(
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
         verified=finding.verdict == "causes-found" and bool(finding.verified),
+    )
+
+
+def all_edited(
+    factor: str, places: Mapping[str, Places], in_place: Mapping[str, tuple[record.Edit, ...]]
+) -> bool:
+    """Whether changing the lines named covers every place where the factor was seen."""
+    edited = {(edit.file, edit.line) for edit in in_place[factor]}
+    found = places[factor]
+    return (
+        bool(found.sites)
+        and not found.elsewhere
+        and all((site.file, site.line) in edited for site in found.sites)
     )

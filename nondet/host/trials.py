@@ -94,6 +94,9 @@ class Trial:
             return "it ran another plan than it was given"
         if self.reader.damaged:
             return "its event file holds lines that are no events: something else wrote into it"
+        for error in self.errors:
+            if error.lost:
+                return f"nondet could not record it ({error.where}: {error.error})"
         for pin in self.pins:
             if not pin.ok:
                 expected, seen = pin.expected, pin.seen

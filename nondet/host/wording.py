@@ -48,7 +48,8 @@ def because(cause: record.Cause) -> str:
     drawn = [name for name in cause.consumers if name != "keras-seed"]
     if cause.factor in ("python-random", "tf-seed") and drawn:
         text += f" ({enumerate_names(drawn)} draw{'s' if len(drawn) == 1 else ''} from it)"
-    if cause.sites:
+    # Where a hash order enters can only be guessed: the page shows the places to look at.
+    if cause.sites and cause.factor != "hash-seed":
         text += f" ({cause.sites[0].file}:{cause.sites[0].line})"
     return text.replace(") (", "; ")
 

@@ -142,13 +142,15 @@ class Search:
     def _hold_everything(self) -> Generator[Question, Answer, dict[str, Arm] | None]:
         """A plan that holds: all sources, else consumers as well, else consumers switched off."""
         used = self._used()
+        every = used + [n for n in self.sources if n not in used]
         open_ = [n for n in used if n not in self.settled]
         drawing = [n for n in self.consumers if n in self.exercised] or list(self.consumers)
         tiers: list[tuple[str, list[str], list[str], Arm]] = [
             ("Is it something that no trial could see? That is pinned", open_, [], "pinned"),
             ("Can it be held at all? Everything known is pinned", used, [], "pinned"),
-            ("Nothing known holds it. Do fixed draws?", used, drawing, "pinned"),
-            ("Still not held. Does switching off what draws?", used, drawing, "ablated"),
+            ("Not held. Is it something not seen in use? All is pinned", every, [], "pinned"),
+            ("Nothing known holds it. Do fixed draws?", every, drawing, "pinned"),
+            ("Still not held. Does switching off what draws?", every, drawing, "ablated"),
         ]
         answer, asked = self.last, []
         for text, pinned, names, arm in tiers:
@@ -176,11 +178,13 @@ class Search:
     ) -> Generator[Question, Answer, Answer]:
         """Find the pin that breaks the script, the most intrusive first, and do without it."""
         whole = answer
+        ours = "did not take" in whole.broken
         for name in reversed(list(plan)):
             without = {n: a for n, a in plan.items() if n != name}
             answer = yield from self._ask(f"Does pinning {name} break it?", without, 1)
             if answer.verdict is not Verdict.BROKEN:
-                self.broken_pins[name] = f"pinning it breaks the script: {whole.broken}"
+                why = "its pin has no effect here" if ours else "pinning it breaks the script"
+                self.broken_pins[name] = f"{why}: {whole.broken}"
                 self._know(not_tested=dict(self.broken_pins))
                 return answer
         return whole

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import types
+
 
 class Factor(object):
     """A factor's texts, and what it does in each arm.
@@ -58,18 +61,24 @@ class Factor(object):
         """Inside the subject's process, before its first line runs."""
 
 
+class Unbound(functools.partial):  # type: ignore[type-arg]
+    """A stand-in for a builtin: in a class it does not bind, and it is pickled by its name."""
+
+    def __reduce__(self):
+        return self.__qualname__
+
+
 def replace(owner, name, make):
     """Set ``owner.name = make(original)``, dressed as the original; nothing when it is missing."""
-    import functools
-
     original = getattr(owner, name, None)
     if original is None:
         return None
     made = make(original)
-    try:
-        functools.update_wrapper(made, original)
-    except (AttributeError, TypeError):
-        made.__name__ = name
+    functools.update_wrapper(made, original)
+    if isinstance(owner, types.ModuleType):
+        if not isinstance(original, types.FunctionType):
+            made = functools.update_wrapper(Unbound(made), original)
+        made.__module__, made.__qualname__ = owner.__name__, name
     # AutoGraph leaves what bears this mark alone: it would try to convert our source otherwise.
     made.autograph_info__ = {}
     setattr(owner, name, made)

@@ -70,7 +70,10 @@ class CpuThreads(Factor):
         from tensorflow.python.eager import context
 
         made = context.context()
-        made.ensure_initialized()
+        if not made._initialized:
+            # Not ours to start: the subject may still configure its devices.
+            session.first_checkpoint.append(lambda: self.check(session, count))
+            return
         config = made.config
         seen = [
             config.intra_op_parallelism_threads or count_from("INTRA"),

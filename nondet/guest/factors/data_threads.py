@@ -27,7 +27,7 @@ class DataThreads(Factor):
         "`deterministic=True` alone keeps the order of elements, not that of their draws."
     )
     edits = (
-        ("PyDataset with", "workers=1"),
+        ("PyDataset with ", "workers=1"),
         ("Dataset.", "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"),
     )
 
@@ -53,7 +53,11 @@ class DataThreads(Factor):
     def stage(self, session, arm, name):
         def make(original):
             def wrapper(dataset, *args, **kwargs):
-                parallel, free_order = settings(original, dataset, args, kwargs)
+                try:
+                    parallel, free_order = settings(original, dataset, args, kwargs)
+                except TypeError:
+                    # Wrong arguments: the original says so better.
+                    return original(dataset, *args, **kwargs)
                 if arm == "pinned" and (parallel or free_order):
                     args, kwargs = sequential(original, dataset, args, kwargs)
                     return original(*args, **kwargs)
@@ -121,7 +125,11 @@ def draws(dataset):
     function = getattr(getattr(dataset, "_map_func", None), "function", None)
     if function is None:
         return False
-    graph = function.graph.as_graph_def()
+    try:
+        graph = function.graph.as_graph_def()
+    except ValueError:
+        # Larger than a protocol buffer may be.
+        return False
     nodes = list(graph.node)
     for inner in graph.library.function:
         nodes.extend(inner.node_def)

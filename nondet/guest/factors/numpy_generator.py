@@ -38,7 +38,10 @@ class NumpyGenerator(Factor):
             mtrand = sys.modules.get("numpy.random.mtrand")
             if getattr(mtrand, "_rand", None) is None:
                 # NumPy makes its global generator while it is imported; that one is numpy-global.
-                return session.number(self.name + "/import", bits) if arm == "pinned" else value
+                return value
+            if getattr(session, "reseeding", False):
+                # `np.random.seed(None)`: numpy-global's as well.
+                return value
             frame = sys._getframe(1)
             self.note(session, frame)
             if arm == "free":

@@ -1,5 +1,7 @@
 """NumPy's global generator: the functions of `np.random`."""
 
+import sys
+
 from .base import Factor, replace
 
 NOT_DRAWS = ("seed", "get_state", "set_state", "default_rng", "test", "get_bit_generator",
@@ -19,11 +21,13 @@ class NumpyGlobal(Factor):
         "or pass a seeded `np.random.default_rng(42)` around."
     )
     fix = "import numpy as np\nnp.random.seed(42)"
+    edits = (("np.random.seed() without a seed", "np.random.seed(42)"),)
     reseeds = True
 
     def install(self, session, arm):
         session.on_import("numpy.random", lambda module: self.imported(session, arm, module))
-        session.on_import("sklearn.utils.validation", lambda module: self.sklearn(session, module))
+        for name in ("sklearn.utils.validation", "scipy._lib._util"):
+            session.on_import(name, lambda module: self.check_random_state(session, module))
 
     def imported(self, session, arm, module):
         self.seeded = False
@@ -61,9 +65,15 @@ class NumpyGlobal(Factor):
         def make(original):
             def wrapper(seed=None):
                 self.seeded = seed is not None
+                if seed is None:
+                    session.saw(self.name, "np.random.seed() without a seed", True)
                 if seed is None and held:
                     seed = session.seed(self.name, arm)
-                return original(seed)
+                session.reseeding = True
+                try:
+                    return original(seed)
+                finally:
+                    session.reseeding = False
 
             return wrapper
 
@@ -77,14 +87,16 @@ class NumpyGlobal(Factor):
         session.read_back(self.name, float(expected), float(module.random_sample()))
         module.set_state(state)
 
-    def sklearn(self, session, module):
-        """`check_random_state(None)` hands out the global generator as an object."""
+    def check_random_state(self, session, module):
+        """In scikit-learn and SciPy, ``None`` hands out the global generator as an object."""
+        library = "scikit-learn" if module.__name__.startswith("sklearn") else "SciPy"
 
         def make(original):
-            def wrapper(seed):
-                if seed is None:
-                    session.saw(self.name, "scikit-learn with random_state=None", not self.seeded)
-                return original(seed)
+            def wrapper(seed, *args, **kwargs):
+                if seed is None or seed is sys.modules.get("numpy.random"):
+                    detail = "%s with random_state=None" % library
+                    session.saw(self.name, detail, not self.seeded)
+                return original(seed, *args, **kwargs)
 
             return wrapper
 

@@ -21,7 +21,10 @@ class PythonRandom(Factor):
     )
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
     fix = "import random\nrandom.seed(42)"
-    edits = (("random.Random() without a seed", "random.Random(42)"),)
+    edits = (
+        ("random.seed() without a seed", "random.seed(42)"),
+        ("random.Random() without a seed", "random.Random(42)"),
+    )
     reseeds = True
 
     def install(self, session, arm):
@@ -46,6 +49,8 @@ class PythonRandom(Factor):
         def seed(original):
             def wrapper(a=None, *args, **kwargs):
                 state["seeded"] = a is not None
+                if a is None:
+                    session.saw(self.name, "random.seed() without a seed", True)
                 if a is None and held:
                     a = session.seed(self.name, arm)
                 return original(a, *args, **kwargs)
@@ -68,6 +73,7 @@ class PythonRandom(Factor):
     def instances(self, session, arm, module):
         """`random.Random()` without a seed takes one from the operating system."""
         counts = {}
+        seed = session.seed(self.name + "/instances", arm) if arm != "free" else 0
 
         def make(original):
             def wrapper(generator, a=None, *args, **kwargs):
@@ -76,11 +82,13 @@ class PythonRandom(Factor):
                     while frame is not None and frame.f_code.co_filename == module.__file__:
                         frame = frame.f_back
                     if frame is not None and mine(frame):
-                        session.saw(self.name, "random.Random() without a seed", True)
+                        detail = "random.Random() without a seed"
+                        key, _ = session.sightings.key(self.name, detail, True, frame)
+                        session.sightings.count(key)
                         site, importing = session.sightings.place(frame)[::3]
                         if arm in ("pinned", "varied") and not importing:
                             # A stream for each call site, so that sites don't shift one another.
-                            stream = "%s/%s/%s" % (self.name, site, session.seed(self.name, arm))
+                            stream = "%s/%s/%s" % (self.name, site, seed)
                             counts[stream] = counts.get(stream, 0) + 1
                             a = session.number(stream, 64)
                 return original(generator, a, *args, **kwargs)

@@ -109,7 +109,7 @@ class ThirdPartyRng(Factor):
     )
 
     edits = (
-        ("an albumentations pipeline", "albumentations.Compose([...], seed=42)"),
+        ("an albumentations pipeline ", "albumentations.Compose([...], seed=42)"),
         ("cv2.", "cv2.setRNGSeed(42)  # before the first draw"),
         ("imgaug is imported", "imgaug.seed(42)  # right after the import"),
         ("faker.generator is imported", "Faker.seed(42)  # right after the import"),
@@ -157,7 +157,7 @@ class ThirdPartyRng(Factor):
     def drawing(self, session, library, name, state):
         def make(original):
             def wrapper(*args, **kwargs):
-                unseeded = not (library.steady or state["seeded"] or kwargs.get("seed"))
+                unseeded = not (library.steady or state["seeded"] or kwargs.get("seed") is not None)
                 session.saw(self.name, "%s.%s" % (library.module, name), unseeded)
                 return original(*args, **kwargs)
 
