@@ -78,6 +78,25 @@ SCRIPTS = {
         import events, hooks, session
         print(events.WHO, hooks.WHO, session.WHO)
     """,
+    "generators as values": """
+        import copy, functools, multiprocessing, pickle, random
+        random.seed(3)
+        draw = pickle.loads(pickle.dumps(functools.partial(random.randint, 0, 9)))
+        class Holder:
+            draw = random.random
+            spread = random.gauss
+        print(draw(), Holder().draw(), Holder().spread(0, 1), copy.copy(random.random)())
+        print(random.random.__name__, random.randint.__module__)
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                print(pool.starmap(random.randint, [(5, 5)]))
+    """,
+    "arguments by name": """
+        import os, sys
+        if len(sys.argv) > 2:
+            os.execve(sys.executable, argv=[sys.executable, sys.argv[0]], env=dict(os.environ))
+        print("again", sys.argv)
+    """,
     "starting itself again": """
         import os, sys
         if os.environ.get("PYTHONHASHSEED") != "42":
@@ -99,7 +118,7 @@ SCRIPTS = {
         state = random.getstate()
         first = random.random()
         random.setstate(state)
-        print(first == random.random())
+        print(first == random.random(), repr(random.Random(4).random()))
     """,
 }
 

@@ -236,3 +236,57 @@ def test_steps_within_fit_are_recorded_on_request(fit: tuple[Shown, Shown], tmp_
     kinds = [(kind, step) for kind, _, _, step in places(seen, "own")]
     assert kinds == [("init", 0), *(("step", i) for i in range(1, 5)), ("epoch", 4),
                      *(("step", i) for i in range(5, 9)), ("epoch", 8)]  # fmt: skip
+
+
+UNUSUAL = """
+import gc, weakref
+import tensorflow as tf
+
+# A loss-scale optimizer applies the one inside it below decorated frames of Keras.
+scaled = mlp("scaled")
+optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))
+
+def update(optimizer, model, x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+    grads = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply(grads, model.trainable_variables)
+
+for i in range(3):
+    update(optimizer, scaled, x, y)
+
+# One optimizer for two models of one name and size, in turn.
+shared = keras.optimizers.SGD(0.01)
+one, other = (keras.Model(i, keras.layers.Dense(1)(i), name="tower")
+              for i in (keras.Input((4,)), keras.Input((4,))))
+shared.build(one.trainable_variables + other.trainable_variables)
+for i in range(2):
+    update(shared, one, x, y)
+    update(shared, other, x, -y)
+tell(one)
+tell(other)
+
+# Models of finished folds are let go.
+alive = []
+for fold in range(3):
+    model = mlp("fold")
+    model.compile("sgd", "mse")
+    model.train_on_batch(x, y)
+    alive.append(weakref.ref(model))
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+print(sum(reference() is not None for reference in alive))
+"""
+
+
+def test_unusual_loops_are_recorded_and_nothing_is_kept_alive(tmp_path: Path) -> None:
+    expected, seen = both(tmp_path, UNUSUAL)
+    assert seen.out == expected.out
+    assert seen.of("guest-error") == []
+    assert [p[3] for p in places(seen, "scaled") if p[0] == "step"][-1] == 3
+    towers = {e["index"] for e in seen.of("checkpoint") if e["model"] == "tower"}
+    assert len(towers) == 2
+    inits = [e["index"] for e in seen.of("checkpoint") if e["kind"] == "init"]
+    assert inits == sorted(inits)
+    assert len([e for e in seen.of("checkpoint") if e["model"].startswith("fold")]) == 6

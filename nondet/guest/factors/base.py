@@ -62,10 +62,11 @@ class Factor(object):
 
 
 class Unbound(functools.partial):  # type: ignore[type-arg]
-    """A stand-in for a builtin: in a class it does not bind, and it is pickled by its name."""
+    """A stand-in for a builtin or bound method: in a class it does not bind, and it is pickled as
+    the original, which takes a copy of its generator along."""
 
     def __reduce__(self):
-        return self.__qualname__
+        return self.__wrapped__.__reduce__()
 
 
 def replace(owner, name, make):

@@ -102,7 +102,9 @@ def moment(divergence: Divergence) -> str:
         return f"at the end of epoch {divergence.epoch}"
     if divergence.checkpoint == "user":
         return "at a checkpoint of your own"
-    where = f"step {divergence.step} (epoch {divergence.epoch})"
+    # Loops of the user's own have steps and no epochs.
+    epoch = f" (epoch {divergence.epoch})" if divergence.epoch else ""
+    where = f"step {divergence.step}{epoch}"
     return f"in the batch of {where}" if divergence.checkpoint == "batch" else f"at {where}"
 
 
