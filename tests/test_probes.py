@@ -98,7 +98,10 @@ def test_the_page_of_a_real_diagnosis(name: str, output: Path, driver: Any) -> N
         assert cause.title in browser.text(page, f"cause-{cause.factor}")
     assert diagnosis.prescription is not None
     fix = browser.find(page, "fix").text
-    for line in (diagnosis.prescription.snippet + diagnosis.prescription.launch).splitlines():
+    for line in (*diagnosis.prescription.snippet.splitlines(), diagnosis.prescription.launch):
         assert line.strip() in fix
+    for edit in diagnosis.prescription.edits:
+        assert f"{edit.file}:{edit.line}" in fix
+        assert edit.code in fix
     assert page.execute_script(browser.INK) > 1
     assert browser.complaints(page) == []
