@@ -61,9 +61,16 @@ class Factor(object):
         """Inside the subject's process, before its first line runs."""
 
 
-class Unbound(functools.partial):  # type: ignore[type-arg]
+class Unbound(object):
     """A stand-in for a builtin or bound method: in a class it does not bind, and it is pickled as
-    the original, which takes a copy of its generator along."""
+    the original, which takes a copy of its generator along. (`functools.partial` warns of binding
+    from Python 3.13 on.)"""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __call__(self, *args, **kwargs):
+        return self.call(*args, **kwargs)
 
     def __reduce__(self):
         return self.__wrapped__.__reduce__()
