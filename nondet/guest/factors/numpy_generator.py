@@ -34,6 +34,8 @@ class NumpyGenerator(Factor):
         counts = {}
 
         def randbits(bits):
+            if self.probe is not None:
+                return self.probe
             value = original(bits)
             mtrand = sys.modules.get("numpy.random.mtrand")
             if getattr(mtrand, "_rand", None) is None:
@@ -55,8 +57,18 @@ class NumpyGenerator(Factor):
 
         module.randbits = randbits
         session.at_end.append(lambda: self.decide(session))
+        self.probe = None
         if arm == "pinned":
-            session.read_back(self.name, True, module.randbits is randbits)
+            self.check(session, module)
+
+    def check(self, session, module):
+        """See that NumPy's entropy really comes through our function."""
+        self.probe = 7
+        try:
+            seen = module.SeedSequence().entropy
+        finally:
+            self.probe = None
+        session.read_back(self.name, 7, int(seen))
 
     def note(self, session, frame):
         if frame.f_code.co_filename.replace("\\", "/").endswith("numpy/random/_pickle.py"):

@@ -187,7 +187,7 @@ class ThirdPartyRng(Factor):
                 if arm in ("pinned", "varied"):
                     seed = session.seed(self.name, arm)
                     pipeline.set_random_seed(seed)
-                    session.read_back(self.name, seed, getattr(pipeline, "seed", seed))
+                    session.read_back(self.name, seed, getattr(pipeline, "seed", None))
 
             return wrapper
 
