@@ -83,6 +83,8 @@ class Site(Base, frozen=True, kw_only=True):
     """What happened there, in a few words: ``random.randint, drawn by keras for Dense``."""
     count: int = 1
     """How often it was seen in one trial."""
+    what: str = ""
+    """The layer on whose behalf: ``Dropout `dropout_1```; empty when it is none."""
 
 
 class Divergence(Base, frozen=True, kw_only=True):
@@ -116,6 +118,21 @@ class Spread(Base, frozen=True, kw_only=True):
     max: float
 
 
+class Seeding(Base, frozen=True, kw_only=True):
+    """A seed that the script gives, and what is wrong with it."""
+
+    call: str
+    """What stands in the line: ``np.random.seed``."""
+    site: Site
+    fault: Literal["late", "varies", "none"]
+    """``late``: something was drawn before it; ``varies``: another seed in every run; ``none``:
+    given in time, so it is not what breaks the runs."""
+    before: tuple[Site, ...] = ()
+    """What had been drawn before it."""
+    factor: str = ""
+    """The generator that it seeds."""
+
+
 class Cause(Base, frozen=True, kw_only=True):
     """A factor that breaks reproducibility, with its proof."""
 
@@ -136,6 +153,10 @@ class Cause(Base, frozen=True, kw_only=True):
     """The factor in a few words: ``Python's random module``."""
     explanation: str = ""
     """What it is, in a sentence or two."""
+    because: str = ""
+    """The cause as the reason of a sentence, with its consumers and lines."""
+    seedings: tuple[Seeding, ...] = ()
+    """Seeds that the script gives and that bear on this cause."""
 
 
 class Sensitivity(Base, frozen=True, kw_only=True):
@@ -144,6 +165,61 @@ class Sensitivity(Base, frozen=True, kw_only=True):
     factor: str
     trials: tuple[str, ...] = ()
     explanation: str = ""
+    first_divergence: Divergence | None = None
+    """Where the trials of the other choice leave those of the script as it is."""
+
+
+class Dormant(Base, frozen=True, kw_only=True):
+    """A source that does not break the script today, and did once it was provoked."""
+
+    factor: str
+    title: str = ""
+    explanation: str = ""
+    provoked: str = ""
+    """What was done to provoke it."""
+    advice: str = ""
+    fix: str = ""
+    sites: tuple[Site, ...] = ()
+    trials: tuple[str, ...] = ()
+    """Provoked trials; they differ from those of the reference."""
+    first_divergence: Divergence | None = None
+
+
+class Stress(Base, frozen=True, kw_only=True):
+    """What ``--stress`` provoked, apart from what breaks the script as it is."""
+
+    reference: tuple[str, ...] = ()
+    """Agreeing trials that the provoked ones were compared with."""
+    pinned: tuple[str, ...] = ()
+    """Factors pinned in all of them: the causes."""
+    dormant: tuple[Dormant, ...] = ()
+    quiet: tuple[str, ...] = ()
+    """Factors that were provoked without effect."""
+    trials: tuple[str, ...] = ()
+    note: str = ""
+    """Why it is incomplete, when it is."""
+
+
+class Suspect(Base, frozen=True, kw_only=True):
+    """Something that no factor explains or controls, seen in the trials."""
+
+    what: str
+    """``a thread started by the script``, ``an open of /dev/urandom``."""
+    site: Site | None = None
+
+
+class Refusal(Base, frozen=True, kw_only=True):
+    """Deterministic mode refused an operation: a finding, and no verdict on the script."""
+
+    op: str
+    """The operation, or what stood in the way when the message names none."""
+    message: str
+    """The framework's own words, in one line."""
+    advice: str
+    site: Site | None = None
+    trials: tuple[str, ...] = ()
+    own: bool = False
+    """Whether the script itself asks for deterministic mode."""
 
 
 class Cleared(Base, frozen=True, kw_only=True):
@@ -299,6 +375,12 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """All pinned streams derive from it."""
     digest: str = ""
     """Digest algorithm of every trajectory in this diagnosis."""
+    stress: Stress | None = None
+    """None unless ``--stress`` was asked for."""
+    suspects: tuple[Suspect, ...] = ()
+    """What was seen and could not be controlled; told when no cause was found."""
+    refusals: tuple[Refusal, ...] = ()
+    """Operations that refused to run in deterministic mode."""
     titles: dict[str, str] = {}
     """Every factor's title in a few words, for those who read the record without nondet."""
 

@@ -7,6 +7,8 @@ GUEST = os.path.dirname(os.path.abspath(__file__)) + os.sep
 WALK = 200
 FULL_WALKS = 500
 IMPORTLIB = "<frozen importlib._bootstrap>"
+STANDARD = os.path.join(os.path.dirname(os.path.realpath(os.__file__)), "")
+"""Folder of the standard library."""
 
 
 class Sightings(object):
@@ -29,6 +31,33 @@ class Sightings(object):
         self.direct = {}
         self.walks = {}
         self.kinds = {}
+        self.askers = {}
+
+    def asker(self, frame, through=()):
+        """The first frame from here up that asks for itself, with its kind."""
+        while frame is not None:
+            code = frame.f_code
+            filename = code.co_filename
+            kind = self.askers.get(filename)
+            if kind is None:
+                kind = self.askers[filename] = self.kind(filename)
+            if kind != "ours" and not (
+                kind == "standard" and frame.f_globals.get("__name__") in through
+            ):
+                if kind == "library" and self.place(frame)[3]:
+                    kind = "importing"
+                return frame, kind
+            frame = frame.f_back
+        return None, "standard"
+
+    def kind(self, filename):
+        if filename.startswith(GUEST):
+            return "ours"
+        if self.is_user(filename):
+            return "user"
+        inside = filename.startswith("<frozen ") or os.path.realpath(filename).startswith(STANDARD)
+        packages = os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep
+        return "standard" if inside and not any(p in filename for p in packages) else "library"
 
     def is_user(self, filename):
         """A file of the user's: not ours, not the interpreter's, not an installed package's."""
@@ -71,7 +100,8 @@ class Sightings(object):
         elif not immediate and detail.endswith("without a seed"):
             # What stands at the user's line is a call of something else, which makes it.
             detail += ", inside a library"
-        return (factor, detail, unseeded, consumer, site), immediate
+        what = "" if consumer is None else drawer(frame)
+        return (factor, detail, unseeded, consumer, site, what), immediate
 
     def count(self, key):
         """Add one to a sighting, and tell of it when it is the first."""
@@ -83,15 +113,21 @@ class Sightings(object):
         return counted
 
     def _tell(self, key):
-        factor, detail, unseeded, consumer, site = key
+        factor, detail, unseeded, consumer, site, what = key
         self.emit(
             "exercised",
             factor=factor,
             detail=detail,
             unseeded=unseeded,
             consumer=consumer,
-            site={"file": site[0], "line": site[1], "function": site[2]} if site else None,
+            site=self.site(site),
+            what=what,
         )
+
+    @staticmethod
+    def site(place):
+        """A place as it stands in events."""
+        return {"file": place[0], "line": place[1], "function": place[2]} if place else None
 
     def place(self, frame):
         """The nearest user site, the consumer on the way, whether the caller is the user, and
@@ -121,13 +157,30 @@ class Sightings(object):
         return None
 
     def summary(self):
-        """Rows of (factor, detail, unseeded, consumer, site, count), for the end of a trial."""
+        """Rows of (factor, detail, unseeded, consumer, site, what, count), for a trial's end."""
         return [
             {"factor": k[0], "detail": k[1], "unseeded": k[2], "consumer": k[3],
-             "site": {"file": k[4][0], "line": k[4][1], "function": k[4][2]} if k[4] else None,
-             "count": c[0]}
+             "site": self.site(k[4]), "what": k[5], "count": c[0]}
             for k, c in self.counts.items()
         ]  # fmt: skip
+
+
+def drawer(frame):
+    """The layer on whose behalf this frame of a library draws, as ``Dropout `dropout_1```.
+
+    The innermost object on the stack that is a Keras layer, and not a whole model around it.
+    """
+    for _ in range(WALK):
+        if frame is None:
+            return ""
+        thing = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+        kinds = [k.__name__ for k in type(thing).__mro__] if thing is not None else ()
+        if "Layer" in kinds and "Model" not in kinds:
+            name = getattr(thing, "name", "")
+            kind = type(thing).__name__
+            return "%s `%s`" % (kind, name) if isinstance(name, str) and name else kind
+        frame = frame.f_back
+    return ""
 
 
 def stronger(a, b):

@@ -5,8 +5,11 @@ import os
 import sys
 import traceback
 
-from . import events, evidence, hooks
+from . import events, evidence, hooks, seedings
 from .factors import REGISTRY
+
+UNKNOWN = "unknown"
+"""Stands for a factor in sightings of what no factor explains."""
 
 
 class Session(object):
@@ -21,6 +24,7 @@ class Session(object):
         self.sightings = evidence.Sightings(
             self.events.emit, plan["folders"], marks, library_folders()
         )
+        self.seedings = seedings.Seedings(self.events.emit, self.sightings)
         self.counters = {}
         self.first_checkpoint = []
         self.at_end = []
@@ -66,10 +70,40 @@ class Session(object):
         return self.number("seed/" + stream)
 
     def saw(self, factor, detail, unseeded, depth=1):
+        """Note that the caller `depth` frames above exercised `factor`.
+
+        `unseeded`: True when what it got is another in every run (a suspect), False when it can't
+        vary, None when that can't be seen (a lead where a line of the user's is behind it).
+        """
         try:
             self.sightings.saw(factor, detail, unseeded, depth + 1)
         except Exception as error:
             self.failed("noting " + factor, error)
+
+    def seeded(self, factor, call, value, depth=1):
+        """Note that the caller `depth` frames above gave a generator of `factor` a seed.
+
+        `call` is what stands in the user's line (``np.random.seed``); `value` is the seed, of which
+        only a digest leaves the process.
+        """
+        try:
+            self.seedings.seeded(factor, call, value, sys._getframe(depth))
+        except Exception as error:
+            self.failed("noting a seed of " + factor, error)
+
+    def unexplained(self, detail, frame):
+        """Note activity that no factor explains: a suspect when nothing known holds the runs."""
+        try:
+            key, _ = self.sightings.key(UNKNOWN, detail, None, frame)
+            self.sightings.count(key)
+        except Exception as error:
+            self.failed("noting " + detail, error)
+
+    def asker(self, frame, through=()):
+        """The frame that asks, above ours and those of the standard library's modules `through`
+        (names such as ``uuid``) that only pass on, and its kind: ``user``, ``library``,
+        ``standard`` or ``importing`` (a library on its way in)."""
+        return self.sightings.asker(frame, through)
 
     def read_back(self, factor, expected, seen):
         """Report that a pin took: `seen` was read from the process, not from the plan."""
@@ -93,7 +127,9 @@ class Session(object):
                 callback()
             except Exception as error:
                 self.failed("at the end", error)
-        self.events.emit("finished", sightings=self.sightings.summary())
+        self.events.emit(
+            "finished", sightings=self.sightings.summary(), seedings=self.seedings.summary()
+        )
 
 
 def library_folders():

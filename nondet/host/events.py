@@ -40,6 +40,41 @@ class Exercised(Event, frozen=True, tag="exercised"):
     """Whether it varies from run to run; None when that can't be seen."""
     consumer: str | None
     site: Place | None
+    what: str = ""
+    """What draws, when it is a layer: ``Dropout `dropout_1```."""
+
+
+class Before(msgspec.Struct, frozen=True):
+    """A draw that came before a seed."""
+
+    detail: str
+    consumer: str | None
+    site: Place | None
+
+
+class SeedGiven(msgspec.Struct, frozen=True):
+    """A seed that the script gave, at one line; all of this line's seeds together."""
+
+    factor: str
+    call: str
+    """What stands in the line: ``np.random.seed``."""
+    site: Place
+    count: int
+    digest: str
+    """Of the values given so far."""
+    before: tuple[Before, ...] = ()
+    """What had been drawn unseeded from the same generator before the first of them."""
+
+
+class Seeded(Event, frozen=True, tag="seeded"):
+    """The first seed of a line."""
+
+    factor: str
+    call: str
+    site: Place
+    count: int
+    digest: str
+    before: tuple[Before, ...] = ()
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -49,6 +84,7 @@ class Sighting(msgspec.Struct, frozen=True):
     consumer: str | None
     site: Place | None
     count: int
+    what: str = ""
 
 
 class Pin(Event, frozen=True, tag="pin"):
@@ -92,6 +128,7 @@ class Crashed(Event, frozen=True, tag="crashed"):
 
 class Finished(Event, frozen=True, tag="finished"):
     sightings: list[Sighting]
+    seedings: tuple[SeedGiven, ...] = ()
 
 
 class ValuesOmitted(Event, frozen=True, tag="values-omitted"):
@@ -110,6 +147,7 @@ AnyEvent = (
     Started
     | Framework
     | Exercised
+    | Seeded
     | Pin
     | Layout
     | Recorded

@@ -52,6 +52,7 @@ class Trial:
     checkpoints: list[Checkpoint] = dataclasses.field(default_factory=list)
     layouts: dict[int, events.Layout] = dataclasses.field(default_factory=dict)
     sightings: dict[tuple[object, ...], events.Sighting] = dataclasses.field(default_factory=dict)
+    seedings: dict[tuple[object, ...], events.SeedGiven] = dataclasses.field(default_factory=dict)
     frameworks: dict[str, str] = dataclasses.field(default_factory=dict)
     pins: list[events.Pin] = dataclasses.field(default_factory=list)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -134,12 +135,25 @@ class Trial:
             case events.Exercised():
                 self._sight(
                     events.Sighting(
-                        event.factor, event.detail, event.unseeded, event.consumer, event.site, 1
+                        event.factor,
+                        event.detail,
+                        event.unseeded,
+                        event.consumer,
+                        event.site,
+                        1,
+                        event.what,
                     )
                 )
+            case events.Seeded():
+                given = events.SeedGiven(
+                    event.factor, event.call, event.site, event.count, event.digest, event.before
+                )
+                self._seed(given)
             case events.Finished():
                 for sighting in event.sightings:
                     self._sight(sighting)
+                for seeding in event.seedings:
+                    self._seed(seeding)
             case events.Layout():
                 self.layouts[event.id] = event
             case events.Recorded():
@@ -157,7 +171,15 @@ class Trial:
 
     def _sight(self, sighting: events.Sighting) -> None:
         s = msgspec.structs.replace(sighting, site=self._own_place(sighting.site))
-        self.sightings[(s.factor, s.detail, s.unseeded, s.consumer, s.site)] = s
+        self.sightings[(s.factor, s.detail, s.unseeded, s.consumer, s.site, s.what)] = s
+
+    def _seed(self, seeding: events.SeedGiven) -> None:
+        before = tuple(
+            msgspec.structs.replace(b, site=self._own_place(b.site)) for b in seeding.before
+        )
+        site = self._own_place(seeding.site) or seeding.site
+        s = msgspec.structs.replace(seeding, site=site, before=before)
+        self.seedings[(s.factor, s.call, s.site)] = s
 
     def _own_place(self, site: events.Place | None) -> events.Place | None:
         """The place in the user's own folder, when the trial ran in a copy of it."""

@@ -10,21 +10,6 @@ from nondet.search.diagnosing import enumerate_names
 from nondet.search.questions import Answer, Finding, Question
 from nondet.verdict import Verdict
 
-BECAUSE = {
-    "python-random": "Python's `random` is not seeded",
-    "numpy-global": "NumPy's global generator is not seeded",
-    "numpy-generator": "a NumPy generator is made without a seed",
-    "tf-seed": "TensorFlow's global seed is not set",
-    "third-party-rng": "a library draws from a generator of its own that is not seeded",
-    "hash-seed": "the order of a set changes with Python's hash seed",
-    "cpu-threads": "a CPU kernel adds up in the order in which its threads finish",
-    "data-threads": "data is prepared by threads that race one another",
-    "op-determinism": "a TensorFlow kernel is not deterministic",
-    "cudnn": "cuDNN's or cuBLAS' algorithms vary",
-    "device": "a GPU kernel is not deterministic",
-    "leftovers": "files that the former run left are read again",
-}
-
 
 def place(divergence: record.Divergence | None) -> str:
     """Where runs part, in words a colleague understands."""
@@ -44,7 +29,7 @@ def place(divergence: record.Divergence | None) -> str:
 
 def because(cause: record.Cause) -> str:
     """The cause in a clause, with the consumer and the line."""
-    text = BECAUSE.get(cause.factor, f"{by_name(cause.factor).title} varies")
+    text = by_name(cause.factor).because or f"{by_name(cause.factor).title} varies"
     drawn = [name for name in cause.consumers if name != "keras-seed"]
     if cause.factor in ("python-random", "tf-seed") and drawn:
         text += f" ({enumerate_names(drawn)} draw{'s' if len(drawn) == 1 else ''} from it)"

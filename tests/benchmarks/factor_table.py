@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -38,157 +37,6 @@ ACTS = {
     "after-import": "right after the module that it concerns was imported",
     "host": "outside the process, when the host makes the trial's folder",
 }
-UNSEEN = "A trial can't see it, so it counts as in use"
-
-
-@dataclasses.dataclass(frozen=True)
-class Notes:
-    """What the code of a factor does, in words. None: the arm does nothing else than `free`."""
-
-    pinned: str
-    noticed: str
-    free: str = "As the script has it."
-    varied: str | None = None
-    off: str | None = None
-
-
-NOTES = {
-    "python-random": Notes(
-        pinned=(
-            "`random` is seeded when it is imported, and so is `random.seed()` without a number. "
-            "`random.Random()` without a seed gets one from a stream of its call site's own. What "
-            "the script seeds itself stays as it is."
-        ),
-        varied="The same, with another seed in every trial.",
-        noticed=(
-            "By every call of the module's functions, and by `random.Random()` without a seed. "
-            "Suspected where nothing was seeded before. Draws while a library is imported are "
-            "noted and not suspected; those of `tempfile` are left alone."
-        ),
-    ),
-    "numpy-global": Notes(
-        pinned=(
-            "The generator is seeded when `numpy.random` is imported, and so is "
-            "`np.random.seed()` without a number."
-        ),
-        varied="The same, with another seed in every trial.",
-        noticed=(
-            "By every call of the functions of `np.random`, and by scikit-learn with "
-            "`random_state=None`. Suspected where nothing was seeded before."
-        ),
-    ),
-    "numpy-generator": Notes(
-        pinned=(
-            "The entropy that NumPy asks the operating system for comes from a fixed stream, one "
-            "for each call site."
-        ),
-        varied="From another stream in every trial.",
-        noticed="By every generator that is made without a seed, which is then suspected.",
-    ),
-    "tf-seed": Notes(
-        pinned=(
-            "`tf.random.set_seed` is called when TensorFlow has been imported, and "
-            "`tf.random.Generator.from_non_deterministic_state` starts from fixed numbers."
-        ),
-        varied="The same, with another seed in every trial.",
-        noticed=(
-            "By every random operation that is made without a seed of its own. Suspected where "
-            "no global seed is set at that moment."
-        ),
-    ),
-    "third-party-rng": Notes(
-        pinned=(
-            "Each library is seeded when it is imported, and an albumentations pipeline that is "
-            "made without a seed gets one."
-        ),
-        varied="The same, with another seed in every trial.",
-        noticed=(
-            "By the drawing functions of OpenCV and polars, and by albumentations pipelines. "
-            "polars and albumentations are suspected where no seed was given. imgaug, Faker and "
-            "numba count as in use when they are imported."
-        ),
-    ),
-    "hash-seed": Notes(
-        pinned="`PYTHONHASHSEED=0`.",
-        varied="Another `PYTHONHASHSEED` in every trial.",
-        noticed=(
-            f"{UNSEEN}. The report names the lines of the script that make a set or call `hash()`."
-        ),
-    ),
-    "leftovers": Notes(
-        pinned="Every trial starts from the folder as it was when the diagnosis began.",
-        free=(
-            "A trial starts from the folder as an earlier trial of the same plan left it, once one "
-            "has ended. The first two start side by side from the folder as it was."
-        ),
-        noticed="By the files that a trial wrote into its folder.",
-    ),
-    "data-threads": Notes(
-        pinned=(
-            "The stages of `tf.data` (map, interleave and the batches) run without "
-            "`num_parallel_calls` and in order; a PyDataset has one worker and no processes."
-        ),
-        noticed=(
-            "By every parallel stage, and every PyDataset with more than one worker. Suspected "
-            "where the order is free (`deterministic=False`), where the stage's function draws "
-            "random numbers or runs Python code, and for every such PyDataset."
-        ),
-    ),
-    "cpu-threads": Notes(
-        pinned=(
-            "One thread for TensorFlow's two pools, OpenMP, OpenBLAS and MKL. The script's own "
-            "thread counts give way."
-        ),
-        varied="One to four threads.",
-        noticed=f"{UNSEEN}.",
-    ),
-    "op-determinism": Notes(
-        pinned=(
-            "`enable_op_determinism` is called when TensorFlow has been imported. Random "
-            "operations without a seed, which this mode would refuse, stay as random as before."
-        ),
-        noticed=f"{UNSEEN} once TensorFlow is imported.",
-    ),
-    "cudnn": Notes(
-        pinned="`TF_CUDNN_DETERMINISTIC=1` and `CUBLAS_WORKSPACE_CONFIG=:4096:8`.",
-        noticed=f"{UNSEEN} on a machine with a GPU.",
-    ),
-    "device": Notes(
-        pinned="`CUDA_VISIBLE_DEVICES=-1`: every operation runs on the CPU.",
-        noticed=f"{UNSEEN} on a machine with a GPU.",
-    ),
-    "initial-weights": Notes(
-        pinned="Every random initializer gets a fixed seed, whether it had one or not.",
-        varied="The same, with other seeds in every trial.",
-        off="As pinned, since weights must start from something.",
-        noticed="By an initializer between a draw and the script's line that led to it.",
-    ),
-    "dropout": Notes(
-        pinned="The seed generator of every layer that drops starts from a fixed state.",
-        varied="From another state in every trial.",
-        off="Nothing is dropped.",
-        noticed="By such a layer between a draw and the script's line that led to it.",
-    ),
-    "shuffle": Notes(
-        pinned=(
-            "`fit`, `tf.random.shuffle`, `Dataset.shuffle` and PyDataset shuffle by fixed seeds."
-        ),
-        off="Nothing is shuffled.",
-        noticed="By a shuffling function between a draw and the script's line that led to it.",
-    ),
-    "keras-seed": Notes(
-        pinned=(
-            "Keras takes its default seeds from a fixed stream. It draws from `random` all the "
-            "same, so that later draws of the script stay where they were."
-        ),
-        varied="From another stream in every trial.",
-        noticed=(
-            "By Keras' own random functions between a draw and the script's line that led to it, "
-            "where no other consumer stands nearer."
-        ),
-    ),
-}
-
 HEAD = f"""\
 <!-- Written by `python -m tests.benchmarks.factor_table`: change the factors, not this page. -->
 
@@ -238,16 +86,15 @@ def factors_page() -> str:
 
 def section(factor: Factor) -> str:
     """A factor's title, table, advice and fix."""
-    notes = NOTES[factor.name]
     rows = [
-        ("pinned", f"{notes.pinned} ({'faithful' if factor.pin == 'faithful' else 'ablating'})"),
-        ("free", notes.free),
-        ("varied", notes.varied or "No such arm: as free."),
+        ("pinned", f"{factor.pinned} ({'faithful' if factor.pin == 'faithful' else 'ablating'})"),
+        ("free", factor.free),
+        ("varied", factor.varied or "No such arm: as free."),
     ]
     if factor.consumer:
-        rows.append(("off", notes.off or "No such arm: as free."))
+        rows.append(("off", factor.off or "No such arm: as free."))
     table = "\n".join(f"| {name} | {text} |" for name, text in rows)
-    points = [f"- The pin acts {ACTS[factor.acts]}.", f"- How its use is noticed: {notes.noticed}"]
+    points = [f"- The pin acts {ACTS[factor.acts]}.", f"- How its use is noticed: {factor.noticed}"]
     if factor.instead:
         names = " and ".join(f"`{name}`" for name in factor.instead)
         points.append(f"- The pin of {names} may hold the same difference, so that is asked too.")

@@ -20,10 +20,28 @@ class Factor(object):
     """A few words: ``Python's random module``."""
     explanation: str = ""
     """What it is and why it varies, in a sentence or two."""
+    because: str = ""
+    """The factor as the reason of a sentence: ``Python's `random` is not seeded``."""
+    pinned: str = ""
+    """What the pinned arm does, in words; `free`, `varied` and `off` (``ablated``) likewise."""
+    free: str = "As the script has it."
+    varied: str = ""
+    """Empty: the arm does nothing else than `free`."""
+    off: str = ""
+    noticed: str = ""
+    """How a trial shows that the subject uses it."""
+    stress: str = ""
+    """What ``--stress`` learns from the varied arm: ``dormant`` (a source that could break the
+    script elsewhere or some day), ``sensitivity`` (another choice gives another result, the same in
+    every run), or empty when it is not part of a stress test."""
+    loads: bool = False
+    """Whether the varied arm also keeps every core busy with other work."""
+    fixed_addresses: bool = False
+    """Whether the pinned arm needs a process without address space randomisation."""
     acts: str = "after-import"
     pin: str = "faithful"
     observable = True
-    """Whether a trial can see the subject use it; what can't be seen counts as in use."""
+    """Whether a trial can see every use; when not, the factor counts as in use all the same."""
     framework: str | None = None
     """Name of the module without which this factor can't act; None when there is no such."""
     consumer = False

@@ -22,6 +22,13 @@ class CpuThreads(Factor):
         "Some CPU kernels add up in the order in which their threads finish: scatter-adds with "
         "repeated indices, some image gradients, weighted bincount."
     )
+    because = "a CPU kernel adds up in the order in which its threads finish"
+    pinned = (
+        "One thread for TensorFlow's two pools, OpenMP, OpenBLAS and MKL. The script's own thread "
+        "counts give way."
+    )
+    varied = "One to four threads."
+    noticed = "A trial can't see it, so it counts as in use."
     acts = "before-start"
     observable = False
     instead = ("op-determinism",)

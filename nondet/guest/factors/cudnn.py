@@ -13,6 +13,9 @@ class Cudnn(Factor):
         "On a GPU, convolutions and matrix products may run by another algorithm from run to run, "
         "chosen by timing, and some algorithms add up in any order."
     )
+    because = "cuDNN's or cuBLAS' algorithms vary"
+    pinned = "`TF_CUDNN_DETERMINISTIC=1` and `CUBLAS_WORKSPACE_CONFIG=:4096:8`."
+    noticed = "A trial can't see it, so it counts as in use on a machine with a GPU."
     acts = "before-start"
     observable = False
     instead = ("op-determinism", "device")

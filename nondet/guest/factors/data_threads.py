@@ -21,6 +21,16 @@ class DataThreads(Factor):
         "Elements that several threads prepare at once may come in another order, or draw from a "
         "shared generator in another order, in every run."
     )
+    because = "data is prepared by threads that race one another"
+    pinned = (
+        "The stages of `tf.data` (map, interleave and the batches) run without "
+        "`num_parallel_calls` and in order; a PyDataset has one worker and no processes."
+    )
+    noticed = (
+        "By every parallel stage, and every PyDataset with more than one worker. Suspected where "
+        "the order is free (`deterministic=False`), where the stage's function draws random "
+        "numbers or runs Python code, and for every such PyDataset."
+    )
     advice = (
         "Give every element its own seed (from its index), or prepare the data with one worker: "
         "`PyDataset(workers=1)`, `Dataset.map` without `num_parallel_calls`. "

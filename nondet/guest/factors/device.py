@@ -10,6 +10,9 @@ class Device(Factor):
     group = "kernels"
     title = "GPU or CPU"
     explanation = "GPU kernels may add up in another order from run to run; CPU kernels rarely do."
+    because = "a GPU kernel is not deterministic"
+    pinned = "`CUDA_VISIBLE_DEVICES=-1`: every operation runs on the CPU."
+    noticed = "A trial can't see it, so it counts as in use on a machine with a GPU."
     acts = "before-start"
     observable = False
     pin = "ablating"

@@ -13,6 +13,10 @@ class Dropout(Factor):
     group = "consumers"
     title = "Dropout"
     explanation = "Dropout layers draw a random mask for every batch, from a seed of their own."
+    pinned = "The seed generator of every layer that drops starts from a fixed state."
+    varied = "From another state in every trial."
+    off = "Nothing is dropped."
+    noticed = "By such a layer between a draw and the script's line that led to it."
     consumer = True
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
     fix = "keras.layers.Dropout(0.5, seed=42)"

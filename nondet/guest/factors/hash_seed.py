@@ -15,6 +15,13 @@ class HashSeed(Factor):
         "are walked in another order in every run. Setting PYTHONHASHSEED inside the script comes "
         "too late."
     )
+    because = "the order of a set changes with Python's hash seed"
+    pinned = "`PYTHONHASHSEED=0`."
+    varied = "Another `PYTHONHASHSEED` in every trial."
+    noticed = (
+        "A trial can't see it, so it counts as in use. The report names the lines of the script "
+        "that make a set or call `hash()`."
+    )
     acts = "before-start"
     observable = False
     advice = (

@@ -8,6 +8,10 @@ class InitialWeights(Factor):
     group = "consumers"
     title = "Initial weights"
     explanation = "Weights start from random values drawn by the layers' initializers."
+    pinned = "Every random initializer gets a fixed seed, whether it had one or not."
+    varied = "The same, with other seeds in every trial."
+    off = "As pinned, since weights must start from something."
+    noticed = "By an initializer between a draw and the script's line that led to it."
     consumer = True
     advice = "Give initializers a seed, or seed with `keras.utils.set_random_seed`."
     fix = "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))"

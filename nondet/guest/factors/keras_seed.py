@@ -11,6 +11,15 @@ class KerasSeed(Factor):
         "Layers, initializers and `keras.random` without a seed take one from Keras, which draws "
         "it from Python's `random`."
     )
+    pinned = (
+        "Keras takes its default seeds from a fixed stream. It draws from `random` all the same, "
+        "so that later draws of the script stay where they were."
+    )
+    varied = "From another stream in every trial."
+    noticed = (
+        "By Keras' own random functions between a draw and the script's line that led to it, where"
+        " no other consumer stands nearer."
+    )
     consumer = True
     advice = "Seed with `keras.utils.set_random_seed`, or give the layer or function a seed."
     fix = "import keras\nkeras.utils.set_random_seed(42)"

@@ -14,6 +14,13 @@ class NumpyGenerator(Factor):
         "from the operating system. `np.random.seed` and `keras.utils.set_random_seed` do not "
         "reach them."
     )
+    because = "a NumPy generator is made without a seed"
+    pinned = (
+        "The entropy that NumPy asks the operating system for comes from a fixed stream, one for "
+        "each call site."
+    )
+    varied = "From another stream in every trial."
+    noticed = "By every generator that is made without a seed, which is then suspected."
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
     edits = (
         ("a NumPy RandomState without a seed", "np.random.RandomState(42)"),

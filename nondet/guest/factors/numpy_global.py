@@ -16,6 +16,16 @@ class NumpyGlobal(Factor):
         "The functions of `np.random` share one generator, which starts from the operating "
         "system's entropy in every process unless it is seeded. scikit-learn draws from it too."
     )
+    because = "NumPy's global generator is not seeded"
+    pinned = (
+        "The generator is seeded when `numpy.random` is imported, and so is `np.random.seed()` "
+        "without a number."
+    )
+    varied = "The same, with another seed in every trial."
+    noticed = (
+        "By every call of the functions of `np.random`, and by scikit-learn with "
+        "`random_state=None`. Suspected where nothing was seeded before."
+    )
     advice = (
         "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
         "or pass a seeded `np.random.default_rng(42)` around."

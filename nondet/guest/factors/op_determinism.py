@@ -16,6 +16,12 @@ class OpDeterminism(Factor):
         "the sparse update of an embedding with repeated indices. TensorFlow has deterministic "
         "ones for most of them, which are used only on request."
     )
+    because = "a TensorFlow kernel is not deterministic"
+    pinned = (
+        "`enable_op_determinism` is called when TensorFlow has been imported. Random operations "
+        "without a seed, which this mode would refuse, stay as random as before."
+    )
+    noticed = "A trial can't see it, so it counts as in use once TensorFlow is imported."
     observable = False
     framework = "tensorflow"
     instead = ("cpu-threads",)

@@ -19,6 +19,18 @@ class PythonRandom(Factor):
         "Python's `random` starts from the operating system's entropy in every process unless it "
         "is seeded. Keras 3 draws from it the default seed of every layer and initializer."
     )
+    because = "Python's `random` is not seeded"
+    pinned = (
+        "`random` is seeded when it is imported, and so is `random.seed()` without a number. "
+        "`random.Random()` without a seed gets one from a stream of its call site's own. What the "
+        "script seeds itself stays as it is."
+    )
+    varied = "The same, with another seed in every trial."
+    noticed = (
+        "By every call of the module's functions, and by `random.Random()` without a seed. "
+        "Suspected where nothing was seeded before. Draws while a library is imported are noted "
+        "and not suspected; those of `tempfile` are left alone."
+    )
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
     fix = "import random\nrandom.seed(42)"
     edits = (

@@ -15,6 +15,9 @@ class Shuffle(Factor):
         "`fit` shuffles arrays before every epoch unless told not to, and `Dataset.shuffle` and "
         "PyDataset shuffle on request. Sums over a batch depend on the order of its rows."
     )
+    pinned = "`fit`, `tf.random.shuffle`, `Dataset.shuffle` and PyDataset shuffle by fixed seeds."
+    off = "Nothing is shuffled."
+    noticed = "By a shuffling function between a draw and the script's line that led to it."
     consumer = True
     advice = "Seed with `keras.utils.set_random_seed`, or give `Dataset.shuffle` a seed."
     fix = "dataset = dataset.shuffle(1000, seed=42)"

@@ -14,6 +14,16 @@ class TfSeed(Factor):
         "shuffle of `fit` on arrays) start from the operating system's entropy unless the global "
         "seed is set."
     )
+    because = "TensorFlow's global seed is not set"
+    pinned = (
+        "`tf.random.set_seed` is called when TensorFlow has been imported, and "
+        "`tf.random.Generator.from_non_deterministic_state` starts from fixed numbers."
+    )
+    varied = "The same, with another seed in every trial."
+    noticed = (
+        "By every random operation that is made without a seed of its own. Suspected where no "
+        "global seed is set at that moment."
+    )
     advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
     fix = "import tensorflow as tf\ntf.random.set_seed(42)"
     edits = (("tf.random.Generator without a seed", "tf.random.Generator.from_seed(42)"),)

@@ -102,6 +102,17 @@ class ThirdPartyRng(Factor):
         "Some libraries draw from a generator of their own, which no seed of Python, NumPy or "
         "TensorFlow reaches: albumentations, imgaug, OpenCV, Faker, numba, polars."
     )
+    because = "a library draws from a generator of its own that is not seeded"
+    pinned = (
+        "Each library is seeded when it is imported, and an albumentations pipeline that is made "
+        "without a seed gets one."
+    )
+    varied = "The same, with another seed in every trial."
+    noticed = (
+        "By the drawing functions of OpenCV and polars, and by albumentations pipelines. polars "
+        "and albumentations are suspected where no seed was given. imgaug, Faker and numba count "
+        "as in use when they are imported."
+    )
     advice = (
         "Seed the library itself: `albumentations.Compose(..., seed=42)`, `imgaug.seed(42)`, "
         "`cv2.setRNGSeed(42)`, `Faker.seed(42)`, `polars.set_random_seed(42)`, and "
