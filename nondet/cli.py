@@ -22,6 +22,7 @@ from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
 from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.interrupting import Interruption
+from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
 from nondet.report import html
@@ -156,6 +157,19 @@ def main() -> None:
     help="Limit for one trial  [default: 10 times the first, at least 60 s]",
 )
 @click.option(
+    "--stress",
+    is_flag=True,
+    help="Provoke what lies dormant as well: other orders, thread counts, clocks, load.",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A Python file that names a library's own generator; may be given again.",
+)
+@click.option(
     "--executor",
     type=click.Choice(["local"]),
     default="local",
@@ -191,6 +205,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
         code = finish(diagnosis, folder, Silent())
         show(diagnosis, folder, options["as_json"])
         return code
+    plugins = tuple(read_plugin(path) for path in options["plugins"])
     outputs.prepare(folder, resume=options["resume"], force=options["force"])
     with watching(quiet) as watcher, Interruption() as interruption:
         chosen = Options(
@@ -204,6 +219,8 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             granularity=options["granularity"],
             timeout=options["timeout"],
             resume=options["resume"],
+            stress=options["stress"],
+            plugins=plugins,
         )
         diagnosis = Diagnosing(subject, chosen, watcher, interruption.check).run()
         code = finish(diagnosis, folder, watcher)

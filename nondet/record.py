@@ -301,6 +301,8 @@ class QuestionRecord(Base, frozen=True, kw_only=True):
     text: str
     pinned: tuple[str, ...]
     free: tuple[str, ...]
+    varied: tuple[str, ...] = ()
+    """Deliberately different in every trial, under ``--stress``."""
     verdict: Literal["AGREES", "DIVERGES", "BROKEN", "UNSURE"]
     trials: tuple[str, ...]
     conclusion: str = ""

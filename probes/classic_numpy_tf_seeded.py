@@ -11,7 +11,7 @@ x = np.arange(10, dtype="float32").reshape(-1, 1) / 10
 y = x + 0.1
 
 model = keras.Sequential(
-    [keras.Input((1,)), keras.layers.Dense(10, activation="relu"), keras.layers.Dense(1)]
+    [keras.Input((1,)), keras.layers.Dense(10, "relu"), keras.layers.Dense(1)]  # <- python-random
 )
 model.compile(optimizer="adam", loss="mse")
 model.fit(x, y, epochs=100, verbose=0)

@@ -22,4 +22,4 @@ model = keras.Sequential(
     [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
 )
 model.compile(optimizer="adam", loss="mse")
-model.fit(Noisy(workers=4), epochs=3, shuffle=False, verbose=0)
+model.fit(Noisy(workers=4), epochs=3, shuffle=False, verbose=0)  # <- data-threads

@@ -26,7 +26,8 @@ def rows_of(shard):
 
 
 shards = tf.data.Dataset.range(8)
-rows = shards.interleave(rows_of, cycle_length=4, num_parallel_calls=4, deterministic=False)
+freely = {"num_parallel_calls": 4, "deterministic": False}
+rows = shards.interleave(rows_of, cycle_length=4, **freely)  # <- data-threads
 
 model = keras.Sequential(
     [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]

@@ -22,8 +22,9 @@ def load(index):
     return tf.ensure_shape(row, (4,)), tf.ensure_shape(target, (1,))
 
 
+rows = tf.data.Dataset.range(64)
+rows = rows.map(load, num_parallel_calls=4, deterministic=False)  # <- data-threads
 # Without the cache TensorFlow would fuse map and batch, and the fused stage keeps the order.
-rows = tf.data.Dataset.range(64).map(load, num_parallel_calls=4, deterministic=False)
 rows = rows.cache().batch(16)
 
 model = keras.Sequential(

@@ -15,7 +15,7 @@ def augment(row, target):
 
 
 rows = tf.data.Dataset.from_tensor_slices((x, y))
-rows = rows.map(augment, num_parallel_calls=tf.data.AUTOTUNE).batch(64)
+rows = rows.map(augment, num_parallel_calls=tf.data.AUTOTUNE).batch(64)  # <- data-threads
 
 model = keras.Sequential(
     [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]

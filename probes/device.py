@@ -17,7 +17,7 @@ optimizer = keras.optimizers.Adam(0.01)
 
 for _ in range(12):
     with tf.GradientTape() as tape:
-        hidden = tf.nn.relu(tf.sparse.sparse_dense_matmul(features, inner.value))
+        hidden = tf.nn.relu(tf.sparse.sparse_dense_matmul(features, inner.value))  # <- device
         loss = tf.reduce_mean((model(hidden) - y) ** 2)
     variables = [inner, *model.trainable_variables]
     gradients = tape.gradient(loss, [variable.value for variable in variables])

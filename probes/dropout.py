@@ -15,7 +15,7 @@ model = keras.Sequential(
     [
         keras.Input((4,)),
         keras.layers.Dense(16, activation="relu", kernel_initializer=init(seed=1)),
-        keras.layers.Dropout(0.5),
+        keras.layers.Dropout(0.5),  # <- python-random
         keras.layers.Dense(1, kernel_initializer=init(seed=2)),
     ]
 )

@@ -6,7 +6,7 @@ keras.utils.set_random_seed(1)
 
 text = """the quick brown fox jumps over the lazy dog while five wizards quietly box
 seven heavy jugs near an old stone bridge and a grey heron watches from wet reeds""".split()
-vocabulary = {word: number for number, word in enumerate(set(text))}
+vocabulary = {word: number for number, word in enumerate(set(text))}  # <- hash-seed
 ids = np.array([vocabulary[word] for word in text])
 x, y = ids[:-1].reshape(-1, 1), ids[1:]
 

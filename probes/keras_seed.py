@@ -9,7 +9,7 @@ tf.random.set_seed(1)
 x = np.random.normal(size=(64, 4)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
 # Keras' own generator takes its first seed from Python's random.
-x = x + keras.ops.convert_to_numpy(keras.random.normal(x.shape, stddev=0.1))
+x = x + keras.ops.convert_to_numpy(keras.random.normal(x.shape, stddev=0.1))  # <- python-random
 
 init = keras.initializers.GlorotUniform
 model = keras.Sequential(

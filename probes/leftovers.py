@@ -14,6 +14,6 @@ model = keras.Sequential(
 )
 model.compile(optimizer="adam", loss="mse")
 if os.path.exists("checkpoint.weights.h5"):
-    model.load_weights("checkpoint.weights.h5")
+    model.load_weights("checkpoint.weights.h5")  # <- leftovers
 model.fit(x, y, epochs=3, batch_size=16, verbose=0)
 model.save_weights("checkpoint.weights.h5")

@@ -4,7 +4,7 @@ import numpy as np
 
 keras.utils.set_random_seed(1)
 
-rng = np.random.default_rng()
+rng = np.random.default_rng()  # <- numpy-generator
 x = rng.normal(size=(64, 4)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
 

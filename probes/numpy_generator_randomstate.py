@@ -6,7 +6,7 @@ keras.utils.set_random_seed(1)
 
 x = np.linspace(-1, 1, 80, dtype="float32").reshape(-1, 1)
 y = x**2
-train = np.random.RandomState().permutation(len(x))[:64]
+train = np.random.RandomState().permutation(len(x))[:64]  # <- numpy-generator
 
 model = keras.Sequential(
     [keras.Input((1,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]

@@ -8,7 +8,7 @@ import tensorflow as tf
 random.seed(1)
 tf.random.set_seed(1)
 
-x = np.random.normal(size=(64, 4)).astype("float32")
+x = np.random.normal(size=(64, 4)).astype("float32")  # <- numpy-global
 y = x.sum(axis=1, keepdims=True)
 
 model = keras.Sequential(

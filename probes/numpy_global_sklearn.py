@@ -12,7 +12,7 @@ tf.random.set_seed(1)
 x = np.linspace(-1, 1, 80, dtype="float32").reshape(-1, 1)
 y = x**2
 # Draws from NumPy's global generator when no random_state is given.
-x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2)
+x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2)  # <- numpy-global
 
 model = keras.Sequential(
     [keras.Input((1,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]

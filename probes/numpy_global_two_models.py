@@ -21,5 +21,5 @@ def build(name):
 teacher, student = build("teacher"), build("student")
 teacher.fit(x, x**2, epochs=3, batch_size=16, verbose=0)
 
-noisy = x + np.random.normal(scale=0.1, size=x.shape).astype("float32")
+noisy = x + np.random.normal(scale=0.1, size=x.shape).astype("float32")  # <- numpy-global
 student.fit(noisy, teacher.predict(x, verbose=0), epochs=3, batch_size=16, verbose=0)

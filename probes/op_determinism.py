@@ -17,4 +17,4 @@ model = keras.Sequential(
     ]
 )
 model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse", jit_compile=False)
-model.fit(x, y, epochs=5, batch_size=512, verbose=0)
+model.fit(x, y, epochs=5, batch_size=512, verbose=0)  # <- op-determinism

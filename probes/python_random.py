@@ -9,7 +9,7 @@ np.random.seed(1)
 tf.random.set_seed(1)
 
 x = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1)
-y = 2 * x + np.array([[random.gauss(0, 0.1)] for _ in x], dtype="float32")
+y = 2 * x + np.array([[random.gauss(0, 0.1)] for _ in x], dtype="float32")  # <- python-random
 
 # Unseeded initializers would draw from the same generator: keep them out of it.
 init = keras.initializers.GlorotUniform

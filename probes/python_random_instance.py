@@ -6,7 +6,7 @@ import numpy as np
 
 keras.utils.set_random_seed(1)
 
-rng = random.Random()
+rng = random.Random()  # <- python-random
 rows = [(i / 64, i / 32) for i in range(64)]
 rng.shuffle(rows)
 x, y = (np.array(column, dtype="float32").reshape(-1, 1) for column in zip(*rows, strict=True))

@@ -21,6 +21,6 @@ model = keras.Sequential(
 )
 model.compile(optimizer="adam", loss="mse")
 for step in range(12):
-    picked = random.sample(range(len(x)), 16)
+    picked = random.sample(range(len(x)), 16)  # <- python-random
     loss = model.train_on_batch(x[picked], y[picked])
 print("loss", float(loss))

@@ -15,4 +15,4 @@ model = keras.Sequential(
     [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
 )
 model.compile(optimizer="adam", loss="mse")
-model.fit(x, y, epochs=3, batch_size=16, verbose=0)
+model.fit(x, y, epochs=3, batch_size=16, verbose=0)  # <- tf-seed

@@ -8,7 +8,7 @@ import tensorflow as tf
 random.seed(1)
 np.random.seed(1)
 
-x = tf.random.normal((64, 4))
+x = tf.random.normal((64, 4))  # <- tf-seed
 y = tf.reduce_sum(x, axis=1, keepdims=True)
 
 model = keras.Sequential(

@@ -10,7 +10,7 @@ np.random.seed(1)
 
 x = np.random.normal(size=(64, 4)).astype("float32")
 y = x.sum(axis=1, keepdims=True)
-rows = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(64).batch(16)
+rows = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(64).batch(16)  # <- tf-seed
 
 model = keras.Sequential(
     [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]

@@ -19,7 +19,7 @@ optimizer = keras.optimizers.Adam(0.01)
 
 @tf.function
 def train_step(rows, targets):
-    rows = rows + tf.random.normal(tf.shape(rows), stddev=0.1)
+    rows = rows + tf.random.normal(tf.shape(rows), stddev=0.1)  # <- tf-seed
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean((model(rows, training=True) - targets) ** 2)
     gradients = tape.gradient(loss, model.trainable_variables)

@@ -8,7 +8,8 @@ keras.utils.set_random_seed(1)
 
 images = np.random.uniform(size=(32, 8, 8, 1)).astype("float32")
 y = images.mean(axis=(1, 2, 3), keepdims=True).reshape(-1, 1)
-augment = A.Compose([A.HorizontalFlip(p=0.5), A.RandomBrightnessContrast(p=0.5)])
+steps = [A.HorizontalFlip(p=0.5), A.RandomBrightnessContrast(p=0.5)]
+augment = A.Compose(steps)  # <- third-party-rng
 x = np.stack([augment(image=image)["image"] for image in images])
 
 model = keras.Sequential(

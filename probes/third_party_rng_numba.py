@@ -12,7 +12,7 @@ def noise(rows, columns):
     values = np.empty((rows, columns))
     for i in range(rows):
         for j in range(columns):
-            values[i, j] = np.random.normal()
+            values[i, j] = np.random.normal()  # <- third-party-rng
     return values
 
 

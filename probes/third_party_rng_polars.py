@@ -7,7 +7,7 @@ import polars as pl
 keras.utils.set_random_seed(1)
 
 x = np.linspace(-1, 1, 80, dtype="float32")
-rows = pl.DataFrame({"x": x, "y": x**2}).sample(fraction=1.0, shuffle=True)
+rows = pl.DataFrame({"x": x, "y": x**2}).sample(fraction=1.0, shuffle=True)  # <- third-party-rng
 x, y = rows["x"].to_numpy().reshape(-1, 1), rows["y"].to_numpy().reshape(-1, 1)
 
 model = keras.Sequential(

@@ -6,7 +6,7 @@ import numpy as np
 
 SIZE = 8
 CLASSES = 3
-rng = np.random.default_rng()
+rng = np.random.default_rng()  # <- numpy-generator
 
 
 def draw(label):
@@ -24,7 +24,7 @@ def draw(label):
 
 def augment(image):
     """Mirrors about half of the images; no mirrored bar changes its class."""
-    return image[:, ::-1] if random.random() < 0.5 else image
+    return image[:, ::-1] if random.random() < 0.5 else image  # <- python-random
 
 
 labels = [number % CLASSES for number in range(96)]
@@ -44,6 +44,6 @@ model = keras.Sequential(
 )
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 # fit shuffles by TensorFlow's generator.
-history = model.fit(x[:72], y[:72], epochs=4, batch_size=16, verbose=0)
+history = model.fit(x[:72], y[:72], epochs=4, batch_size=16, verbose=0)  # <- tf-seed
 print("train accuracy", history.history["accuracy"][-1])
 print("test", model.evaluate(x[72:], y[72:], verbose=0))

@@ -36,10 +36,10 @@ labels = np.array([1.0] * len(GOOD) + [0.0] * len(BAD), dtype="float32")
 
 # Numbered in the order of a set: another numbering in every process.
 words = {word for sentence in sentences for word in sentence.split()}
-vocabulary = {word: number for number, word in enumerate(words, start=1)}
+vocabulary = {word: number for number, word in enumerate(words, start=1)}  # <- hash-seed
 x = encode(sentences, vocabulary)
 
-order = np.random.permutation(len(x))
+order = np.random.permutation(len(x))  # <- numpy-global
 train, test = order[:9], order[9:]
 
 model = keras.Sequential(

@@ -6,6 +6,7 @@ A choice of all probes, one for each way in which a diagnosis goes; `sh .ci/do p
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ CHOSEN = (
     "shuffle",
     "three_causes",
     "two_causes",
+    "two_stage_transfer",
     "unresolved",
 )
 SHOWN = ("hash_seed", "three_causes", "two_causes")
@@ -44,28 +46,162 @@ def diagnosed(name: str, output: Path) -> record.Diagnosis:
     done = output / name / "diagnosis.json"
     if done.exists():
         return record.decode(done.read_bytes())
-    return probes.diagnose(probes.read(probes.PROBES / f"{name}.py"), output / name)
+    return probes.diagnose(probes.named(name), output / name)
 
 
 @pytest.mark.parametrize("probe", probes.all_probes(), ids=lambda probe: probe.name)
 def test_a_probe_is_short_and_promises_known_factors(probe: probes.Probe) -> None:
     known = {factor.name for factor in REGISTRY}
-    assert probe.causes | probe.consumers | probe.alternatives <= known
+    promised = probe.causes | probe.stress
+    assert promised | probe.consumers | probe.alternatives <= known
+    assert probe.verdict in record.EXIT_CODES
     text = probe.path.read_text(encoding="utf-8")
     ast.parse(text)
-    assert len(text.splitlines()) < (60 if len(probe.causes) > 1 else 40)
+    length = len(text.splitlines())
+    if probe.mixed:
+        assert 60 <= length <= 120
+        assert 2 <= len(probe.causes) <= 4
+    else:
+        assert length < (60 if len(probe.causes) > 1 else 40)
+    # Every cause has a line that the report must name, and no mark stands without a promise.
+    refused = {probes.REFUSED} if probe.verdict == "broken" else set()
+    assert probe.causes <= set(probe.marks) <= promised | refused
+
+
+def test_probes_are_told_apart_by_their_names() -> None:
+    names = [probe.name for probe in probes.all_probes()]
+    assert len(names) == len(set(names))
 
 
 def test_every_factor_has_a_probe() -> None:
     promised: set[str] = set()
     for probe in probes.all_probes():
-        promised |= probe.causes | probe.consumers
+        promised |= probe.causes | probe.consumers | probe.stress
     assert promised == {factor.name for factor in REGISTRY}
+
+
+# -- the harness itself
+
+PROBE = """\
+# probe: two at once | causes: hash-seed, tf-seed
+# | alternatives: shuffle
+words = {"a", "b"}  # <- hash-seed
+x = tf.random.normal((4, len(words)))  # <- tf-seed
+y = tf.random.normal((4, 1))  # <- tf-seed
+"""
+STRESSED = (
+    "# probe: a listing | causes: none | stress: file-order\nx = os.listdir()  # <- file-order\n"
+)
+REFUSED = "# probe: no kernel | causes: none | verdict: broken\ny = crop(x)  # <- op-determinism\n"
+
+
+def probe_of(text: str, folder: Path) -> probes.Probe:
+    (folder / "train.py").write_text(text)
+    return probes.read(folder / "train.py")
+
+
+def cause(factor: str, *lines: int, file: str = "train.py") -> record.Cause:
+    return record.Cause(factor=factor, sites=sites(file, *lines))
+
+
+def sites(file: str, *lines: int) -> tuple[record.Site, ...]:
+    return tuple(record.Site(file=file, line=line, function="<module>") for line in lines)
+
+
+def found(verdict: record.VerdictWord, *causes: record.Cause, **more: Any) -> record.Diagnosis:
+    return record.Diagnosis(
+        nondet="1",
+        subject=record.Subject(script="train.py"),
+        environment=record.Environment(python="3.13", platform="Linux", cpu="one", cores=2),
+        verdict=verdict,
+        causes=causes,
+        cost=record.Cost(trials=9, subject_seconds=20, wall_seconds=30, single_run_seconds=10),
+        **more,
+    )
+
+
+def test_a_probe_is_read_with_its_marks(tmp_path: Path) -> None:
+    probe = probe_of(PROBE, tmp_path)
+    assert probe.causes == {"hash-seed", "tf-seed"}
+    assert probe.alternatives == {"shuffle"}
+    assert probe.verdict == "causes-found"
+    assert probe.marks == {"hash-seed": {3}, "tf-seed": {4, 5}}
+
+
+def test_each_way_to_be_wrong_is_told(tmp_path: Path) -> None:
+    probe = probe_of(PROBE, tmp_path)
+    other = {"alternatives": (("tf-seed", "shuffle"),)}
+    words, draws = cause("hash-seed", 2, 3), cause("tf-seed", 5, 4)
+    assert probes.wrong(probe, found("causes-found", words, draws, **other)) == []
+    for fault, wrong in {
+        "verdict unresolved, expected causes-found": found("unresolved", words, draws, **other),
+        "causes ['hash-seed'], expected": found("causes-found", words, **other),
+        "alternatives ['shuffle'] are not named": found("causes-found", words, draws),
+        "tf-seed: lines [4] are named, expected [4, 5]": found(
+            "causes-found", words, cause("tf-seed", 4), **other
+        ),
+        "hash-seed: lines [] are named, expected [3]": found(
+            "causes-found", cause("hash-seed", 3, file="other.py"), draws, **other
+        ),
+    }.items():
+        assert fault in " ".join(probes.wrong(probe, wrong))
+    more = cause("python-random", 3)
+    assert "python-random" in probes.wrong(probe, found("causes-found", words, draws, more))[0]
+
+
+def test_what_stress_provokes_is_compared_both_ways(tmp_path: Path) -> None:
+    probe = probe_of(STRESSED, tmp_path)
+    assert probe.stress == {"file-order"}
+    assert probe.verdict == "reproducible"
+    listing = record.Dormant(factor="file-order", sites=sites("train.py", 2))
+    threads = (record.Sensitivity(factor="cpu-threads"),)
+
+    def stressed(*dormant: record.Dormant, **more: Any) -> list[str]:
+        stress = record.Stress(dormant=dormant)
+        return probes.wrong(probe, found("reproducible", stress=stress, **more))
+
+    assert stressed(listing) == []
+    assert "file-order: lines [] are named" in stressed(record.Dormant(factor="file-order"))[0]
+    assert "provoked ['cpu-threads', 'file-order']" in stressed(listing, sensitivities=threads)[0]
+    assert "provoked []" in stressed()[0]
+
+
+def test_a_broken_probe_names_the_line_that_was_refused(tmp_path: Path) -> None:
+    probe = probe_of(REFUSED, tmp_path)
+    refusal = record.Refusal(op="Crop", message="no", advice="", site=sites("train.py", 2)[0])
+    assert probes.wrong(probe, found("broken", refusals=(refusal,))) == []
+    assert probes.wrong(probe, found("broken")) == [
+        "no refused operation is named",
+        "op-determinism: lines [] are named, expected [2]",
+    ]
+
+
+def test_the_page_has_a_table_of_mixed_scripts(tmp_path: Path) -> None:
+    mixed = dataclasses.replace(
+        probe_of(PROBE, tmp_path), path=probes.MIXED / "train.py", packages=("no-such-package",)
+    )
+    false = cause("clock", 7)
+    diagnosis = found("causes-found", cause("hash-seed", 3), cause("tf-seed", 4, 5), false)
+    page = probes.page(
+        [
+            probes.Result(probe_of(STRESSED, tmp_path), reason="not run: needs a GPU"),
+            probes.Result(mixed, diagnosis),
+            probes.examine(mixed, tmp_path / "none", has_gpu=False),
+        ]
+    )
+    single, several = page.split("## Mixed scripts")
+    assert "| none; under stress: file-order | not run: needs a GPU |" in single
+    assert "| hash-seed (3), tf-seed (4, 5), clock | 9 | 30 s | 3.0 | clock |" in several
+    assert "| not run: needs no-such-package |" in several
+    assert "Of 2 planted\nsources in 1 scripts 2 were found; 1 others were accused." in several
+
+
+# -- through the command
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=subject) for name in CHOSEN])
 def test_exactly_the_planted_sources_are_found(name: str, output: Path) -> None:
-    probe = probes.read(probes.PROBES / f"{name}.py")
+    probe = probes.named(name)
     if reason := probe.missing(has_gpu=False):
         pytest.skip(reason)
     diagnosis = diagnosed(name, output)
@@ -75,7 +211,6 @@ def test_exactly_the_planted_sources_are_found(name: str, output: Path) -> None:
         assert cause.first_divergence is not None
         assert cause.trials
         assert cause.agreeing
-        assert cause.sites or cause.factor in ("op-determinism", "cpu-threads", "leftovers")
     if probe.causes:
         assert diagnosis.prescription is not None
         assert diagnosis.prescription.verified

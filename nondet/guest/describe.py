@@ -1,6 +1,5 @@
 """What the host needs to know about the subject's interpreter and script, before any trial."""
 
-import ast
 import importlib.util
 import json
 import os
@@ -44,28 +43,13 @@ def packages():
 
 
 def read_script(path):
-    """A syntax error in this interpreter's own words, and the lines that walk a hash order."""
+    """A syntax error in this interpreter's own words, if there is one."""
     try:
         with open(path, "rb") as file:
             source = file.read()
         shown = os.path.abspath(path) if sys.version_info >= (3, 9) else path
-        tree = ast.parse(source, shown)
-        compile(tree, shown, "exec", dont_inherit=True)
+        compile(source, shown, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         text = "".join(traceback.format_exception_only(type(error), error))
-        return {"syntax_error": text, "hash_lines": []}
-    return {"syntax_error": None, "hash_lines": hash_lines(tree)}
-
-
-def hash_lines(tree):
-    """(line, what) of every set and every `hash()`: where a hash order may enter."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Set, ast.SetComp)):
-            found.append([node.lineno, "a set"])
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in ("set", "frozenset"):
-                found.append([node.lineno, node.func.id + "()"])
-            elif node.func.id == "hash":
-                found.append([node.lineno, "hash()"])
-    return sorted(found)
+        return {"syntax_error": text}
+    return {"syntax_error": None}

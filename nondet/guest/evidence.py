@@ -3,12 +3,15 @@
 import os
 import sys
 
+from . import autograph, layers
+
 GUEST = os.path.dirname(os.path.abspath(__file__)) + os.sep
 WALK = 200
 FULL_WALKS = 500
 IMPORTLIB = "<frozen importlib._bootstrap>"
 STANDARD = os.path.join(os.path.dirname(os.path.realpath(os.__file__)), "")
 """Folder of the standard library."""
+MODULES = "/torch/nn/modules/"
 
 
 class Sightings(object):
@@ -32,6 +35,7 @@ class Sightings(object):
         self.walks = {}
         self.kinds = {}
         self.askers = {}
+        self.layers = layers.Layers(self.is_user, GUEST)
 
     def asker(self, frame, through=()):
         """The first frame from here up that asks for itself, with its kind."""
@@ -88,7 +92,8 @@ class Sightings(object):
         self.walks[caller] = walks + 1
         key, immediate = self.key(factor, detail, unseeded, frame)
         counted = self.count(key)
-        if immediate:
+        # Of a line in a layer's own code, each layer of that class is named.
+        if immediate and not key[5]:
             self.direct[caller] = counted
 
     def key(self, factor, detail, unseeded, frame):
@@ -100,7 +105,10 @@ class Sightings(object):
         elif not immediate and detail.endswith("without a seed"):
             # What stands at the user's line is a call of something else, which makes it.
             detail += ", inside a library"
-        what = "" if consumer is None else drawer(frame)
+        what = ""
+        if consumer is not None:
+            what, made = self.drawer(frame)
+            site = made or site
         return (factor, detail, unseeded, consumer, site, what), immediate
 
     def count(self, key):
@@ -139,7 +147,9 @@ class Sightings(object):
             code = frame.f_code
             if self.is_user(code.co_filename):
                 site = (code.co_filename, frame.f_lineno, code.co_name)
-                return site, consumer, first, importing
+                if autograph.COPY in code.co_filename:
+                    site = autograph.origin(frame) or site
+                return site, stronger(consumer, self.within(frame)), first, importing
             if code.co_filename == IMPORTLIB:
                 importing = True
             if not code.co_filename.startswith(GUEST):
@@ -148,8 +158,41 @@ class Sightings(object):
             frame = frame.f_back
         return None, consumer, False, importing
 
+    def within(self, frame):
+        """The consumer whose code the user has written: a layer, an initializer."""
+        consumer = None
+        while frame is not None and consumer is None and self.is_user(frame.f_code.co_filename):
+            consumer = self.mark(frame)
+            frame = frame.f_back
+        return consumer
+
+    def drawer(self, frame):
+        """The layer on whose behalf this frame draws, as ``Dropout `dropout_1```, and the line at
+        which it is made if that is where to look: not for what a line of the user's own draws."""
+        layer, own = self.layers.behind(frame)
+        if layer is None:
+            return self.module(frame), None
+        what = self.layers.describe(layer, frame)
+        return what, self.layers.site(layer) if own else None
+
+    def module(self, frame):
+        """The PyTorch module that draws here, as ``Linear``: the innermost that runs, or the
+        outermost that is being made."""
+        kind = getattr(sys.modules.get("torch.nn"), "Module", None)
+        found = ""
+        while kind is not None and frame is not None:
+            code = frame.f_code
+            if self.is_user(code.co_filename):
+                break
+            if MODULES in code.co_filename.replace(os.sep, "/") and "self" in code.co_varnames[:1]:
+                module = frame.f_locals.get("self")
+                if isinstance(module, kind) and (not found or code.co_name == "__init__"):
+                    found = type(module).__name__
+            frame = frame.f_back
+        return found
+
     def mark(self, frame):
-        """The consumer that this library frame stands for, or None."""
+        """The consumer that this frame stands for, or None."""
         filename = frame.f_code.co_filename.replace(os.sep, "/")
         for factor, recognise in self.marks:
             if recognise(filename, frame):
@@ -163,24 +206,6 @@ class Sightings(object):
              "site": self.site(k[4]), "what": k[5], "count": c[0]}
             for k, c in self.counts.items()
         ]  # fmt: skip
-
-
-def drawer(frame):
-    """The layer on whose behalf this frame of a library draws, as ``Dropout `dropout_1```.
-
-    The innermost object on the stack that is a Keras layer, and not a whole model around it.
-    """
-    for _ in range(WALK):
-        if frame is None:
-            return ""
-        thing = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
-        kinds = [k.__name__ for k in type(thing).__mro__] if thing is not None else ()
-        if "Layer" in kinds and "Model" not in kinds:
-            name = getattr(thing, "name", "")
-            kind = type(thing).__name__
-            return "%s `%s`" % (kind, name) if isinstance(name, str) and name else kind
-        frame = frame.f_back
-    return ""
 
 
 def stronger(a, b):

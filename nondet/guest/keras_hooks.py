@@ -30,6 +30,8 @@ def install(session, recorder, guarded):
                 fit = fit.__wrapped__
             if hasattr(fit, "__code__"):
                 fit_code.add(fit.__code__)
+        if module.__name__.endswith("jax.trainer"):
+            wrap_train_on_batch(module.JAXTrainer, recorder, guarded)
 
     def callbacks(module):
         wrap_callbacks(module.CallbackList, recorder, guarded)
@@ -42,6 +44,9 @@ def install(session, recorder, guarded):
 
     for name in ("tensorflow", "keras", "torch", "jax"):
         session.on_import(name, lambda module: framework(session, module))
+    session.on_import(
+        "keras.src.layers.layer", lambda m: session.sightings.layers.listen(m, session.failed)
+    )
     session.on_import("keras.src.models.model", models)
     for backend in ("tensorflow", "jax", "torch"):
         session.on_import("keras.src.backend.%s.trainer" % backend, trainers)
@@ -91,7 +96,7 @@ def wrap_optimizer(owner, recorder, guarded, fit_code):
 
     @functools.wraps(original)
     def apply(self, grads, trainable_variables=None):
-        if within_fit(fit_code):
+        if within_fit(fit_code) or stateless():
             return original(self, grads, trainable_variables)
         variables = trainable_variables
         if variables is None:
@@ -106,6 +111,22 @@ def wrap_optimizer(owner, recorder, guarded, fit_code):
         return result
 
     owner.apply = apply
+
+
+def wrap_train_on_batch(owner, recorder, guarded):
+    """On JAX the optimizer is applied where Python can't see it, and no function of TensorFlow's
+    ends afterwards."""
+    original = owner.train_on_batch
+
+    @functools.wraps(original)
+    def train_on_batch(self, *args, **kwargs):
+        if self.built:
+            guarded("a batch begins", recorder.batch_begins, self)
+        result = original(self, *args, **kwargs)
+        guarded("a batch ends", recorder.batch_ends, self)
+        return result
+
+    owner.train_on_batch = train_on_batch
 
 
 def wrap_function(owner, recorder, guarded, fit_code):
@@ -126,6 +147,12 @@ def wrap_function(owner, recorder, guarded, fit_code):
         return result
 
     owner.__call__ = __call__
+
+
+def stateless():
+    """Whether a function of JAX is being traced here: no variable has a value to be read."""
+    scope = sys.modules.get("keras.src.backend.common.stateless_scope")
+    return scope is not None and scope.in_stateless_scope()
 
 
 def eager():

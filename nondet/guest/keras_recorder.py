@@ -183,6 +183,9 @@ class Recorder(object):
         if not self.every_step:
             return
         tracked = self.track(model)
+        # On JAX the weights are elsewhere during an epoch, until they are asked for.
+        if hasattr(model, "jax_state_sync"):
+            model.jax_state_sync()
         steps = iterations_of(getattr(model, "optimizer", None))
         if steps > tracked.steps:
             tracked.steps = steps
@@ -190,6 +193,15 @@ class Recorder(object):
                 self.checkpoint("step", tracked, 0, steps)
 
     # -- training by hand
+
+    def batch_begins(self, model):
+        self.begin(self.track(model))
+
+    def batch_ends(self, model):
+        tracked = self.track(model)
+        done = iterations_of(getattr(model, "optimizer", None)) - tracked.steps
+        if done > 0:
+            self.step_ends(tracked, model, done)
 
     def update_begins(self, optimizer, variables):
         """An optimizer is about to be applied, or traced, outside `fit`."""
@@ -274,6 +286,9 @@ def read(variable):
         value = value.read_value()
     if hasattr(value, "detach"):
         value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":
+            # Known to NumPy by no name: its bits are.
+            value = value.view(sys.modules["torch"].int16)
     return numpy.asarray(value)
 
 

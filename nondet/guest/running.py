@@ -17,11 +17,12 @@ def main(plan_path):
     # Registered first, so it runs last: after the user's own exit functions, and after the
     # interpreter has waited for threads that are still training.
     atexit.register(session.finish)
-    from . import keras_recorder, restarting, user_values
+    from . import keras_recorder, restarting, suspicions, user_values
 
     recorder = keras_recorder.install(session)
     user_values.install(session, recorder)
     restarting.install(session, plan_path)
+    suspicions.install(session)
     session.start()
     run(plan["script"], plan["args"], session, recorder)
 

@@ -80,14 +80,16 @@ class Session(object):
         except Exception as error:
             self.failed("noting " + factor, error)
 
-    def seeded(self, factor, call, value, depth=1):
+    def seeded(self, factor, call, value, depth=1, holds=None):
         """Note that the caller `depth` frames above gave a generator of `factor` a seed.
 
         `call` is what stands in the user's line (``np.random.seed``); `value` is the seed, of which
-        only a digest leaves the process.
+        only a digest leaves the process. `holds`: how the details of those draws start that this
+        seed holds when it comes before them; empty for an object that was just made, None for all
+        draws of the factor.
         """
         try:
-            self.seedings.seeded(factor, call, value, sys._getframe(depth))
+            self.seedings.seeded(factor, call, value, sys._getframe(depth), holds)
         except Exception as error:
             self.failed("noting a seed of " + factor, error)
 

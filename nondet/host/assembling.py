@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
 
 from nondet import record, stats
 from nondet.guest.factors import by_name
-from nondet.host import differences, evidence
-from nondet.host.events import Sighting
+from nondet.host import differences, evidence, wording
 from nondet.host.laboratory import Laboratory
-from nondet.host.prescribing import Places, edits
+from nondet.host.prescribing import Places, edits, seed_edits
+from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.trials import Trial
 from nondet.search.questions import Finding, Guilt
 from nondet.verdict import Witness
 
-CONTEXT = 3
-MOST_SITES = 5
 MOST_CELLS = 2_000_000
 """Cells of the layer x checkpoint matrix; more checkpoints than fit are thinned."""
 
@@ -30,6 +30,7 @@ class Assembly:
         self.finding = finding
         self.subject = laboratory.settings.subject
         self.store = laboratory.settings.output / "values"
+        self.sites = Sites(self.subject)
         self.by_id = {trial.id: trial for trial in laboratory.trials}
 
     # -- where trials part
@@ -69,7 +70,7 @@ class Assembly:
             return differences.NOTHING
         one = dict(witness.checkpoint.tensors)[witness.tensor]
         other = dict(witness.other.tensors)[witness.tensor]
-        dtype = trial.dtypes().get(witness.tensor, "")
+        dtype = trial.dtypes(witness.checkpoint.model).get(witness.tensor, "")
         return differences.distance(self.store, one, other, dtype)
 
     def matrices(self, ids: Sequence[str]) -> tuple[record.Differences, ...]:
@@ -97,7 +98,7 @@ class Assembly:
         stride = -(-len(pairs) // most)
         note = f"every {stride}th checkpoint is shown" if stride > 1 else ""
         pairs = pairs[::stride]
-        dtypes = one.dtypes()
+        dtypes = one.dtypes(model)
         rows = [
             [
                 (
@@ -130,16 +131,18 @@ class Assembly:
     def _cause(self, guilt: Guilt) -> record.Cause:
         factor = by_name(guilt.factor)
         seen = evidence.sightings_of(guilt.factor, self.laboratory.trials)
-        sites = self.sites(guilt.factor, seen)
+        sites = self.sites.of(seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
         launch = " ".join(f"{name}={value}" for name, value in factor.launch)
-        changes = [edit.code for edit in edits(guilt.factor, sites)]
-        return record.Cause(
+        seedings = self.seedings(guilt.factor)
+        plugins = self.laboratory.settings.plugins
+        changes = [e.code for e in seed_edits(seedings) or edits(guilt.factor, sites, plugins)]
+        cause = record.Cause(
             factor=guilt.factor,
             title=factor.title,
             explanation=factor.explanation,
             consumers=tuple(consumers),
-            sites=sites[:MOST_SITES],
+            sites=foremost(sites),
             first_divergence=self.parting(guilt.parting),
             pin="ablating" if guilt.arm == "ablated" else factor.pin,  # type: ignore[arg-type]
             trials=guilt.parting,
@@ -151,47 +154,44 @@ class Assembly:
                 or (f"{launch} python {self.subject.script}" if launch else "")
             ),
             spread=self._spread(guilt.parting),
+            seedings=seedings,
         )
+        return msgspec.structs.replace(cause, because=wording.because(cause))
 
-    def sites(self, factor: str, seen: Iterable[Sighting]) -> tuple[record.Site, ...]:
-        """Places in the user's code behind a factor, each once, in the order first seen."""
-        if factor == "hash-seed":
-            lines = self.subject.description.hash_lines
-            found = [
-                (str(self.subject.path), line, "<module>", f"{what}: a place to look at", 1)
-                for line, what in lines
+    def seedings(self, factor: str) -> tuple[record.Seeding, ...]:
+        """The seeds that the script gives, as far as they bear on this cause: those of the same
+        generator, those of others (given in time, so that this one is what is missing), and, for
+        a cause that is no generator, those that are another in every run."""
+        given = evidence.seeds_given(self.laboratory.trials)
+        generators = by_name(factor).group == "generators"
+        found: list[record.Seeding] = []
+        for seed, varies in given:
+            late = seed.factor == factor and bool(seed.before)
+            if not generators and not varies:
+                continue
+            if varies and seed.factor != factor and generators:
+                continue
+            site = self.sites.site(seed.site, seed.call, seed.count)
+            before = [
+                self.sites.site(b.site, b.detail, 1) for b in seed.before if b.site is not None
             ]
-        else:
-            found = [
-                (s.site.file, s.site.line, s.site.function, s.detail, s.count)
-                for s in seen
-                if s.site is not None
-            ]
-        made: dict[tuple[str, int, str], record.Site] = {}
-        for file, line, function, detail, count in found:
-            if (file, line, detail) not in made:
-                made[(file, line, detail)] = record.Site(
-                    file=self.shown(file),
-                    line=line,
-                    function=function,
-                    source=source_lines(Path(file), line),
-                    detail=detail,
-                    count=count,
+            fault: Literal["late", "varies", "none"] = "late" if late else "none"
+            found.append(
+                record.Seeding(
+                    call=seed.call,
+                    site=site,
+                    fault="varies" if varies else fault,
+                    before=tuple(before) if late else (),
+                    factor=seed.factor,
                 )
-        return tuple(made.values())
+            )
+        order = {"late": 0, "varies": 1, "none": 2}
+        return tuple(sorted(found, key=lambda s: order[s.fault]))[:MOST_LINES]
 
     def places(self, factor: str) -> Places:
         """Every place of a cause, and whether some sighting has none in the user's code."""
         seen = evidence.sightings_of(factor, self.laboratory.trials)
-        return Places(self.sites(factor, seen), any(s.site is None for s in seen))
-
-    def shown(self, file: str) -> str:
-        """A path relative to the subject's folder where it lies in it."""
-        path = Path(file)
-        for folder in self.subject.folders:
-            if path.is_relative_to(folder):
-                return str(path.relative_to(folder))
-        return file
+        return Places(self.sites.of(seen), any(s.site is None for s in seen))
 
     def _spread(self, ids: Sequence[str]) -> dict[str, record.Spread]:
         done = [self.by_id[i] for i in ids if self.by_id[i].outcome == "completed"]
@@ -253,15 +253,3 @@ class Assembly:
                         explanation="pinning it gives another result, the same in every run",
                     )
         return tuple(found.values())
-
-
-def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
-    """The line with its neighbours, for the report; empty when the file can't be read."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
-    first, last = max(1, line - CONTEXT), min(len(lines), line + CONTEXT)
-    return tuple(
-        record.SourceLine(number=n, text=lines[n - 1][:400]) for n in range(first, last + 1)
-    )

@@ -5,23 +5,29 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeVar
 
-from nondet import __version__, record, stats
+from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.host import machine, wording
+from nondet.host import apart, evidence, machine, recording, wording
 from nondet.host.assembling import Assembly
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory, user_environment
 from nondet.host.planning import Settings
+from nondet.host.plugins import Plugin
 from nondet.host.prescribing import prescribe
 from nondet.host.subject import Subject
+from nondet.host.telling import Telling
 from nondet.host.watching import Watcher
 from nondet.search.diagnosing import Goal, Search
 from nondet.search.questions import Answer, BudgetSpent, Candidate, Finding, Question
+from nondet.search.stressing import Provoked, StressSearch
 from nondet.verdict import Verdict
+
+Told = TypeVar("Told")
 
 SEED = 20_150_801
 """Every pinned stream of every trial derives from it; recorded with the diagnosis."""
@@ -42,6 +48,8 @@ class Options:
     timeout: float | None = None
     resume: bool = False
     digest: str | None = None
+    stress: bool = False
+    plugins: tuple[Plugin, ...] = ()
 
 
 class Diagnosing:
@@ -68,10 +76,9 @@ class Diagnosing:
         self.goal = Goal(confidence=options.confidence)
         self.search = self._new_search()
         self.questions: list[record.QuestionRecord] = []
-        self.warnings: list[str] = []
+        self.telling = Telling(watcher)
         self.error: record.Failure | None = None
         self.interrupted = False
-        self.states: dict[str, str] = {}
 
     # -- what can be asked here
 
@@ -83,9 +90,10 @@ class Diagnosing:
             "gpus": self.environment.gpus,
             "cores": self.environment.cores,
             "environ": user_environment(),
-            "tensorflow": packages.get("tensorflow", "?") if found.get("tensorflow") else None,
-            "keras": packages.get("keras", "?") if found.get("keras") else None,
+            "fixed_addresses": machine.can_fix_addresses(),
         }
+        for name in ("tensorflow", "keras", "torch", "jax"):
+            facts[name] = packages.get(name, "?") if found.get(name) else None
         reasons = {}
         for factor in REGISTRY:
             reason = factor.unavailable(facts)
@@ -111,14 +119,14 @@ class Diagnosing:
         settings = self._settings()
         jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
         self.watcher.opened(self.subject.script, str(self.options.output), jobs)
-        self._tell_factors_first()
+        self.telling.factors_first(self.not_tested)
         with LocalExecutor(settings.output, self.subject.folders) as executor:
             if executor.warning:
-                self._warn(executor.warning)
+                self.telling.warn(executor.warning)
             if executor.isolation == "in-place" and "leftovers" not in self.not_tested:
                 reason = "trials run in the folder itself, so each sees what the former one left"
                 self.not_tested["leftovers"] = reason
-                self._tell("leftovers", "not-tested", reason)
+                self.telling.factor("leftovers", "not-tested", reason)
                 self.search = self._new_search()
             laboratory = Laboratory(
                 settings,
@@ -133,8 +141,9 @@ class Diagnosing:
             )
             if self.options.resume:
                 self._resume(laboratory)
-            finding = self._drive(laboratory)
-            return self._record(laboratory, finding)
+            finding = self._search(laboratory)
+            provoked = self._provoke(laboratory, finding)
+            return self._record(laboratory, finding, provoked)
 
     def _resume(self, laboratory: Laboratory) -> None:
         folder = laboratory.settings.output / "trials"
@@ -160,11 +169,44 @@ class Diagnosing:
             SEED,
             digest,
             self.options.granularity,
+            self.options.plugins,
         )
 
-    def _drive(self, laboratory: Laboratory) -> Finding:
-        """Hand the search its answers until it has none to ask for."""
-        asking = self.search.run()
+    def _search(self, laboratory: Laboratory) -> Finding:
+        """What the search finds; every way out gives a finding."""
+        try:
+            return self._drive(laboratory, self.search.run())
+        except BrokenSubject as broken:
+            self.error = record.Failure(
+                slug=broken.slug, message=broken.message, traceback=broken.traceback
+            )
+            return dataclasses.replace(self.search.finding, verdict="broken")
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return dataclasses.replace(self.search.finding, verdict="unsure")
+
+    def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
+        """What ``--stress`` brings to light; None when it was not asked for."""
+        if not self.options.stress:
+            return None
+        if finding.verdict not in ("reproducible", "causes-found"):
+            return Provoked(note="the runs must repeat before anything can be provoked")
+        able = [f for f in REGISTRY if f.stress and f.name not in self.not_tested]
+        able = [f for f in able if f.name not in self.search.broken_pins]
+        # What the script was never seen to use can't lie dormant in it.
+        able = [f for f in able if f.name in self.search.exercised]
+        together = [f.name for f in able if f.stress == "dormant"]
+        alone = [[f.name] for f in able if f.stress == "sensitivity"]
+        pinned = {guilt.factor: guilt.arm for guilt in finding.guilty}
+        search = StressSearch(pinned, finding.verified, [together, *alone])
+        try:
+            return self._drive(laboratory, search.run())
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return dataclasses.replace(search.finding, note="interrupted")
+
+    def _drive(self, laboratory: Laboratory, asking: Generator[Question, Answer, Told]) -> Told:
+        """Hand a search its answers until it has none to ask for."""
         try:
             question = next(asking)
             while True:
@@ -178,16 +220,8 @@ class Diagnosing:
                 self._check(laboratory, question, answer)
                 question = asking.send(answer)
         except StopIteration as stop:
-            finding: Finding = stop.value
-            return finding
-        except BrokenSubject as broken:
-            self.error = record.Failure(
-                slug=broken.slug, message=broken.message, traceback=broken.traceback
-            )
-            return dataclasses.replace(self.search.finding, verdict="broken")
-        except KeyboardInterrupt:
-            self.interrupted = True
-            return dataclasses.replace(self.search.finding, verdict="unsure")
+            told: Told = stop.value
+            return told
 
     def _check(self, laboratory: Laboratory, question: Question, answer: Answer) -> None:
         """Raises BrokenSubject when the subject can't run, or shows nothing to compare."""
@@ -196,8 +230,14 @@ class Diagnosing:
         trials = laboratory.of_plan({})
         if answer.verdict is Verdict.BROKEN:
             failed = [t for t in trials if t.outcome in ("crashed", "killed", "timed-out")][-1]
-            slug = {"timed-out": "timeout", "killed": "killed"}.get(failed.outcome or "", "crash")
             trace = failed.crash.traceback if failed.crash else failed.tail("stderr.log")
+            if (refused := evidence.refusal_of(failed)) is not None:
+                raise BrokenSubject(
+                    "deterministic-mode",
+                    f"deterministic mode, which it asks for, refuses {refused.op}",
+                    trace,
+                )
+            slug = {"timed-out": "timeout", "killed": "killed"}.get(failed.outcome or "", "crash")
             raise BrokenSubject(slug, f"it does not run to its end: {failed.note}", trace)
         if not any(t.checkpoints for t in trials):
             raise BrokenSubject(
@@ -207,20 +247,6 @@ class Diagnosing:
             )
 
     # -- telling
-
-    def _tell_factors_first(self) -> None:
-        for factor in REGISTRY:
-            reason = self.not_tested.get(factor.name, "")
-            self._tell(factor.name, "not-tested" if reason else "waiting", reason)
-
-    def _tell(self, name: str, state: str, why: str) -> None:
-        if self.states.get(name) != state:
-            self.states[name] = state
-            self.watcher.factor(name, by_name(name).title, state, why)  # type: ignore[arg-type]
-
-    def _warn(self, text: str) -> None:
-        self.warnings.append(text)
-        self.watcher.message(text)
 
     def _note(self, laboratory: Laboratory, question: Question, answer: Answer | None) -> None:
         """Keep the question with its answer, and tell what it did to the factors."""
@@ -233,41 +259,26 @@ class Diagnosing:
         self.questions.append(
             record.QuestionRecord(
                 text=question.text,
-                pinned=tuple(held),
+                pinned=tuple(name for name, arm in held.items() if arm != "varied"),
+                varied=tuple(name for name, arm in held.items() if arm == "varied"),
                 free=tuple(free),
                 verdict=answer.verdict.value,
                 trials=answer.trials,
                 conclusion=text,
             )
         )
-        self.watcher.answered(question.text, answer.verdict.value, text)
-        self._tell_factors(question, answer, free)
+        self.telling.answered(question, answer, text, free, self.search.finding.guilty)
 
-    def _tell_factors(self, question: Question, answer: Answer, free: list[str]) -> None:
-        if not question.held:
-            for name in free:
-                if answer.verdict is Verdict.AGREES:
-                    self._tell(name, "cleared", f"free in {len(answer.trials)} agreeing trials")
-                elif name in answer.suspected:
-                    self._tell(name, "suspected", "seen to vary in a free trial")
-                elif name not in answer.exercised:
-                    self._tell(name, "not-exercised", "the script was not seen to use it")
-        elif answer.verdict is Verdict.AGREES:
-            for name in free:
-                if name in answer.exercised and self.states.get(name) != "guilty":
-                    self._tell(name, "cleared", f"free in {len(answer.trials)} agreeing trials")
-        for guilt in self.search.finding.guilty:
-            self._tell(guilt.factor, "guilty", f"alone free in {' and '.join(guilt.parting[:2])}")
-
-    # -- the record
-
-    def _record(self, laboratory: Laboratory, finding: Finding) -> record.Diagnosis:
+    def _record(
+        self, laboratory: Laboratory, finding: Finding, provoked: Provoked | None
+    ) -> record.Diagnosis:
         assembly = Assembly(laboratory, finding)
         causes = assembly.causes() if finding.verdict != "broken" else ()
         for cause in causes:
-            self._tell(cause.factor, "guilty", f"alone free in {' and '.join(cause.trials[:2])}")
+            self.telling.guilty(cause.factor, cause.trials)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
-        self._warn_of_our_errors(laboratory)
+        for fault in recording.faults(laboratory):
+            self.telling.warn(fault)
         return record.Diagnosis(
             nondet=__version__,
             subject=self.subject.to_record(),
@@ -276,9 +287,12 @@ class Diagnosing:
             summary=wording.summary(finding, causes, first, self.error, self.interrupted),
             causes=causes,
             alternatives=finding.alternatives,
-            sensitivities=assembly.sensitivities(),
-            cleared=self._cleared(finding, causes),
-            not_tested=self._not_tested(finding),
+            sensitivities=(
+                *assembly.sensitivities(),
+                *(apart.shifted(assembly, provoked) if provoked is not None else ()),
+            ),
+            cleared=recording.cleared(finding, causes, self.search.exercised),
+            not_tested=recording.not_tested(finding, self.not_tested),
             first_divergence=first,
             prescription=prescribe(
                 finding,
@@ -286,75 +300,24 @@ class Diagnosing:
                 {cause.factor: assembly.places(cause.factor) for cause in causes},
                 self.subject.script,
                 any("keras" in trial.frameworks for trial in laboratory.trials),
+                laboratory.settings.plugins,
             ),
-            confidence=self._confidence(finding),
+            confidence=recording.confidence(finding, self.goal.confidence),
             trials=assembly.trial_records(),
             questions=tuple(self.questions),
             differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
-            cost=self._cost(laboratory),
+            cost=recording.cost(laboratory, time.monotonic() - self.clock),
             error=self.error,
             interrupted=self.interrupted,
-            warnings=tuple(self.warnings),
+            warnings=tuple(self.telling.warnings),
             started=self.started,
             seed=laboratory.settings.seed,
             digest=laboratory.settings.digest,
+            stress=apart.stress(assembly, provoked) if provoked is not None else None,
+            suspects=apart.suspects(assembly),
+            refusals=apart.refusals(assembly),
             titles={factor.name: factor.title for factor in REGISTRY},
         )
-
-    def _cleared(
-        self, finding: Finding, causes: Sequence[record.Cause]
-    ) -> tuple[record.Cleared, ...]:
-        guilty = {g.factor for g in finding.guilty}
-        # Another pin that holds it as well, and what carries the difference, are not cleared.
-        also = {name for names in finding.alternatives for name in names}
-        also |= {name for cause in causes for name in cause.consumers}
-        return tuple(
-            record.Cleared(
-                factor=name,
-                why="released-without-effect" if name in self.search.exercised else "not-exercised",
-                trials=trials,
-            )
-            for name, trials in finding.cleared.items()
-            if name not in guilty | also and name not in finding.not_tested
-        )
-
-    def _not_tested(self, finding: Finding) -> tuple[record.NotTested, ...]:
-        reasons = self.not_tested | dict(finding.not_tested)
-        return tuple(record.NotTested(factor=name, why=why) for name, why in reasons.items())
-
-    def _confidence(self, finding: Finding) -> record.Confidence | None:
-        if finding.verdict not in ("reproducible", "causes-found"):
-            return None
-        level = self.goal.confidence
-        return record.Confidence(
-            agreeing_trials=len(finding.verified),
-            divergence_probability_bound=stats.divergence_bound(0, finding.comparisons, level),
-            level=level,
-        )
-
-    def _cost(self, laboratory: Laboratory) -> record.Cost:
-        return record.Cost(
-            trials=len(laboratory.trials),
-            subject_seconds=sum(trial.seconds for trial in laboratory.trials),
-            wall_seconds=time.monotonic() - self.clock,
-            single_run_seconds=laboratory.single_run_seconds(),
-        )
-
-    def _warn_of_our_errors(self, laboratory: Laboratory) -> None:
-        """Errors of the guest are ours: said openly, since they may have cost evidence."""
-        seen: dict[str, int] = {}
-        for trial in laboratory.trials:
-            for error in trial.errors:
-                text = f"{error.where}: {error.error}"
-                seen[text] = seen.get(text, 0) + 1
-        for text, count in seen.items():
-            self._warn(f"an error of nondet's own in {count} trials, {text}")
-        if any(trial.left_running for trial in laboratory.trials):
-            self._warn("the script left processes running when it ended; they were ended")
-        if any(trial.values_omitted for trial in laboratory.trials):
-            self._warn(
-                "some tensor values were not kept (too large), so their distances are unknown"
-            )
 
 
 def broken_before_trials(subject: record.Subject, broken: BrokenSubject) -> record.Diagnosis:

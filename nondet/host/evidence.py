@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nondet.guest.factors import REGISTRY
-from nondet.host.events import Sighting
+from nondet.host import refusals
+from nondet.host.events import SeedGiven, Sighting
 from nondet.host.trials import Trial
+
+UNKNOWN = "unknown"
+"""Stands for a factor in sightings of what no factor explains (guest/session.py)."""
 
 
 def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[str]:
@@ -38,6 +42,41 @@ def suspected(trials: Iterable[Trial], available: Sequence[str]) -> tuple[str, .
     return tuple(name for name in available if name in found)
 
 
+def leads(trials: Iterable[Trial], available: Sequence[str]) -> tuple[str, ...]:
+    """Sources that a line of the user's was seen to use, where it can't be seen whether that
+    matters; those that are suspected are left out."""
+    everything = list(trials)
+    found = {
+        sighting.factor
+        for trial in everything
+        for sighting in trial.sightings.values()
+        if sighting.unseeded is None
+        and sighting.site is not None
+        and sighting.factor not in trial.held
+    }
+    found -= set(suspected(everything, available))
+    return tuple(name for name in available if name in found)
+
+
+def blamed(failed: Iterable[Trial]) -> tuple[str, ...]:
+    """Factors whose pin these failures name: one that did not take, or deterministic mode that
+    refused an operation."""
+    found: dict[str, None] = {}
+    for trial in failed:
+        found.update(dict.fromkeys(pin.factor for pin in trial.pins if not pin.ok))
+        if refusal_of(trial) is not None and "op-determinism" in trial.held:
+            found["op-determinism"] = None
+    return tuple(found)
+
+
+def refusal_of(trial: Trial) -> refusals.Found | None:
+    """What deterministic mode refused in a trial that crashed."""
+    crash = trial.crash
+    if crash is None:
+        return None
+    return refusals.refusal(crash.kind, crash.message, crash.traceback)
+
+
 def settled(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[str]:
     """Sources seen in use, and only in ways that don't vary."""
     everything = list(trials)
@@ -58,5 +97,32 @@ def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
                 key = (sighting.detail, sighting.consumer, sighting.site, sighting.unseeded)
                 if key not in best or best[key].count < sighting.count:
                     best[key] = sighting
-    unseeded = [s for s in best.values() if s.unseeded is not False]
-    return unseeded or list(best.values())
+    telling = [s for s in best.values() if s.unseeded is not False] or list(best.values())
+    # What surely varies tells more than what may; a line of the user's more than none.
+    return sorted(telling, key=lambda s: (s.unseeded is not True, s.site is None))
+
+
+def unexplained(trials: Iterable[Trial]) -> list[Sighting]:
+    """Activity that no factor explains, each place once, those with a line of the user's first."""
+    found = {
+        (s.detail, s.site): s
+        for trial in trials
+        for s in trial.sightings.values()
+        if s.factor == UNKNOWN
+    }
+    return sorted(found.values(), key=lambda s: s.site is None)
+
+
+def seeds_given(trials: Iterable[Trial]) -> list[tuple[SeedGiven, bool]]:
+    """Every seed that the script gives on its own, in the order given, and whether it is another
+    one from trial to trial."""
+    found: dict[tuple[object, ...], SeedGiven] = {}
+    values: dict[tuple[object, ...], set[str]] = {}
+    for trial in trials:
+        if trial.held:
+            continue
+        for key, seeding in trial.seedings.items():
+            found.setdefault(key, seeding)
+        for key, digest in trial.first_seeds.items():
+            values.setdefault(key, set()).add(digest)
+    return [(seeding, len(values.get(key, ())) > 1) for key, seeding in found.items()]

@@ -1,18 +1,15 @@
-"""Answers questions by running trials: starts them, compares them as they run, stops them.
-
-Every trial is kept: a later question about the same plan starts from those that were run.
-"""
+"""Answers questions by running trials: starts them, compares them as they run, stops them."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
-from nondet.host import evidence, output, planning, trials
+from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.executors.interface import Executor, Launch
+from nondet.host.store import Store
 from nondet.host.trials import Trial
 from nondet.host.watching import Watcher
 from nondet.record import Arm
@@ -28,7 +25,7 @@ OUT_OF_MEMORY = -9
 """Exit code of a process that the kernel killed, mostly for want of memory."""
 
 
-class Laboratory:
+class Laboratory(Store):
     """Runs trials of one subject on one executor."""
 
     def __init__(
@@ -45,7 +42,7 @@ class Laboratory:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """`check` is called where nothing is half done, and may raise KeyboardInterrupt."""
-        self.settings = settings
+        super().__init__(settings)
         self.executor = executor
         self.watcher = watcher
         self.jobs = jobs
@@ -54,36 +51,15 @@ class Laboratory:
         self.deadline = deadline
         self.max_trials = max_trials
         self.check = check
-        self.trials: list[Trial] = []
         self.told = 0.0
 
-    # -- the store
-
-    def restore(self, folder: Path) -> int:
-        """Take over the finished trials of an earlier session; the number of them."""
-        plans: dict[tuple[tuple[str, Arm], ...], list[Trial]] = {}
-        for trial in trials.restore_all(folder):
-            if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
-                plans.setdefault(planning.plan_key(trial.held), []).append(trial)
-        found = [trial for group in plans.values() for trial in trials.telling(group)]
-        self.trials = sorted(found, key=lambda trial: trials.number(trial.id))
-        return len(self.trials)
-
-    def of_plan(self, held: Mapping[str, Arm]) -> list[Trial]:
-        key = planning.plan_key(held)
-        return [trial for trial in self.trials if planning.plan_key(trial.held) == key]
-
-    def counting(self, held: Mapping[str, Arm]) -> list[Trial]:
-        """Trials of a plan that are evidence; the first is the reference of the others."""
-        return [trial for trial in self.of_plan(held) if trial.counts]
-
-    def completed(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.outcome == "completed"]
-
-    def single_run_seconds(self) -> float:
-        """Duration of one whole trial: the median of those that were completed."""
-        seconds = sorted(trial.seconds for trial in self.completed())
-        return seconds[len(seconds) // 2] if seconds else 0.0
+    def _group(self, question: Question) -> list[Trial]:
+        """The trials that bear on a question; the first is what the others are compared with."""
+        group = self.of_plan(question.held)
+        if question.reference is None:
+            return group
+        whole = [t for t in self.counting(question.reference) if t.outcome == "completed"]
+        return whole[:1] + group
 
     # -- asking
 
@@ -91,7 +67,9 @@ class Laboratory:
         """Run trials until the question is settled. Raises BudgetSpent."""
         free = [name for name in self.factors if name not in question.held]
         wanted = self._wanted(question)
-        self.watcher.question(question.text, tuple(question.held), free, wanted)
+        varied = tuple(name for name, arm in question.held.items() if arm == "varied")
+        pinned = tuple(name for name in question.held if name not in varied)
+        self.watcher.question(question.text, pinned, free, wanted, varied)
         try:
             while True:
                 self.check()
@@ -111,7 +89,9 @@ class Laboratory:
         by side before any has ended don't.
         """
         wanted = max(question.agreeing + 1, 2)
-        if not self._carries(question.held) or not any(trial.wrote for trial in self.trials):
+        if question.reference is not None or not self._carries(question.held):
+            return wanted
+        if not any(trial.wrote for trial in self.trials):
             return wanted
         fresh = sum(not trial.chained for trial in self.counting(question.held))
         return max(wanted, 3, fresh + 1)
@@ -121,8 +101,8 @@ class Laboratory:
         return "leftovers" in self.factors and "leftovers" not in held
 
     def _answer(self, question: Question) -> Answer | None:
-        group = self.of_plan(question.held)
-        usable = self.counting(question.held)
+        group = self._group(question)
+        usable = [trial for trial in group if trial.counts]
         parted = [t for t in usable if t.witness is not None]
         running = [t for t in group if t.outcome is None]
         compared = [t for t in usable[1:] if t.witness is not None or t.matched]
@@ -144,7 +124,7 @@ class Laboratory:
         enough_crashes = CRASHES if self.completed() else 1
         if len(failed) >= enough_crashes or any(t.outcome == "timed-out" for t in failed):
             self._stop(running, "another trial of this plan failed")
-            return self._told(Verdict.BROKEN, usable, broken=failed[-1].note)
+            return self._told(Verdict.BROKEN, usable, broken=failed[-1].note, failed=failed)
         done = [t for t in usable if t.outcome == "completed"]
         if done and not any(t.checkpoints for t in self.trials):
             self._stop(running, "there is nothing to compare")
@@ -153,7 +133,9 @@ class Laboratory:
             return self._told(Verdict.AGREES, done)
         return None
 
-    def _told(self, verdict: Verdict, group: list[Trial], broken: str = "") -> Answer:
+    def _told(
+        self, verdict: Verdict, group: list[Trial], broken: str = "", failed: Sequence[Trial] = ()
+    ) -> Answer:
         self._drain()
         parted = [t for t in group if t.witness is not None]
         compared = [t for t in group[1:] if t.witness is not None or t.matched]
@@ -165,8 +147,10 @@ class Laboratory:
             divergences=len(parted),
             exercised=evidence.exercised(self.trials, self.factors),
             suspected=evidence.suspected(self.trials, self.factors),
+            leads=evidence.leads(self.trials, self.factors),
             settled=evidence.settled(self.trials, self.factors),
             broken=broken,
+            blamed=evidence.blamed(failed),
         )
 
     # -- running
@@ -175,7 +159,7 @@ class Laboratory:
         """Start trials while there is room and need. Raises BudgetSpent."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise BudgetSpent
-        useful = self.counting(question.held)
+        useful = [trial for trial in self._group(question) if trial.counts]
         running = [t for t in self.trials if t.outcome is None]
         parted = [t for t in useful if t.witness is not None]
         # One that parted is no use for agreeing; it leaves room for another that may part too.
@@ -201,14 +185,10 @@ class Laboratory:
         wrote = any(trial.wrote for trial in self.trials)
         if not wrote or not self._carries(question.held) or len(group) < 2:
             return False
+        if question.reference is not None:
+            return False
         running = any(trial.outcome is None for trial in group)
-        return running and self._left(question.held) is None
-
-    def _left(self, held: Mapping[str, Arm]) -> Path | None:
-        """What the latest whole trial of a plan left."""
-        whole = [t for t in self.of_plan(held) if t.outcome == "completed"]
-        found = [t.leftovers for t in whole if t.leftovers is not None]
-        return found[-1] if found else None
+        return running and self.left(question.held) is None
 
     def _start(self, question: Question) -> Trial:
         rooms = self.settings.output / "trials"
@@ -218,7 +198,10 @@ class Laboratory:
         folder.mkdir(mode=0o700)
         held = dict(question.held)
         runtime = self.executor.runtime
-        plan = planning.plan_file(self.settings, held, name, self.executor)
+        carries = self._carries(held) and question.reference is None
+        former = self.left(held) if carries else None
+        left = self.written(held) if former is not None else ()
+        plan = planning.plan_file(self.settings, held, name, self.executor, left)
         # The standard library's, which can write arguments that are no valid text.
         text = json.dumps(plan, indent=2)
         output.write_whole(folder / "plan.json", text.encode(), survives_power_loss=False)
@@ -228,8 +211,6 @@ class Laboratory:
             if seen != str(real)
         )
         trial = Trial(name, held, plan["hash"], question.text, folder, time.monotonic(), roots)
-        carries = self._carries(held)
-        former = self._left(held) if carries else None
         trial.chained = former is not None
         trial.running = self.executor.start(
             Launch(
@@ -241,6 +222,8 @@ class Laboratory:
                 log_folder=folder,
                 leftovers=former,
                 keep_leftovers=carries,
+                fixed_addresses=planning.fixed_addresses(held),
+                load=machine.cores() if planning.loads(held) else 0,
             )
         )
         self.trials.append(trial)
@@ -251,8 +234,11 @@ class Laboratory:
         """Take in events, compare, and notice what has ended."""
         for trial in [t for t in self.trials if t.running is not None]:
             self._poll(trial)
-        usable = self.counting(question.held)
+        usable = [trial for trial in self._group(question) if trial.counts]
         reference: Trial | None = None
+        if question.reference is not None and usable:
+            # It belongs to another plan: what it was compared with there stays.
+            reference, *usable = usable
         for trial in usable:
             trial.refer_to(reference.id if reference is not None else "")
             if reference is not None:

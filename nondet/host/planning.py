@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nondet.guest.factors import by_name
 from nondet.host.executors.interface import Executor
+from nondet.host.plugins import Plugin
 from nondet.host.subject import GUEST, Subject
 from nondet.record import Arm
 
@@ -29,6 +30,7 @@ class Settings:
     seed: int
     digest: str
     granularity: str
+    plugins: tuple[Plugin, ...] = ()
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -40,10 +42,21 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     """Names a plan of this subject; the trial repeats it, which shows that it ran this plan."""
     subject = settings.subject
     same = [settings.seed, settings.digest, settings.granularity]
+    same += [plugin.sha256 for plugin in settings.plugins]
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
     text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fixed_addresses(held: Mapping[str, Arm]) -> bool:
+    """Whether a plan needs processes without address space randomisation."""
+    return any(arm == "pinned" and by_name(name).fixed_addresses for name, arm in held.items())
+
+
+def loads(held: Mapping[str, Arm]) -> bool:
+    """Whether a plan needs the machine kept busy."""
+    return any(arm == "varied" and by_name(name).loads for name, arm in held.items())
 
 
 def environment(settings: Settings, held: Mapping[str, Arm], trial: str) -> dict[str, str]:
@@ -63,13 +76,19 @@ def environment(settings: Settings, held: Mapping[str, Arm], trial: str) -> dict
 
 
 def plan_file(
-    settings: Settings, held: Mapping[str, Arm], trial: str, executor: Executor
+    settings: Settings,
+    held: Mapping[str, Arm],
+    trial: str,
+    executor: Executor,
+    left: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the guest reads, with every path as the guest sees it."""
+    """What the guest reads, with every path as the guest sees it. `left`: files that former trials
+    have left, relative to the subject's folders."""
     subject, runtime = settings.subject, executor.runtime
     script = Path(subject.script)
     if script.is_absolute():
         script = executor.map_path(trial, script)
+    folders = [executor.map_path(trial, folder) for folder in subject.folders]
     return {
         "trial": trial,
         "hash": plan_hash(settings, held),
@@ -77,7 +96,9 @@ def plan_file(
         "seed": settings.seed,
         "script": str(script) if script.is_absolute() else subject.script,
         "args": list(subject.args),
-        "folders": [str(executor.map_path(trial, folder)) for folder in subject.folders],
+        "folders": [str(folder) for folder in folders],
+        "left": [str(folder / name) for folder in folders for name in left],
+        "plugins": [str(executor.map_path(trial, plugin.path)) for plugin in settings.plugins],
         "events": str(runtime / "trials" / trial / "events.jsonl"),
         "values": str(runtime / "values"),
         "values_limit": VALUES_LIMIT,

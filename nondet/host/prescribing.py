@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
+from nondet.host.plugins import Plugin
 from nondet.search.questions import Finding
 
 SEED_ALL = "import keras\nkeras.utils.set_random_seed(42)"
@@ -33,16 +34,32 @@ class Places:
     """Whether it was also seen where no line of the user's is behind it."""
 
 
-def edits(factor: str, sites: Sequence[record.Site]) -> tuple[record.Edit, ...]:
+def edits(
+    factor: str, sites: Sequence[record.Site], plugins: Sequence[Plugin] = ()
+) -> tuple[record.Edit, ...]:
     """Lines of the user's code to change where they stand."""
+    known = list(by_name(factor).edits)
+    if factor == "third-party-rng":
+        known = [edit for plugin in plugins for edit in plugin.edits] + known
     found: dict[tuple[str, int], record.Edit] = {}
     for site in sites:
-        for start, code in by_name(factor).edits:
+        for start, code in known:
             open_ended = start.endswith((" ", "."))
             if site.detail == start or (open_ended and site.detail.startswith(start)):
                 written = made_there(site) if factor == "numpy-generator" else code
                 edit = record.Edit(file=site.file, line=site.line, code=written)
                 found.setdefault((site.file, site.line), edit)
+    return tuple(found.values())
+
+
+def seed_edits(seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
+    """Seeds that are taken from what varies, with a number in its place."""
+    found: dict[tuple[str, int], record.Edit] = {}
+    for seeding in seedings:
+        if seeding.fault == "varies":
+            site = seeding.site
+            edit = record.Edit(file=site.file, line=site.line, code=f"{seeding.call}(42)")
+            found.setdefault((site.file, site.line), edit)
     return tuple(found.values())
 
 
@@ -61,6 +78,7 @@ def prescribe(
     places: Mapping[str, Places],
     script: str,
     has_keras: bool,
+    plugins: Sequence[Plugin] = (),
 ) -> record.Prescription | None:
     """The change for all causes together; None when there is no cause.
 
@@ -68,9 +86,17 @@ def prescribe(
     """
     if not causes:
         return None
-    in_place = {name: edits(name, found.sites) for name, found in places.items()}
-    # A cause all of whose places are changed where they stand needs nothing at the top.
-    factors = [by_name(c.factor) for c in causes if not all_edited(c.factor, places, in_place)]
+    seeds = {cause.factor: seed_edits(cause.seedings) for cause in causes}
+    in_place = {
+        name: seeds[name] or edits(name, found.sites, plugins) for name, found in places.items()
+    }
+    # A cause all of whose places are changed where they stand needs nothing at the top; neither
+    # does one that acts through a seed, once that is a number.
+    factors = [
+        by_name(c.factor)
+        for c in causes
+        if not seeds[c.factor] and not all_edited(c.factor, places, in_place)
+    ]
     top = [factor.fix for factor in factors if factor.fix and not (factor.reseeds and has_keras)]
     if has_keras and any(factor.reseeds for factor in factors):
         top.insert(0, SEED_ALL)
@@ -79,13 +105,26 @@ def prescribe(
     spoken = [f for f in factors if not f.fix and not f.launch]
     return record.Prescription(
         snippet="\n\n".join(top),
-        edits=tuple(edit for cause in causes for edit in in_place[cause.factor]),
-        advice=tuple(factor.advice for factor in spoken),
+        edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
+        advice=(*moves(causes), *(factor.advice for factor in spoken)),
         launch=f"{line} python {script}" if line else "",
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
         verified=finding.verdict == "causes-found" and bool(finding.verified),
     )
+
+
+def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:
+    """Seeds that come too late, and what they must come before."""
+    found = []
+    for seeding in (s for cause in causes for s in cause.seedings):
+        if seeding.fault == "late" and seeding.before:
+            site, first = seeding.site, seeding.before[0]
+            found.append(
+                f"Move `{seeding.call}` from {site.file}:{site.line} up, before "
+                f"{first.file}:{first.line}, where {first.detail} draws."
+            )
+    return tuple(found)
 
 
 def all_edited(

@@ -27,7 +27,6 @@ class Description(msgspec.Struct, frozen=True):
     packages: dict[str, str]
     found: dict[str, bool]
     syntax_error: str | None
-    hash_lines: list[tuple[int, str]]
 
 
 @dataclasses.dataclass(frozen=True)

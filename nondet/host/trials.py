@@ -53,6 +53,8 @@ class Trial:
     layouts: dict[int, events.Layout] = dataclasses.field(default_factory=dict)
     sightings: dict[tuple[object, ...], events.Sighting] = dataclasses.field(default_factory=dict)
     seedings: dict[tuple[object, ...], events.SeedGiven] = dataclasses.field(default_factory=dict)
+    first_seeds: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
+    """Digest of the first seed of each line."""
     frameworks: dict[str, str] = dataclasses.field(default_factory=dict)
     pins: list[events.Pin] = dataclasses.field(default_factory=list)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -170,21 +172,25 @@ class Trial:
                 self.errors.append(event)
 
     def _sight(self, sighting: events.Sighting) -> None:
-        s = msgspec.structs.replace(sighting, site=self._own_place(sighting.site))
+        s = sighting
+        if s.site is not None:
+            s = msgspec.structs.replace(s, site=self.own_place(s.site))
         self.sightings[(s.factor, s.detail, s.unseeded, s.consumer, s.site, s.what)] = s
 
     def _seed(self, seeding: events.SeedGiven) -> None:
         before = tuple(
-            msgspec.structs.replace(b, site=self._own_place(b.site)) for b in seeding.before
+            msgspec.structs.replace(b, site=self.own_place(b.site)) if b.site is not None else b
+            for b in seeding.before
         )
-        site = self._own_place(seeding.site) or seeding.site
-        s = msgspec.structs.replace(seeding, site=site, before=before)
-        self.seedings[(s.factor, s.call, s.site)] = s
+        s = msgspec.structs.replace(seeding, site=self.own_place(seeding.site), before=before)
+        key = (s.factor, s.call, s.site)
+        self.seedings[key] = s
+        self.first_seeds.setdefault(key, s.digest)
 
-    def _own_place(self, site: events.Place | None) -> events.Place | None:
+    def own_place(self, site: events.Place) -> events.Place:
         """The place in the user's own folder, when the trial ran in a copy of it."""
         for seen, real in self.roots:
-            if site is not None and site.file.startswith(seen + "/"):
+            if site.file.startswith(seen + "/"):
                 return msgspec.structs.replace(site, file=real + site.file[len(seen) :])
         return site
 
@@ -204,9 +210,10 @@ class Trial:
             )
         )
 
-    def dtypes(self) -> dict[str, str]:
-        """Dtype by tensor path, of all layouts seen."""
-        return {path: dtype for lay in self.layouts.values() for path, dtype, _ in lay.tensors}
+    def dtypes(self, model: str) -> dict[str, str]:
+        """Dtype by tensor path, of all layouts seen of a model; other models use the same paths."""
+        layouts = [layout for layout in self.layouts.values() if layout.model == model]
+        return {path: dtype for layout in layouts for path, dtype, _ in layout.tensors}
 
     def ended(self, end: Ended, timed_out: bool) -> None:
         """Take in how the process ended."""

@@ -18,7 +18,14 @@ class Watcher(Protocol):
     def opened(self, script: str, output: str, jobs: int) -> None:
         """A diagnosis begins; `jobs` trials run side by side."""
 
-    def question(self, text: str, pinned: Sequence[str], free: Sequence[str], trials: int) -> None:
+    def question(
+        self,
+        text: str,
+        pinned: Sequence[str],
+        free: Sequence[str],
+        trials: int,
+        varied: Sequence[str] = (),
+    ) -> None:
         """The search asks this now, of up to `trials` trials."""
 
     def trial_started(self, trial: str, question: str) -> None:
@@ -54,7 +61,12 @@ class Silent:
 
     def opened(self, script: str, output: str, jobs: int) -> None: ...
     def question(
-        self, text: str, pinned: Sequence[str], free: Sequence[str], trials: int
+        self,
+        text: str,
+        pinned: Sequence[str],
+        free: Sequence[str],
+        trials: int,
+        varied: Sequence[str] = (),
     ) -> None: ...
     def trial_started(self, trial: str, question: str) -> None: ...
     def trial_progress(

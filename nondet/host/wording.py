@@ -30,13 +30,39 @@ def place(divergence: record.Divergence | None) -> str:
 def because(cause: record.Cause) -> str:
     """The cause in a clause, with the consumer and the line."""
     text = by_name(cause.factor).because or f"{by_name(cause.factor).title} varies"
+    late = [s for s in cause.seedings if s.fault == "late"]
+    if late:
+        return f"{generator(cause.factor)} is seeded too late{earlier(late[0])}"
+    notes = []
     drawn = [name for name in cause.consumers if name != "keras-seed"]
-    if cause.factor in ("python-random", "tf-seed") and drawn:
-        text += f" ({enumerate_names(drawn)} draw{'s' if len(drawn) == 1 else ''} from it)"
+    if by_name(cause.factor).group == "generators" and drawn:
+        notes.append(f"{enumerate_names(drawn)} draw{'s' if len(drawn) == 1 else ''} from it")
+    varies = [s for s in cause.seedings if s.fault == "varies"]
+    if varies and by_name(cause.factor).group != "generators":
+        notes.append(f"the seed of {varies[0].call} is taken from it")
     # Where a hash order enters can only be guessed: the page shows the places to look at.
     if cause.sites and cause.factor != "hash-seed":
-        text += f" ({cause.sites[0].file}:{cause.sites[0].line})"
-    return text.replace(") (", "; ")
+        notes.append(at(cause.sites[0]))
+    return text + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def earlier(late: record.Seeding) -> str:
+    """What drew before a seed that comes too late."""
+    if not late.before:
+        return f" ({at(late.site)})"
+    first = late.before[0]
+    return f": {first.detail} ({at(first)}) draws before {late.call} ({at(late.site)})"
+
+
+def at(site: record.Site) -> str:
+    """``train.py:31``."""
+    return f"{site.file}:{site.line}"
+
+
+def generator(factor: str) -> str:
+    """A generator as the subject of a sentence."""
+    title = by_name(factor).title.partition(" (")[0]
+    return title[0].upper() + title[1:]
 
 
 def summary(
@@ -55,7 +81,7 @@ def summary(
             "in every weight at every checkpoint."
         )
     if finding.verdict == "causes-found":
-        return f"{place(divergence)}, because {enumerate_names(because(c) for c in causes)}."
+        return f"{place(divergence)}, because {enumerate_names(c.because for c in causes)}."
     if finding.verdict == "unresolved":
         return f"{place(divergence)}, and nothing that nondet can pin holds them together."
     why = "interrupted" if interrupted else finding.note or "the budget was spent"
@@ -64,9 +90,25 @@ def summary(
     return f"No difference so far, in too few runs to say more ({why})."
 
 
+def provoked(question: Question, answer: Answer, where: record.Divergence | None) -> str:
+    """What provoking showed."""
+    names = [name for name, arm in question.held.items() if arm == "varied"]
+    if answer.verdict is Verdict.AGREES:
+        return f"no difference to the runs as they are: {enumerate_names(names)} did nothing"
+    if answer.verdict is Verdict.DIVERGES:
+        at_ = place(where)
+        who = names[0] if len(names) == 1 else f"one of {len(names)} factors"
+        return f"{at_[0].lower() + at_[1:]}, once {who} is provoked"
+    if answer.verdict is Verdict.BROKEN:
+        return f"the trials failed ({answer.broken}): that proves nothing"
+    return "not enough trials to say"
+
+
 def conclusion(question: Question, answer: Answer, where: record.Divergence | None) -> str:
     """What an answer showed or ruled out, in a few words."""
-    held = list(question.held)
+    held = [name for name, arm in question.held.items() if arm != "varied"]
+    if question.reference is not None:
+        return provoked(question, answer, where)
     if answer.verdict is Verdict.AGREES:
         count = len(answer.trials)
         if not held:

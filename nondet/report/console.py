@@ -10,11 +10,19 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
-from nondet.record import Cause, Confidence, Diagnosis, Divergence, Prescription, Site
-from nondet.report.page import words
+from nondet.record import (
+    Cause,
+    Confidence,
+    Diagnosis,
+    Divergence,
+    Prescription,
+    Seeding,
+    Site,
+)
+from nondet.report import rows
+from nondet.report.page import spots, words
 from nondet.report.plain import several, shown, shown_lines
 
 _TONES = {"good": "bold green", "bad": "bold red", "warn": "bold yellow"}
@@ -42,7 +50,7 @@ def print_summary(console: Console, diagnosis: Diagnosis, report: str) -> None:
 
 def print_factors(console: Console, factors: Iterable[tuple[str, str, str, str]]) -> None:
     """Print the catalogue: name, group, title and explanation of each factor."""
-    table, last = grid(19), ""
+    table, last = rows.grid(25), ""
     for name, group, title, explanation in factors:
         if group != last:
             table.add_row(Text(f"\n{shown(group)}", "bold"), "")
@@ -55,18 +63,19 @@ def print_factors(console: Console, factors: Iterable[tuple[str, str, str, str]]
 def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
     """What was found, what to change, how sure; `report` is the path of the HTML page."""
     parts = [_headline(diagnosis)]
+    if diagnosis.error and diagnosis.error.message not in diagnosis.summary:
+        parts.append(Text(shown(diagnosis.error.message)))
+    parts += rows.refusals([found for found in diagnosis.refusals if found.own])
     if diagnosis.error:
-        if diagnosis.error.message not in diagnosis.summary:
-            parts.append(Text(shown(diagnosis.error.message)))
         parts += _traceback(diagnosis.error.traceback)
     if diagnosis.causes:
         parts += _causes(diagnosis.causes)
     if diagnosis.first_divergence:
-        parts.append(_row("First parts", _parting(diagnosis.first_divergence)))
+        parts.append(rows.row("First parts", _parting(diagnosis.first_divergence)))
     if diagnosis.prescription:
         parts += _prescription(diagnosis.prescription)
     elif diagnosis.causes:
-        parts += [_row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
+        parts += [rows.row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
     parts += _assurance(diagnosis)
     parts += _closing(diagnosis, report)
     return Encodable(Group(*parts))
@@ -90,22 +99,39 @@ def _causes(causes: Sequence[Cause]) -> Iterator[RenderableType]:
             f"  {shown(cause.title)}" if cause.title else "",
             "  (found by switching it off)" if cause.pin == "ablating" else "",
         )
+        yield from _seedings(spots.faulty(cause), 2)
         yield from _sites(cause.sites, 3 if len(causes) == 1 else 1)
         if cause.consumers:
             yield _indented(f"consumed by {several(cause.consumers, 60)}")
         if proof := _proof(cause):
             yield _indented(proof, "dim")
     if len(causes) > len(shown_causes):
-        yield _more(len(causes) - len(shown_causes), "cause")
+        yield rows.more(len(causes) - len(shown_causes), "cause")
+
+
+def _seedings(given: Sequence[Seeding], limit: int) -> Iterator[RenderableType]:
+    for seeding in given[:limit]:
+        if seeding.fault == "late":
+            drew = shown(words.place(seeding.before[0])) if seeding.before else "something"
+            fault = f"comes too late: {drew} had drawn before it"
+        else:
+            fault = "is given another seed in every run"
+        yield _indented(_at(seeding.site, f"{shown(seeding.call)} {fault}"))
+    if len(given) > limit:
+        yield _indented(rows.more(len(given) - limit, "such seed"))
 
 
 def _sites(sites: Sequence[Site], limit: int) -> Iterator[RenderableType]:
-    for site in sites[:limit]:
-        times = f" ({site.count} times)" if site.count > 1 else ""
-        detail = f"  {shown(site.detail)}{times}" if site.detail else times
-        yield _indented(Text.assemble((f"{shown(site.file)}:{site.line}", "cyan"), detail))
-    if len(sites) > limit:
-        yield _indented(_more(len(sites) - limit, "place"))
+    found = spots.of(sites)
+    for spot in found[:limit]:
+        yield _indented(_at(spot.site, rows.plainly(spot.brief)))
+    if len(found) > limit:
+        yield _indented(rows.more(len(found) - limit, "place"))
+
+
+def _at(site: Site, text: str) -> Text:
+    """A place and, beside it, what is to say of it; `text` is clean."""
+    return Text.assemble((shown(words.place(site)), "cyan"), f"  {text}" if text else "")
 
 
 def _proof(cause: Cause) -> str:
@@ -122,19 +148,8 @@ def _proof(cause: Cause) -> str:
 def _parting(divergence: Divergence) -> str:
     tensor = f" {shown(divergence.tensor)}" if divergence.tensor else ""
     text = f"{words.moment(divergence)}: {words.what(divergence)}{tensor}"
-    apart = _apart(divergence)
+    apart = rows.apart(divergence)
     return f"{text}, by up to {apart}" if apart else text
-
-
-def _apart(divergence: Divergence) -> str:
-    # Units in the last place say something of rounding; far apart they are only a large number.
-    ulp = divergence.max_ulp
-    parts = [f"{ulp} ulp"] if ulp is not None and ulp < 10_000 else []
-    if divergence.max_rel is not None:
-        parts.append(f"{words.number(divergence.max_rel, 3)} relative")
-    if divergence.max_abs is not None:
-        parts.append(f"{words.number(divergence.max_abs, 3)} absolute")
-    return ", ".join(parts)
 
 
 def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
@@ -185,24 +200,25 @@ def _assurance(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     sure = diagnosis.confidence
     if sure and sure.agreeing_trials:
         fixed = bool(diagnosis.prescription and diagnosis.prescription.verified)
-        yield _row("How sure", _confidence(sure, fixed))
+        yield rows.row("How sure", _confidence(sure, fixed))
     if diagnosis.alternatives:
         sets = [" + ".join(names) for names in diagnosis.alternatives]
-        yield _row("Instead", f"pinning {several(sets, 60)} would do as well")
+        yield rows.row("Instead", f"pinning {several(sets, 60)} would do as well")
+    yield from rows.refusals([found for found in diagnosis.refusals if not found.own])
     if diagnosis.sensitivities:
-        names = [item.factor for item in diagnosis.sensitivities]
-        yield _row("Shifts", f"{several(names, 40)}: another result, the same in every run")
-    if diagnosis.not_tested:
-        names = [item.factor for item in diagnosis.not_tested]
-        reasons = {item.why for item in diagnosis.not_tested}
-        why = shown(reasons.pop()) if len(reasons) == 1 else "reasons in the report"
-        yield _row("Not tested", f"{several(names, 60)} ({why})")
+        yield rows.row("Shifts", rows.shifts(diagnosis))
+    if diagnosis.stress:
+        yield from rows.stress(diagnosis.stress)
     if diagnosis.verdict == "unresolved":
-        yield _row("Try", words.hints(diagnosis)[0])
+        yield from rows.suspects(diagnosis.suspects)
+    if diagnosis.not_tested:
+        yield rows.row("Not tested", rows.not_tested(diagnosis))
+    if diagnosis.verdict == "unresolved":
+        yield rows.row("Try", words.hints(diagnosis)[0])
     for warning in diagnosis.warnings[:2]:
-        yield _row("Note", shown(warning))
+        yield rows.row("Note", shown(warning))
     if len(diagnosis.warnings) > 2:
-        yield _row("", _more(len(diagnosis.warnings) - 2, "note"))
+        yield rows.row("", rows.more(len(diagnosis.warnings) - 2, "note"))
 
 
 def _confidence(sure: Confidence, fixed: bool) -> str:
@@ -221,14 +237,14 @@ def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
     cost = diagnosis.cost
     if cost.trials:
         single = f"; one run takes {words.duration(cost.single_run_seconds)}"
-        yield _row(
+        yield rows.row(
             "Cost",
             f"{words.plural(cost.trials, 'trial')} in {words.duration(cost.wall_seconds)}"
             + (single if cost.single_run_seconds > 0 else ""),
         )
     yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
     for why, command in _next(diagnosis, report):
-        yield _row("Next", why)
+        yield rows.row("Next", why)
         yield _whole(f"  {shown(command)}")
 
 
@@ -251,21 +267,6 @@ def _label(name: str) -> tuple[str, str]:
     return (name.ljust(13), "bold")
 
 
-def _row(label: str, text: str | Text) -> RenderableType:
-    """A label with text that wraps beside it."""
-    table = grid(13)
-    table.add_row(Text(label, "bold"), text if isinstance(text, Text) else Text(text))
-    return table
-
-
-def grid(width: int) -> Table:
-    """Rows of a label in `width` columns and text beside it."""
-    table = Table.grid(padding=0)
-    table.add_column(width=width, no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
 def cut(text: str | Text, style: str = "") -> Text:
     """One line, cut with an ellipsis where it does not fit."""
     line = Text(text, style) if isinstance(text, str) else text
@@ -282,7 +283,3 @@ def _whole(text: str | Text) -> Text:
     line = Text(text) if isinstance(text, str) else text
     line.no_wrap, line.overflow = True, "ignore"
     return line
-
-
-def _more(count: int, what: str) -> Text:
-    return Text(f"... and {words.plural(count, 'more ' + what)} in the report", "dim")

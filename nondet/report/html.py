@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nondet.record import Diagnosis, Trial
-from nondet.report.page import matrices, words
+from nondet.report.page import matrices, spots, words
 
 STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css")
 SCRIPTS = (
@@ -67,7 +67,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, matrices=matrices)
+    environment.globals.update(words=words, matrices=matrices, spots=spots)
     environment.filters.update(log=_log, plural=_plural, prose=_prose)
     return environment
 

@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nondet.record import Diagnosis
-from nondet.report.console import Encodable, cut, grid
+from nondet.report.console import Encodable, cut
 from nondet.report.page import words
 from nondet.report.plain import elapsed, estimate, several, shown
+from nondet.report.rows import grid
 
 # The order in which states are shown: what breaks the runs first, what is quiet last.
 _STATES = {
@@ -63,6 +64,7 @@ class Scene:
     jobs: int = 1
     question: str = ""
     pinned: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
     trials: int = 0
     running: Mapping[str, Running] = dataclasses.field(default_factory=dict)
@@ -102,8 +104,21 @@ class Live:
     def opened(self, script: str, output: str, jobs: int) -> None:
         self._change(began=self._clock(), script=script, output=output, jobs=jobs)
 
-    def question(self, text: str, pinned: Sequence[str], free: Sequence[str], trials: int) -> None:
-        self._change(question=text, pinned=tuple(pinned), free=tuple(free), trials=trials)
+    def question(
+        self,
+        text: str,
+        pinned: Sequence[str],
+        free: Sequence[str],
+        trials: int,
+        varied: Sequence[str] = (),
+    ) -> None:
+        self._change(
+            question=text,
+            pinned=tuple(pinned),
+            free=tuple(free),
+            trials=trials,
+            varied=tuple(varied),
+        )
 
     def trial_started(self, trial: str, question: str) -> None:
         self._run(Running(trial, self._clock()))
@@ -179,6 +194,10 @@ def _question(scene: Scene, width: int) -> Iterator[RenderableType]:
         return
     yield cut(shown(scene.question), "bold")
     space = width // 2 - 12
+    if scene.varied:
+        pins = f"   pinned: {several(scene.pinned, space)}" if scene.pinned else ""
+        yield cut(f"provoked: {several(scene.varied, space)}{pins}", "dim")
+        return
     held = several(scene.pinned, space) or "nothing"
     rest = "all else" if scene.pinned else "everything"
     free = rest if len(scene.free) > 3 else several(scene.free, space) or "nothing"

@@ -88,9 +88,19 @@ class Plain:
         side = f", {jobs} trials side by side" if jobs > 1 else ""
         self._say(f"diagnosing {script}, output in {output}{side}")
 
-    def question(self, text: str, pinned: Sequence[str], free: Sequence[str], trials: int) -> None:
-        held = several(pinned, 200) or "nothing"
-        self._say(f"question: {text} (pinned: {held}; up to {words.plural(trials, 'trial')})")
+    def question(
+        self,
+        text: str,
+        pinned: Sequence[str],
+        free: Sequence[str],
+        trials: int,
+        varied: Sequence[str] = (),
+    ) -> None:
+        held = f"pinned: {several(pinned, 200) or 'nothing'}; "
+        if varied:
+            held = f"pinned: {several(pinned, 200)}; " if pinned else ""
+            held += f"provoked: {several(varied, 200)}; "
+        self._say(f"question: {text} ({held}up to {words.plural(trials, 'trial')})")
 
     def trial_started(self, trial: str, question: str) -> None:
         """Said when it ends: a line for each start would double the log."""

@@ -3,7 +3,8 @@
 Asked in this order, every question of trials in fresh processes:
 
 1. Does it repeat as it is? If so, that is the answer.
-2. Do the factors that were *seen* to vary explain it? They alone are pinned.
+2. Do the factors that were *seen* to vary explain it? They alone are pinned. If not, do those that
+   the script's own lines use as well, where it can't be seen whether it matters?
 3. If not: can it be held at all? Everything known is pinned; then the smallest set is looked for.
 4. With only the causes pinned, the runs must agree, as often as the confidence asks for.
 5. With any one of the causes let go, they must part: what isn't needed is no cause.
@@ -58,6 +59,8 @@ class Search:
         self.exercised: frozenset[str] = frozenset()
         self.settled: frozenset[str] = frozenset()
         self.suspects: tuple[str, ...] = ()
+        self.quick = 1
+        """Agreeing comparisons after which a suspect that was let go counts as not needed."""
         self.parted: dict[frozenset[str], Answer] = {}
 
     def run(self) -> Generator[Question, Answer, Finding]:
@@ -102,7 +105,7 @@ class Search:
         parting: int = 1,
         to_end: bool = False,
     ) -> Generator[Question, Answer, Answer]:
-        answer = yield Question(text, held, agreeing, parting, to_end)
+        answer = yield Question(text, held, agreeing, parting, to_end=to_end)
         self.last = answer
         self.exercised, self.settled = answer.exercised, answer.settled
         return answer
@@ -117,6 +120,8 @@ class Search:
         seen = free.divergences / max(1, free.comparisons)
         rate = min(self.goal.rate, max(seen, 0.05))
         self.needed = stats.comparisons_needed(rate, self.goal.confidence)
+        if seen < 1:
+            self.quick = self.needed
 
     def _know(self, **changes: object) -> None:
         self.finding = dataclasses.replace(self.finding, **changes)  # type: ignore[arg-type]
@@ -132,6 +137,14 @@ class Search:
             text = f"Does pinning {enumerate_names(suspects)} alone hold it?"
             if (yield from self._agrees(text, suspects, 1)):
                 return suspects
+        leads = self._pinnable(n for n in self.sources if n in free.leads and n not in suspects)
+        if leads:
+            plan = self._pinnable(n for n in self.sources if n in suspects or n in leads)
+            text = f"Does pinning {enumerate_names(leads)} as well hold it?"
+            if not suspects:
+                text = f"Does pinning {enumerate_names(leads)} hold it?"
+            if (yield from self._agrees(text, plan, 1)):
+                return (yield from self._narrow(suspects, list(leads), plan, 1))
         everything = yield from self._hold_everything()
         if everything is None:
             return None
@@ -160,7 +173,7 @@ class Search:
             asked.append(plan)
             answer = yield from self._ask(text, plan, 1)
             if answer.verdict is Verdict.BROKEN:
-                answer = yield from self._drop_breaking_pin(text, plan, answer)
+                answer = yield from self._drop_breaking_pins(text, plan, answer)
                 plan = {n: a for n, a in plan.items() if n not in self.broken_pins}
             if answer.verdict is Verdict.AGREES:
                 return plan
@@ -173,21 +186,37 @@ class Search:
         used = [n for n in self.sources if n in self.exercised]
         return [n for n in used if n not in self.settled] + [n for n in used if n in self.settled]
 
-    def _drop_breaking_pin(
+    def _drop_breaking_pins(
         self, text: str, plan: dict[str, Arm], answer: Answer
     ) -> Generator[Question, Answer, Answer]:
-        """Find the pin that breaks the script, the most intrusive first, and do without it."""
-        whole = answer
-        ours = "did not take" in whole.broken
+        """Do without the pins that break the script: those that the failure names, else the most
+        intrusive one without which it runs."""
+        left = dict(plan)
+        while answer.verdict is Verdict.BROKEN and len(left) > 1:
+            blamed = [name for name in answer.blamed if name in left]
+            if not blamed:
+                return (yield from self._drop_one(left, answer))
+            for name in blamed:
+                del left[name]
+                self._breaks(name, answer)
+            if left:
+                answer = yield from self._ask(f"{text}, less what breaks the script", left, 1)
+        return answer
+
+    def _drop_one(self, plan: dict[str, Arm], whole: Answer) -> Generator[Question, Answer, Answer]:
         for name in reversed(list(plan)):
             without = {n: a for n, a in plan.items() if n != name}
             answer = yield from self._ask(f"Does pinning {name} break it?", without, 1)
             if answer.verdict is not Verdict.BROKEN:
-                why = "its pin has no effect here" if ours else "pinning it breaks the script"
-                self.broken_pins[name] = f"{why}: {whole.broken}"
-                self._know(not_tested=dict(self.broken_pins))
+                self._breaks(name, whole)
                 return answer
         return whole
+
+    def _breaks(self, name: str, answer: Answer) -> None:
+        ours = "did not take" in answer.broken
+        why = "its pin has no effect here" if ours else "pinning it breaks the script"
+        self.broken_pins[name] = f"{why}: {answer.broken}"
+        self._know(not_tested=dict(self.broken_pins))
 
     def _narrow(
         self, background: dict[str, Arm], rest: list[str], arms: dict[str, Arm], agreeing: int
@@ -206,9 +235,18 @@ class Search:
 
     # -- proving it both ways
 
+    def _screen(self, causes: dict[str, Arm]) -> Generator[Question, Answer, dict[str, Arm]]:
+        """Drop the suspects without which two trials repeat as well, before the costly proof. The
+        proof would notice a lucky pair; what a narrowing has added is minimal already."""
+        for name in [n for n in causes if n in self.suspects]:
+            others = {n: a for n, a in causes.items() if n != name}
+            if len(causes) > 1 and (yield from self._let_go(name, others, self.quick)) is None:
+                causes = others
+        return causes
+
     def _prove(self, found: dict[str, Arm]) -> Generator[Question, Answer, None]:
         """Verify that the causes' pins hold and that each is needed; widen or shrink until so."""
-        causes: dict[str, Arm] | None = found
+        causes: dict[str, Arm] | None = yield from self._screen(found)
         while causes is not None:
             text = f"Does it repeat with only {enumerate_names(causes)} pinned?"
             answer = yield from self._ask(text, causes, self.needed)
@@ -245,6 +283,8 @@ class Search:
     ) -> Generator[Question, Answer, dict[str, Arm] | None]:
         """These pins did not hold after all: something acts now and then. Look more patiently."""
         self._know(guilty=(), verified=(), comparisons=0, cleared={})
+        # A cause that acts now and then may have been let go after a lucky pair.
+        self.quick = self.needed
         arms = self._pinnable(self._used()) | causes
         if answer.verdict is Verdict.UNSURE or arms.keys() == causes.keys():
             self._know(verdict="unresolved", pinned_trials=answer.trials)
@@ -268,23 +308,30 @@ class Search:
         guilty: list[Guilt] = []
         claims: dict[str, int] = {}
         for name, arm in causes.items():
-            seen = name in self.suspects
             others = {n: a for n, a in causes.items() if n != name}
-            answer = self.parted.get(frozenset(others))
+            answer = yield from self._let_go(name, others, self.needed)
             if answer is None:
-                text = f"Is {name} needed? It alone is let go"
-                answer = yield from self._ask(text, others, self.needed, parting=2 if seen else 3)
-            if answer.verdict is Verdict.AGREES:
                 return name, {}
             if answer.verdict is not Verdict.DIVERGES:
                 continue
-            self.parted[frozenset(others)] = answer
-            claims[name] = stats.agreeing_needed(
-                answer.divergences, answer.comparisons, SEEN if seen else UNSEEN
-            )
+            ratio = SEEN if name in self.suspects else UNSEEN
+            claims[name] = stats.agreeing_needed(answer.divergences, answer.comparisons, ratio)
             guilty.append(Guilt(name, answer.trials, self.finding.verified, arm))
             self._know(guilty=tuple(guilty))
         return None, claims
+
+    def _let_go(
+        self, name: str, others: dict[str, Arm], agreeing: int
+    ) -> Generator[Question, Answer, Answer | None]:
+        """The answer to the other causes' pins alone; None when the runs agree without this one."""
+        answer = self.parted.get(frozenset(others))
+        if answer is None:
+            parting = 2 if name in self.suspects else 3
+            text = f"Is {name} needed? It alone is let go"
+            answer = yield from self._ask(text, others, agreeing, parting=parting)
+        if answer.verdict is Verdict.DIVERGES:
+            self.parted[frozenset(others)] = answer
+        return None if answer.verdict is Verdict.AGREES else answer
 
     def _look_for_alternatives(self, causes: dict[str, Arm]) -> Generator[Question, Answer, None]:
         """Where another factor may hold the same kind of difference, see whether it does."""

@@ -25,6 +25,8 @@ class Question:
     held: Mapping[str, Arm]
     agreeing: int
     parting: int = 1
+    reference: Mapping[str, Arm] | None = None
+    """Compare with a whole trial of this other plan, whose trials agree, not with one another."""
     to_end: bool = False
     """Let diverging trials run to their end, so that the growth of the difference is known."""
 
@@ -43,9 +45,13 @@ class Answer:
     """Factors seen in use; those whose use can't be seen count as in use."""
     suspected: tuple[str, ...] = ()
     """Factors seen in use in a way that varies: unseeded, or free to change order."""
+    leads: tuple[str, ...] = ()
+    """Factors seen in use on a line of the user's, where it can't be seen whether it matters."""
     settled: frozenset[str] = frozenset()
     """Factors seen in use, and only in ways that don't vary: seeded, or in a fixed order."""
     broken: str = ""
+    blamed: tuple[str, ...] = ()
+    """Factors whose pin the failure itself names, when the trials are broken."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ BLOCK = re.compile(r"(<!-- help: (.*?) -->\n```text\n).*?(\n```\n)", re.DOTALL)
 
 GROUPS = {
     "generators": "Where random numbers come from.",
+    "entropy": "What the system gives anew to every process: random bytes, time, names, numbers.",
     "order": "What is walked or found in another order, or found at all.",
     "parallelism": "What threads and processes race for.",
     "kernels": "How operations are computed.",
@@ -51,8 +52,8 @@ In each trial a factor is in one arm:
 - *pinned*: held at a stated value. A pin inside the process is read back there; one that did not
   take fails the trial, and a failed trial proves nothing.
 - *free*: as the script has it.
-- *varied*: deliberately different in every trial. The factors that list this arm can do it;
-  `nondet diagnose` does not use it yet.
+- *varied*: deliberately different in every trial. `nondet diagnose --stress` uses it to provoke what
+  lies dormant.
 - *off* (`ablated` in the record): for consumers, the last resort when fixed draws don't hold.
 
 A *faithful* pin keeps what the program does and fixes its choice: a seed, an order, a deterministic
@@ -68,10 +69,11 @@ with the reason.
 its own for the seeds that it makes up: it draws them from Python's `random`. So the source is
 `python-random`, and `keras-seed` says what it was drawn for.
 
-Planned and not there yet: os-entropy, clock, process-identity, file-order, python-workers, tf32,
-xla, onednn, cpu-isa, distribution, torch-seed, jax-seed, and a consumer for noise and augmentation
-layers. A script whose runs part by something that no pin holds gets the verdict `unresolved`, with
-the place where they part.
+`jax-seed` is a consumer for the like reason: JAX has no hidden generator. Its keys are made from
+seeds that the script takes from somewhere, and that somewhere is the source.
+
+`addresses` was part of process-identity. Memory addresses are held in another way than process ids
+and names, outside the process, and can't be held in every container: a factor of their own.
 """
 
 

@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nondet.host.executors.supervisor import fix_addresses
 from nondet.host.subject import GUEST
 
 
@@ -48,43 +50,82 @@ def guided(
     arms: dict[str, str] | None = None,
     granularity: str = "auto",
     digest: str = "sha256",
-    environ: dict[str, str] | None = None,
+    environ: Mapping[str, str | None] | None = None,
+    trial: str = "t01",
+    fixed_addresses: bool = False,
+    left: Sequence[str] = (),
+    plugins: Sequence[str] = (),
 ) -> Shown:
     """Run under the guest with a plan of our own; the plan lies beside the folder."""
-    room = folder.parent / f"{folder.name}-room"
-    (room / "values").mkdir(parents=True, exist_ok=True)
-    events = room / "events.jsonl"
-    events.unlink(missing_ok=True)
-    plan = {
-        "trial": "t01",
-        "hash": "h",
-        "arms": dict.fromkeys(pinned, "pinned") | (arms or {}),
-        "seed": 7,
-        "script": script,
-        "args": list(args),
-        "folders": [str(folder)],
-        "events": str(events),
-        "values": str(room / "values"),
-        "values_limit": 10**8,
-        "digest": digest,
-        "granularity": granularity,
-    }
-    (room / "plan.json").write_text(json.dumps(plan))
-    shown = run([python, str(GUEST), str(room / "plan.json")], folder, environ or {})
+    every = dict.fromkeys(pinned, "pinned") | (arms or {})
+    plan = write_plan(folder, script, args, every, trial, granularity, digest, left, plugins)
+    command = [python, str(GUEST), str(plan)]
+    shown = run(command, folder, environ or {}, fixed_addresses=fixed_addresses)
+    events = plan.parent / "events.jsonl"
     if events.exists():
         shown.events = [json.loads(line) for line in events.read_text().splitlines()]
     return shown
 
 
-def run(command: list[str], folder: Path, changes: dict[str, str] | None = None) -> Shown:
+def write_plan(
+    folder: Path,
+    script: str,
+    args: Sequence[str],
+    arms: Mapping[str, str],
+    trial: str = "t01",
+    granularity: str = "auto",
+    digest: str = "sha256",
+    left: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+) -> Path:
+    """The plan of a trial in this folder, with an event file that no trial has written to yet.
+
+    `left`: files that a former trial has left in the folder."""
+    room = folder.parent / f"{folder.name}-room"
+    (room / "values").mkdir(parents=True, exist_ok=True)
+    events = room / "events.jsonl"
+    events.unlink(missing_ok=True)
+    made = {
+        "trial": trial,
+        "hash": "h",
+        "arms": dict(arms),
+        "seed": 7,
+        "script": script,
+        "args": list(args),
+        "folders": [str(folder)],
+        "left": list(left),
+        "events": str(events),
+        "values": str(room / "values"),
+        "values_limit": 10**8,
+        "digest": digest,
+        "granularity": granularity,
+        "plugins": list(plugins),
+    }
+    (room / "plan.json").write_text(json.dumps(made))
+    return room / "plan.json"
+
+
+def run(
+    command: list[str],
+    folder: Path,
+    changes: Mapping[str, str | None] | None = None,
+    *,
+    fixed_addresses: bool = False,
+) -> Shown:
+    """Run a command in a folder; a change of the environment to None takes the variable out."""
+    given = {name: value for name, value in (changes or {}).items() if value is not None}
+    environ = environment(**given)
+    for name in (changes or {}).keys() - given.keys():
+        environ.pop(name, None)
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment(**(changes or {})),
+        env=environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
+        preexec_fn=fix_addresses if fixed_addresses else None,
     )
     return Shown(done.returncode, done.stdout, done.stderr)

@@ -116,7 +116,7 @@ class ActingExecutor:
 
 
 def settings(folder: Path, *args: str, granularity: str = "auto") -> Settings:
-    described = Description("3.11", "python", {"numpy": "2.0"}, {}, None, [])
+    described = Description("3.11", "python", {"numpy": "2.0"}, {}, None)
     subject = Subject("train.py", args, "python", folder, "0" * 64, described)
     output = folder / "out"
     (output / "trials").mkdir(parents=True, exist_ok=True)

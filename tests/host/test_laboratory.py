@@ -371,3 +371,69 @@ def test_arguments_that_are_no_text_reach_the_plan(tmp_path: Path) -> None:
     assert lab.ask(ask()).verdict is Verdict.AGREES
     plan = json.loads((executor.launches[0].log_folder / "plan.json").read_bytes())
     assert plan["args"] == ["\udcff", "é"]
+
+
+# -- questions that compare with another plan
+
+
+def provoke(agreeing: int = 2) -> Question:
+    return ask(agreeing, {"hash-seed": "varied"}, reference={})
+
+
+def test_provoked_trials_are_compared_with_the_reference_and_not_with_one_another(
+    tmp_path: Path,
+) -> None:
+    lab, executor = laboratory(tmp_path, *[Act("ab")] * 2, Act("ax"), Act("ax"))
+    lab.ask(ask())
+    answer = lab.ask(provoke())
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.trials[0] == "t01"
+    assert lab.trials[2].reference == "t01"
+    # What the reference was compared with in its own plan stays as it was.
+    assert lab.trials[1].matched
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+    assert len(executor.launches) <= 4
+
+
+def test_provoked_trials_that_equal_the_reference_agree(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"))
+    lab.ask(ask())
+    answer = lab.ask(provoke())
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t01", "t03", "t04")
+    assert answer.comparisons == 2
+    assert len(executor.launches) == 4
+
+
+def test_a_provoked_trial_that_crashes_proves_nothing(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, *[Act("ab")] * 2, Act("a", exit_code=1))
+    lab.ask(ask())
+    answer = lab.ask(provoke())
+    assert answer.verdict is Verdict.BROKEN
+    assert lab.ask(ask()).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(
+    ("held", "fixed", "busy"),
+    [
+        ({"data-threads": "varied"}, False, True),
+        ({"data-threads": "pinned"}, False, False),
+        ({"addresses": "pinned"}, True, False),
+        ({"addresses": "varied"}, False, False),
+    ],
+)
+def test_what_a_plan_needs_of_the_machine(
+    tmp_path: Path, held: dict[str, Arm], fixed: bool, busy: bool
+) -> None:
+    lab, executor = laboratory(tmp_path, Act("ab"))
+    lab.ask(ask(held=held))
+    for launch in executor.launches:
+        assert launch.fixed_addresses is fixed
+        assert (launch.load > 0) is busy
+
+
+def test_a_pin_that_did_not_take_is_blamed(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab", pins=(False,)))
+    answer = lab.ask(ask(held=HELD))
+    assert answer.verdict is Verdict.BROKEN
+    assert answer.blamed == ("hash-seed",)

@@ -14,13 +14,18 @@ from nondet.record import (
     Cost,
     Diagnosis,
     Divergence,
+    Dormant,
     Environment,
     Failure,
     NotTested,
     Prescription,
+    Refusal,
+    Seeding,
     Sensitivity,
     Site,
+    Stress,
     Subject,
+    Suspect,
 )
 
 REPORT = "nondet-report/report.html"
@@ -60,9 +65,34 @@ def site(line: int, file: str = "train.py") -> Site:
         file=file,
         line=line,
         function="build",
-        detail="random.randint, drawn by keras for Dropout",
+        detail="random.randint",
         count=3,
+        what="Dropout `dropout_1`",
     )
+
+
+LATE = Seeding(
+    call="np.random.seed",
+    site=site(20),
+    fault="late",
+    before=(site(12),),
+    factor="numpy-global",
+)
+VARIES = Seeding(call="random.seed", site=site(9), fault="varies", factor="python-random")
+IN_TIME = Seeding(call="tf.random.set_seed", site=site(4), fault="none", factor="tf-seed")
+LISTING = Dormant(
+    factor="file-order",
+    provoked="Directories are listed in reverse.",
+    sites=(site(12),),
+    trials=("t11",),
+)
+REFUSAL = Refusal(
+    op="UnsortedSegmentSum",
+    message="A deterministic GPU implementation is not available",
+    advice="Sort the ids.",
+    site=site(24),
+    trials=("t09",),
+)
 
 
 def cause(factor: str = "python-random", sites: int = 2, **changes: Any) -> Cause:
@@ -123,6 +153,37 @@ def reproducible() -> Diagnosis:
     )
 
 
+def late_seed(**changes: Any) -> Diagnosis:
+    """One cause, whose seed comes too late; deterministic mode was refused on the way."""
+    known: dict[str, Any] = {
+        "causes": (cause("numpy-global", sites=1, seedings=(LATE, VARIES, IN_TIME)),),
+        "refusals": (REFUSAL,),
+        "not_tested": tuple(
+            NotTested(factor=f"factor-{place}", why="no GPU here") for place in range(1, 15)
+        ),
+        "first_divergence": None,
+    }
+    return one_cause(**(known | changes))
+
+
+def stressed(**changes: Any) -> Diagnosis:
+    """Reproducible as it is; one source lies dormant."""
+    stress = Stress(
+        reference=("t01", "t02"),
+        dormant=(LISTING,),
+        quiet=("clock", "hash-seed"),
+        trials=("t11", "t12"),
+        note="the budget was spent before python-workers had been provoked",
+    )
+    known: dict[str, Any] = {
+        "verdict": "reproducible",
+        "confidence": SURE,
+        "stress": stress,
+        "sensitivities": (Sensitivity(factor="onednn", first_divergence=START),),
+    }
+    return diagnosis(**(known | changes))
+
+
 def unresolved(**changes: Any) -> Diagnosis:
     known: dict[str, Any] = {
         "verdict": "unresolved",
@@ -137,6 +198,10 @@ def unresolved(**changes: Any) -> Diagnosis:
             kind="weights",
             max_ulp=1,
         ),
+        "suspects": (
+            Suspect(what="a thread started by the script", site=site(12)),
+            Suspect(what="an open of `/dev/urandom`"),
+        ),
     }
     return diagnosis(**(known | changes))
 
@@ -146,6 +211,14 @@ def unsure() -> Diagnosis:
         summary="No difference so far, in too few runs to say more (interrupted).",
         interrupted=True,
         confidence=Confidence(agreeing_trials=2, divergence_probability_bound=0.95, level=0.95),
+    )
+
+
+def refused() -> Diagnosis:
+    """The script itself asks for the mode that refuses its operation."""
+    own = Refusal(op="an op of XLA", message="not available", advice="", own=True)
+    return diagnosis(
+        verdict="broken", error=Failure(slug="crash", message="exit code 1"), refusals=(own,)
     )
 
 
@@ -166,8 +239,11 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "one-cause": one_cause,
     "many-causes": many_causes,
     "reproducible": reproducible,
+    "late-seed": late_seed,
+    "stressed": stressed,
     "unresolved": unresolved,
     "unsure": unsure,
+    "refused": refused,
     "broken": broken,
 }
 

@@ -41,16 +41,38 @@ def base(**changes: Any) -> Diagnosis:
     return Diagnosis(**(known | changes))
 
 
+IDLE = (
+    "clock",
+    "leftovers",
+    "numpy-generator",
+    "third-party-rng",
+    "os-entropy",
+    "process-identity",
+    "file-order",
+    "addresses",
+    "data-threads",
+    "python-workers",
+    "distribution",
+    "noise-and-augmentation",
+)
 CLEARED = (
-    Cleared(factor="clock", why="not-exercised", trials=("t06",)),
-    Cleared(factor="leftovers", why="not-exercised", trials=("t06",)),
-    Cleared(factor="numpy-generator", why="not-exercised", trials=("t06",)),
+    *(Cleared(factor=name, why="not-exercised", trials=("t06",)) for name in IDLE),
     Cleared(factor="cpu-threads", why="released-without-effect", trials=("t05",)),
     Cleared(factor="op-determinism", why="released-without-effect", trials=("t05",)),
+    Cleared(factor="onednn", why="released-without-effect", trials=("t05",)),
+    Cleared(factor="cpu-isa", why="released-without-effect", trials=("t05",)),
     Cleared(factor="numpy-global", why="released-without-effect", trials=("t07",)),
     Cleared(factor="tf-seed", why="released-without-effect", trials=("t07",)),
 )
-NO_GPU = NotTested(factor="cudnn", why="this machine has no GPU")
+NO_GPU = tuple(
+    NotTested(factor=name, why="this machine has no GPU") for name in ("cudnn", "tf32", "device")
+)
+NOT_HERE = (
+    *NO_GPU,
+    NotTested(factor="torch-seed", why="PyTorch is not used"),
+    NotTested(factor="jax-seed", why="JAX is not used"),
+    NotTested(factor="xla", why="TensorFlow was built without XLA"),
+)
 
 
 def one_cause(**changes: Any) -> Diagnosis:
@@ -63,7 +85,7 @@ def one_cause(**changes: Any) -> Diagnosis:
         "causes": (parts.RANDOM,),
         "alternatives": (("initial-weights", "dropout"),),
         "cleared": CLEARED,
-        "not_tested": (NO_GPU,),
+        "not_tested": NOT_HERE,
         "first_divergence": parts.START,
         "prescription": Prescription(
             snippet=parts.SEEDS,
@@ -140,9 +162,10 @@ def three_causes() -> Diagnosis:
                 factor="op-determinism",
                 trials=("t20", "t21"),
                 explanation="Other kernels give another result, the same in every run.",
+                first_divergence=parts.ROUNDING,
             ),
         ),
-        cleared=CLEARED[:3],
+        cleared=CLEARED[: len(IDLE)],
         prescription=Prescription(
             snippet=parts.SEEDS + "\nimport tensorflow as tf\n\n"
             "tf.config.experimental.enable_op_determinism()\n",

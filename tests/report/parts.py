@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from nondet.record import (
@@ -29,19 +29,32 @@ TITLES = {
     "numpy-global": "NumPy's global generator",
     "numpy-generator": "NumPy generators made without a seed",
     "tf-seed": "TensorFlow's global seed",
-    "keras-seed": "Keras' global seed generator",
+    "torch-seed": "PyTorch's generators",
+    "third-party-rng": "A library's own generator",
     "os-entropy": "The system's entropy (urandom, secrets, uuid)",
+    "process-identity": "Process id, host name, temporary names",
     "clock": "The clock",
-    "hash-seed": "Python's hash seed (order of sets)",
     "file-order": "Order of directory listings",
+    "hash-seed": "Python's hash seed (order of sets)",
     "leftovers": "Files left by a former run",
-    "cpu-threads": "CPU threads",
+    "addresses": "Memory addresses (order of sets of objects)",
     "data-threads": "Parallel data loading",
-    "op-determinism": "TensorFlow's deterministic kernels",
+    "python-workers": "Pools of threads and processes",
     "cudnn": "cuDNN's choice of algorithms",
+    "tf32": "TensorFloat-32 on a GPU",
+    "op-determinism": "TensorFlow's deterministic kernels",
+    "xla": "Compilation by XLA",
+    "onednn": "oneDNN's kernels on the CPU",
+    "cpu-threads": "CPU threads",
+    "distribution": "Replicas and workers of tf.distribute",
+    "cpu-isa": "Instruction sets of the CPU",
+    "device": "GPU or CPU",
     "initial-weights": "Initial weights",
-    "shuffle": "Shuffling of the training data",
     "dropout": "Dropout",
+    "noise-and-augmentation": "Layers that draw (noise, augmentation, stochastic depth)",
+    "shuffle": "Shuffling of the training data",
+    "jax-seed": "Keys of JAX",
+    "keras-seed": "Keras' global seed generator",
 }
 CODE = """\
 import tensorflow as tf
@@ -75,6 +88,20 @@ START = Divergence(
     tensors_differing=2,
     tensors=4,
 )
+ROUNDING = Divergence(
+    checkpoint="epoch",
+    model="sequential",
+    epoch=1,
+    step=10,
+    tensor="dense/kernel",
+    kind="weights",
+    max_abs=2.98e-8,
+    max_rel=1.2e-7,
+    max_ulp=1,
+    trials=("t03", "t20"),
+    tensors_differing=4,
+    tensors=4,
+)
 ENVIRONMENT = Environment(
     python="3.11.9",
     platform="Linux-6.1.0-x86_64-with-glibc2.36",
@@ -84,12 +111,25 @@ ENVIRONMENT = Environment(
 )
 
 
-def site(line: int, function: str, detail: str, count: int = 1) -> Site:
-    """A place in CODE with two lines around it."""
-    around = range(max(1, line - 2), min(len(CODE), line + 2) + 1)
-    source = tuple(SourceLine(number=n, text=CODE[n - 1]) for n in around)
+def site(
+    line: int,
+    function: str,
+    detail: str,
+    count: int = 1,
+    *,
+    what: str = "",
+    code: Sequence[str] = CODE,
+) -> Site:
+    """A place in `code` with two lines around it."""
+    around = range(max(1, line - 2), min(len(code), line + 2) + 1)
     return Site(
-        file="train.py", line=line, function=function, source=source, detail=detail, count=count
+        file="train.py",
+        line=line,
+        function=function,
+        source=tuple(SourceLine(number=n, text=code[n - 1]) for n in around),
+        detail=detail,
+        count=count,
+        what=what,
     )
 
 
@@ -191,8 +231,8 @@ RANDOM = Cause(
     factor="python-random",
     consumers=("initial-weights", "dropout"),
     sites=(
-        site(8, "<module>", "random.randint, drawn by keras for the seed of Dense"),
-        site(9, "<module>", "random.randint, drawn by keras for the seed of Dropout"),
+        site(8, "<module>", "random.randint", what="Dense `dense`"),
+        site(9, "<module>", "random.randint", 2, what="Dropout `dropout`"),
     ),
     first_divergence=START,
     trials=("t08", "t09"),

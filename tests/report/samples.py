@@ -9,9 +9,11 @@ from nondet.record import (
     Diagnosis,
     Divergence,
     NotTested,
+    Suspect,
 )
 from tests.report import parts
-from tests.report.found import NO_GPU, base, one_cause, three_causes
+from tests.report.found import NOT_HERE, base, one_cause, three_causes
+from tests.report.provoked import late_seed, refused, stressed
 from tests.report.trying import EVIL, broken, hostile, large
 
 __all__ = [
@@ -21,8 +23,11 @@ __all__ = [
     "broken",
     "hostile",
     "large",
+    "late_seed",
     "one_cause",
+    "refused",
     "reproducible",
+    "stressed",
     "three_causes",
     "unresolved",
     "unsure",
@@ -51,7 +56,7 @@ def unresolved() -> Diagnosis:
         "nothing that nondet can pin holds them together.",
         first_divergence=where,
         not_tested=(
-            NO_GPU,
+            *NOT_HERE,
             NotTested(factor="file-order", why="the preload library cannot be built here"),
         ),
         trials=parts.TRIALS[:4],
@@ -67,6 +72,14 @@ def unresolved() -> Diagnosis:
             ),
         ),
         differences=(parts.differences(start=2, trials=("t03", "t04")),),
+        suspects=(
+            Suspect(
+                what="a thread started by the script",
+                site=parts.site(4, "<module>", "a thread started by the script"),
+            ),
+            Suspect(what="an open of `/dev/urandom`", site=parts.site(4, "<module>", "")),
+            Suspect(what="its own generator in `libnoise`, called from C"),
+        ),
     )
 
 
@@ -76,7 +89,7 @@ def reproducible() -> Diagnosis:
         verdict="reproducible",
         summary="6 runs in fresh processes gave the same bits in every weight at every checkpoint.",
         confidence=parts.confidence(6),
-        not_tested=(NO_GPU,),
+        not_tested=NOT_HERE,
         trials=tuple(
             parts.trial(n, parts.plan(rest="free"), "Does it repeat as it is?") for n in range(1, 7)
         ),
@@ -115,6 +128,9 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "reproducible": reproducible,
     "unsure": unsure,
     "broken": broken,
+    "late_seed": late_seed,
+    "stressed": stressed,
+    "refused": refused,
     "hostile": hostile,
     "large": large,
 }

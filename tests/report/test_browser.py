@@ -16,6 +16,9 @@ from tests.report.browser import INK, complaints, find, load, missing, started
 
 pytestmark = pytest.mark.browser
 
+GROUND = "return getComputedStyle(arguments[0]).backgroundColor"
+ALARM = "return `rgb(${nondet.rgb(nondet.css('--mark')).join(', ')})`"
+
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
@@ -66,6 +69,38 @@ def test_a_person_reads_verdict_cause_and_fix(show: Callable[..., Any]) -> None:
     assert "Runs part" in cause
     assert "Runs agree" in cause
     assert "keras.layers.Dropout(0.2)," in cause
+
+
+def test_a_late_seed_and_the_draw_before_it_are_marked(show: Callable[..., Any]) -> None:
+    page = show(samples.late_seed())
+    marked = find(page, "cause-numpy-global").find_elements("css selector", ".source mark")
+    assert [line.text for line in marked] == [
+        "16train += np.random.normal(0.0, 0.01, train.shape)drew before it",
+        "21np.random.seed(1)the seed",
+    ]
+    assert all(page.execute_script(GROUND, line) == page.execute_script(ALARM) for line in marked)
+
+
+def test_what_lies_dormant_is_calm(show: Callable[..., Any]) -> None:
+    page = show(samples.stressed())
+    assert find(page, "dormant-file-order").is_displayed()
+    mark = find(page, "dormant-file-order").find_element("css selector", "mark")
+    assert page.execute_script(GROUND, mark) != page.execute_script(ALARM)
+    assert not find(page, "stress").find_elements("css selector", ".bad, .warn")
+    page.find_element("link text", "under stress").click()
+    top = "return document.getElementById('stress').getBoundingClientRect().top"
+    assert page.execute_script(top) < 100
+
+
+def test_many_factors_stand_in_columns_and_on_a_narrow_screen_in_one(
+    show: Callable[..., Any],
+) -> None:
+    left = (
+        "return [...new Set([...document.querySelectorAll('#cleared .compact li')]"
+        ".map((item) => Math.round(item.getBoundingClientRect().left)))].length"
+    )
+    assert show(samples.one_cause()).execute_script(left) == 2
+    assert show(samples.one_cause(), width=320).execute_script(left) == 1
 
 
 def test_heat_map_is_drawn_and_its_table_holds_the_numbers(show: Callable[..., Any]) -> None:
@@ -139,6 +174,7 @@ def test_dark_and_light_follow_the_system_and_the_button(show: Callable[..., Any
 def test_text_stands_out_from_its_ground(dark: bool, show: Callable[..., Any]) -> None:
     page = show(samples.three_causes(), dark=dark)
     pairs = [("text", "bg"), ("muted", "bg"), ("muted", "sunk"), ("link", "bg"), ("text", "mark")]
+    pairs += [("muted", "mark"), ("text", "equal"), ("muted", "equal"), ("muted", "raised")]
     pairs += [(tone, ground) for tone in ("good", "bad", "warn") for ground in ("bg", f"{tone}-bg")]
     for ink, ground in pairs:
         colours = [

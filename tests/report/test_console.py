@@ -5,19 +5,40 @@ from __future__ import annotations
 import io
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
-from nondet.record import Cause, Confidence, Diagnosis, Failure, NotTested, Prescription
+from nondet.record import (
+    Cause,
+    Confidence,
+    Diagnosis,
+    Dormant,
+    Failure,
+    NotTested,
+    Prescription,
+    Refusal,
+    Seeding,
+    Sensitivity,
+    Stress,
+    Suspect,
+)
 from nondet.report.console import print_factors, print_summary
 from tests.report.console_samples import (
     ALL,
     HOSTILE,
+    LATE,
+    LISTING,
+    REFUSAL,
     REPORT,
     SNIPPET,
+    START,
     cause,
     diagnosis,
+    late_seed,
     one_cause,
     site,
+    stressed,
+    unresolved,
 )
 
 
@@ -65,7 +86,7 @@ def test_one_cause_says_what_where_and_what_to_change() -> None:
         "at the start, before the first step",
         "by up to 1.62 relative, 0.771 absolute",
         "verified by 6 trials",
-        "cudnn, device (no GPU here)",
+        "2 factors (no GPU here): cudnn, device",
         "10 trials in 1 min 3 s; one run takes 8.9 s",
     ):
         assert part in flat(text) or part in text
@@ -73,6 +94,96 @@ def test_one_cause_says_what_where_and_what_to_change() -> None:
         "6 runs with the causes pinned agreed bit for bit. 95 % sure that fewer than 46 % of"
         in flat(text)
     )
+
+
+def rows(text: str, *labels: str) -> list[str]:
+    """The lines of these rows, with what wraps or stands below them."""
+    found: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if line[:13].strip():
+            inside = line.startswith(labels)
+        if inside and line.strip():
+            found.append(line.rstrip())
+    return found
+
+
+def test_a_faulty_seed_stands_above_the_draws_and_one_in_time_does_not() -> None:
+    lines = [line.strip() for line in printed(late_seed()).splitlines()]
+    start = lines.index("numpy-global  Python's random module")
+    assert lines[start + 1 : start + 5] == [
+        "train.py:20  np.random.seed comes too late: train.py:12 had drawn before it",
+        "train.py:9  random.seed is given another seed in every run",
+        "train.py:30  random.randint for Dropout dropout_1 (3 times)",
+        "consumed by initial-weights, dropout",
+    ]
+    assert "tf.random.set_seed" not in "\n".join(lines)
+
+
+def test_a_late_seed_without_a_known_draw_and_many_seeds() -> None:
+    unknown = Seeding(call="s", site=site(20), fault="late")
+    text = printed(one_cause(causes=(cause(seedings=(unknown, LATE, LATE, LATE)),)))
+    assert "s comes too late: something had drawn before it" in text
+    assert "... and 2 more such seeds in the report" in text
+
+
+def test_lines_of_one_place_are_one() -> None:
+    same = tuple(site(30) for _ in range(3))
+    text = printed(one_cause(causes=(Cause(factor="x", sites=same),)))
+    assert text.count("train.py:30  random.randint for Dropout dropout_1 (9 times)") == 1
+
+
+def test_dormant_sources_stand_apart_in_a_line_or_two() -> None:
+    assert rows(printed(stressed()), "Shifts", "Dormant", "Stress") == [
+        "Shifts       onednn (by up to 1.62 relative): another result, the same in every",
+        "             run",
+        "Dormant      file-order (train.py:12): breaks once provoked (directories are",
+        "             listed in reverse)",
+        "Stress       incomplete: the budget was spent before python-workers had been",
+        "             provoked",
+    ]
+    many = stressed(stress=Stress(dormant=(LISTING, Dormant(factor="hash-seed"), LISTING)))
+    assert rows(printed(many), "Dormant", "Stress") == [
+        "Dormant      file-order (train.py:12), hash-seed and 1 more: break once provoked"
+    ]
+
+
+def test_a_quiet_stress_test_says_so_and_none_says_nothing() -> None:
+    quiet = stressed(stress=Stress(quiet=("clock", "hash-seed")))
+    assert rows(printed(quiet), "Stress") == ["Stress       2 factors provoked without effect"]
+    assert not rows(printed(stressed(stress=None)), "Dormant", "Stress")
+
+
+def test_what_could_not_be_controlled_is_told_when_unresolved() -> None:
+    assert rows(printed(unresolved()), "Uncontrolled") == [
+        "Uncontrolled a thread started by the script (train.py:12)",
+        "             an open of /dev/urandom",
+    ]
+    many = tuple(Suspect(what=f"thread {place}") for place in range(5))
+    assert rows(printed(unresolved(suspects=many)), "Uncontrolled") == [
+        "Uncontrolled thread 0",
+        "             thread 1",
+        "             ... and 3 more suspects in the report",
+    ]
+    assert not rows(printed(one_cause(suspects=many)), "Uncontrolled")
+
+
+def test_a_refusal_is_one_line_first_of_all_when_the_script_asked_for_it() -> None:
+    row = "Refused      UnsortedSegmentSum in deterministic mode (train.py:24)"
+    assert rows(printed(late_seed()), "Refused") == [row]
+    two = one_cause(refusals=(REFUSAL, REFUSAL))
+    assert rows(printed(two), "Refused")[1].strip() == "... and 1 more operation in the report"
+    lines = printed(ALL["refused"]()).splitlines()
+    assert lines[3:5] == ["exit code 1", "Refused      an op of XLA in deterministic mode"]
+
+
+def test_thirty_factors_not_tested_take_a_line() -> None:
+    assert rows(printed(late_seed()), "Not tested") == [
+        "Not tested   14 factors (no GPU here): factor-1, factor-2, factor-3 and 11 more"
+    ]
+    reasons = tuple(NotTested(factor=f"long-factor-{n}", why=f"why {n}") for n in range(30))
+    (line,) = rows(printed(one_cause(not_tested=reasons)), "Not tested")
+    assert line.startswith("Not tested   30 factors (reasons in the report): long-factor-0")
 
 
 def test_code_is_printed_so_that_it_can_be_copied() -> None:
@@ -131,9 +242,27 @@ def test_next_commands() -> None:
 
 
 def test_hostile_text_is_shown_literally() -> None:
+    evil = structs.replace(site(3, HOSTILE), detail=HOSTILE, what=f"{HOSTILE} `{HOSTILE}`")
+    seedings = (
+        Seeding(call=HOSTILE, site=evil, fault="late", before=(evil,), factor=HOSTILE),
+        Seeding(call=HOSTILE, site=evil, fault="varies", factor=HOSTILE),
+    )
+    guilty = cause(
+        HOSTILE, title=HOSTILE, consumers=(HOSTILE,), trials=(HOSTILE,), seedings=seedings
+    )
     hostile = one_cause(
         summary=HOSTILE,
-        causes=(cause(HOSTILE, title=HOSTILE, consumers=(HOSTILE,), trials=(HOSTILE,)),),
+        causes=(structs.replace(guilty, sites=(evil,)),),
+        stress=Stress(
+            dormant=(Dormant(factor=HOSTILE, provoked=HOSTILE, sites=(evil,)),), note=HOSTILE
+        ),
+        sensitivities=(Sensitivity(factor=HOSTILE, first_divergence=START),),
+        refusals=(
+            Refusal(op=HOSTILE, message=HOSTILE, advice=HOSTILE, site=evil),
+            Refusal(op=HOSTILE, message=HOSTILE, advice=HOSTILE, own=True),
+        ),
+        suspects=(Suspect(what=HOSTILE, site=evil),),
+        verdict="unresolved",
         warnings=(HOSTILE,),
         not_tested=(NotTested(factor=HOSTILE, why=HOSTILE),),
         prescription=Prescription(snippet=HOSTILE, launch=HOSTILE),
@@ -142,7 +271,7 @@ def test_hostile_text_is_shown_literally() -> None:
     text = printed(hostile, width=400, report=HOSTILE)
     text.encode("utf-8")
     assert "\x1b" not in text and "\x9b" not in text and "\u202e" not in text
-    assert text.count("[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py") >= 9
+    assert text.count("[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py") >= 29
 
 
 def test_hostile_file_names_are_shown_literally() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from nondet.record import Diagnosis
+from nondet.record import Diagnosis, Seeding, Stress, VerdictWord
 from nondet.report import html
 from tests.report import samples
 
@@ -114,6 +114,17 @@ def test_hostile_text_stays_text() -> None:
     assert "{{ 7 * 7 }}" in text
 
 
+@pytest.mark.parametrize("verdict", ["causes-found", "unresolved"])
+def test_hostile_text_stays_text_in_all_that_is_told(verdict: VerdictWord) -> None:
+    text = html.render(structs.replace(samples.hostile(), verdict=verdict))
+    read = Page(text)
+    assert samples.EVIL not in text
+    assert [tag for tag, _ in read.elements].count("script") == 2
+    told = ("stress", "refusals", "refusal", "suspects", "sensitivities", "not-tested")
+    for name in (*told, f"dormant-{samples.EVIL}"):
+        assert samples.EVIL in read.said(name)
+
+
 def test_hostile_names_survive_in_the_embedded_json() -> None:
     read = page(samples.hostile())
     data = read.scripts[0]
@@ -178,6 +189,130 @@ def test_several_causes_stand_in_their_order_with_a_launch_line() -> None:
     assert names == ["cause-python-random", "cause-hash-seed", "cause-cpu-threads"]
     assert "PYTHONHASHSEED=0 python train.py" in read.said("fix")
     assert "switched off rather than held" in read.said("cause-cpu-threads")
+
+
+def test_a_site_says_on_whose_behalf() -> None:
+    said = page(samples.one_cause()).said("cause-python-random")
+    assert "train.py:8 random.randint, drawn for Dense dense, made here" in said
+    assert "random.randint, drawn for Dropout dropout, made here, 2 times a run" in said
+
+
+def test_faulty_seeds_are_shown_with_their_lines() -> None:
+    read = page(samples.late_seed())
+    late = read.said("cause-numpy-global")
+    assert (
+        "np.random.seed at train.py:21 comes too late: np.random.normal at train.py:16 had drawn "
+        "before it." in late
+    )
+    assert "16train += np.random.normal(0.0, 0.01, train.shape)drew before it" in late
+    assert "21np.random.seed(1)the seed" in late
+    assert late.count("np.random.normal(0.0") == 1, "not once more as a place"
+    varies = read.said("cause-python-random")
+    assert "random.seed at train.py:8 is given another seed in every run." in varies
+    assert "8random.seed(int(time.time()))" in varies
+    assert "drawn for Dropout dropout and Dense dense, made here, 2 times a run" in varies
+    assert (
+        "keras.utils.set_random_seed at train.py:22 is given in time, and seeds something else "
+        "(TensorFlow's global seed)." in varies
+    )
+    assert "22keras.utils.set_random_seed(1)the" not in varies
+
+
+def test_a_seed_in_time_is_one_quiet_line() -> None:
+    diagnosis = samples.one_cause()
+    site = diagnosis.causes[0].sites[0]
+    seeding = Seeding(call="random.seed", site=site, fault="none", factor="python-random")
+    cause = structs.replace(diagnosis.causes[0], seedings=(seeding,))
+    said = page(structs.replace(diagnosis, causes=(cause,))).said("cause-python-random")
+    assert "random.seed at train.py:8 is given in time: it is not what breaks the runs." in said
+    assert "The seed in your script" not in said
+
+
+def test_what_stress_provoked_stands_apart() -> None:
+    read = page(samples.stressed())
+    assert "Provoked on purpose, 2 sources did make it differ" in html.render(samples.stressed())
+    said = read.said("stress")
+    assert said.startswith("Under stress These do not break the script here and now.")
+    assert "Compared with agreeing runs unprovoked: t01 t02" in said
+    listing = read.said("dormant-file-order")
+    for part in (
+        "Provoked Directories are listed in reverse.",
+        "First parts At the end of epoch 1, the weights of dense/kernel and 1 more differ",
+        "Trials t30 t31",
+        "train.py:12 in files os.listdir",
+        "12 return [os.path.join(folder, name) for name in os.listdir(folder)]",
+        "Sort every listing",
+        'files = sorted(os.listdir("data"))',
+    ):
+        assert part in listing
+    assert "Another PYTHONHASHSEED in every trial." in read.said("dormant-hash-seed")
+    assert "Provoked without effect Trials t28 t29 The clock clock CPU threads cpu-threads" in said
+    assert "This is incomplete: the budget was spent before python-workers" in said
+    assert "largest difference 2.98e-8 absolute" in read.said("sensitivities")
+
+
+def test_a_stress_test_that_moved_nothing_and_none_at_all() -> None:
+    calm = structs.replace(samples.stressed(), stress=Stress(quiet=("clock",)))
+    said = page(calm).said("stress")
+    assert "and the result stayed the same" in said
+    assert "here and now" not in said
+    assert "did make it differ" not in html.render(calm)
+    none = structs.replace(calm, stress=None)
+    assert "stress" not in page(none).texts
+    assert "Under stress" not in html.render(none)
+
+
+def test_stress_on_top_of_causes_names_what_was_pinned() -> None:
+    stress = Stress(pinned=("python-random",), quiet=("clock",))
+    said = page(structs.replace(samples.one_cause(), stress=stress)).said("stress")
+    assert "Pinned throughout, because it breaks the script as it is: python-random" in said
+
+
+@pytest.mark.parametrize("verdict", ["unresolved", "unsure"])
+def test_what_could_not_be_controlled_is_shown_with_its_lines(verdict: VerdictWord) -> None:
+    read = page(structs.replace(samples.unresolved(), verdict=verdict))
+    said = read.said("suspects")
+    assert said.startswith("What could not be controlled")
+    assert "train.py:4 a thread started by the script an open of /dev/urandom" in said
+    assert '4x, y = load("iris.csv")' in said
+    assert said.endswith("its own generator in libnoise, called from C")
+    assert "a thread started" not in read.said("not-tested")
+
+
+def test_with_a_cause_suspects_are_only_listed() -> None:
+    read = page(samples.late_seed())
+    assert read.said("suspects") == (
+        "Also seen, and held by no factor a thread started by the script train.py:15"
+    )
+    assert "a thread started" in read.said("not-tested")
+
+
+def test_a_refusal_is_a_finding_of_its_own() -> None:
+    read = page(samples.late_seed())
+    said = read.said("refusals")
+    for part in (
+        "Deterministic mode refuses an operation UnsortedSegmentSum",
+        "The script does not ask for deterministic mode",
+        "A deterministic GPU implementation of UnsortedSegmentSum is not currently available.",
+        "24model.fit(train, labels, epochs=8)",
+        "Compute the sum with tf.math.segment_sum over sorted ids",
+    ):
+        assert part in said
+
+
+def test_a_refusal_that_the_script_asked_for_stands_with_the_verdict() -> None:
+    read = page(samples.refused())
+    assert "refusals" not in read.texts
+    assert "The script itself asks for deterministic mode" in read.said("refusal")
+    assert "That is why the script ends." in read.said("refusal")
+    text = html.render(samples.refused())
+    assert text.index('data-testid="refusal"') < text.index('data-testid="error"')
+
+
+def test_what_was_not_tested_is_told_once_a_reason() -> None:
+    said = page(samples.one_cause()).said("not-tested")
+    assert said.count("this machine has no GPU") == 1
+    assert "cudnn TensorFloat-32 on a GPU tf32 GPU or CPU device this machine has no GPU" in said
 
 
 def test_other_verdicts_say_what_comes_next() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec import structs
 
-from nondet.record import Arm, Confidence, Divergence
+from nondet.record import Arm, Confidence, Divergence, NotTested, Seeding
 from nondet.report.page import words
 from tests.report import parts, samples
 
@@ -61,6 +62,74 @@ def test_plan_names_the_smaller_side() -> None:
     mixed: dict[str, Arm] = {"a": "pinned", "b": "free", "c": "varied", "d": "free"}
     assert words.plan(mixed) == "a pinned; c varied; rest free"
     assert words.plan({}) == "as the script has it"
+    half = words.plan(parts.plan(list(parts.TITLES)[:14]))
+    assert half == (
+        "addresses, clock, data-threads, file-order, hash-seed and 9 more free; rest pinned"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("", ""),
+        ("a", "a"),
+        ("ab", "a and b"),
+        ("abc", "a, b and c"),
+        ("abcd", "a, b and 2 more"),
+    ],
+)
+def test_enumerated(names: str, said: str) -> None:
+    assert words.enumerated(names, 2) == said
+
+
+SEEDED = Seeding(
+    call="np.random.seed",
+    site=parts.site(12, "<module>", ""),
+    fault="late",
+    before=(
+        parts.site(4, "<module>", "np.random.normal"),
+        parts.site(8, "<module>", "a NumPy draw", what="Dense `dense`"),
+    ),
+    factor="numpy-global",
+)
+
+
+def test_what_is_wrong_with_a_seed() -> None:
+    def said(**changes: object) -> str:
+        return words.seeding(structs.replace(SEEDED, **changes), "numpy-global", parts.TITLES)
+
+    assert said() == (
+        "`np.random.seed` at train.py:12 comes too late: `np.random.normal` at train.py:4 and "
+        "a NumPy draw for Dense `dense` at train.py:8 had drawn before it."
+    )
+    assert "too late: something had drawn before it." in said(before=())
+    assert said(fault="varies") == (
+        "`np.random.seed` at train.py:12 is given another seed in every run."
+    )
+    assert said(fault="none").endswith("given in time: it is not what breaks the runs.")
+    assert said(fault="none", factor="tf-seed").endswith(
+        "given in time, and seeds something else (TensorFlow's global seed)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Another `X` in every trial.", "another `X` in every trial"),
+        ("NumPy is seeded anew.", "NumPy is seeded anew"),
+        ("Python starts anew", "Python starts anew"),
+        ("`X` is set.", "`X` is set"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_as_a_clause(text: str, said: str) -> None:
+    assert words.clause(text) == said
+
+
+def test_reasons_hold_together_what_shares_one() -> None:
+    items = [NotTested(factor=name, why=why) for name, why in ("ax", "by", "cx")]
+    found = {why: [item.factor for item in same] for why, same in words.reasons(items).items()}
+    assert found == {"x": ["a", "c"], "y": ["b"]}
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,18 @@ from nondet.record import (
     Cost,
     Diagnosis,
     Divergence,
+    Dormant,
     Failure,
+    NotTested,
+    Refusal,
+    Seeding,
+    Sensitivity,
     Site,
     SourceLine,
     Spread,
+    Stress,
     Subject,
+    Suspect,
     Trial,
 )
 from tests.report import parts
@@ -63,6 +70,22 @@ def hostile() -> Diagnosis:
         function=EVIL,
         source=(SourceLine(number=3, text=f"model.fit({EVIL!r})  # {{{{ 7 * 7 }}}}"),),
         detail=EVIL,
+        what=f"{EVIL} `{EVIL}`",
+    )
+    other = structs.replace(evil, line=4, file=EVIL)
+    seedings = tuple(
+        Seeding(call=EVIL, site=other, fault=fault, before=(evil,), factor=EVIL)
+        for fault in ("late", "varies", "none")
+    )
+    dormant = Dormant(
+        factor=EVIL,
+        title=EVIL,
+        explanation=EVIL,
+        provoked=EVIL,
+        advice=EVIL,
+        fix=EVIL,
+        sites=(evil, other),
+        trials=("t01", EVIL),
     )
     cause = Cause(
         factor="python-random",
@@ -73,6 +96,7 @@ def hostile() -> Diagnosis:
         title=EVIL,
         explanation=f"`{EVIL}`",
         trials=("t01", EVIL),
+        seedings=seedings,
     )
     log = f"\x1b[31mred\x1b[0m {EVIL}\r 10/10 \x1b]0;title\x07\x00\n"
     return one_cause(
@@ -83,6 +107,16 @@ def hostile() -> Diagnosis:
         trials=(parts.trial(1, {EVIL: "free"}, EVIL, note=log), *parts.TRIALS[1:]),
         warnings=(EVIL,),
         titles={EVIL: EVIL},
+        stress=Stress(
+            reference=(EVIL,), pinned=(EVIL,), dormant=(dormant,), quiet=(EVIL,), note=EVIL
+        ),
+        sensitivities=(Sensitivity(factor=EVIL, explanation=EVIL, first_divergence=parts.START),),
+        suspects=(Suspect(what=EVIL, site=evil), Suspect(what=EVIL)),
+        refusals=(
+            Refusal(op=EVIL, message=EVIL, advice=EVIL, site=evil, trials=(EVIL,)),
+            Refusal(op=EVIL, message=EVIL, advice=EVIL, own=True),
+        ),
+        not_tested=(NotTested(factor=EVIL, why=EVIL),),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Generator
+from typing import TypeVar
 
-from nondet.search.questions import Answer, BudgetSpent, Finding, Question
+from nondet.search.questions import Answer, BudgetSpent, Question
 from nondet.verdict import Verdict
 
 
@@ -15,15 +16,19 @@ class Simulated:
     """A subject that diverges when every factor of one of `causes` is left unpinned.
 
     A cause is a tuple of factors of which any one pin suffices. `rates` gives the probability that
-    a cause acts in a comparison. `visible` factors are seen to vary, `shifts` change the result
-    without making it vary, `breaking` pins crash the script.
+    a cause acts in a comparison. `visible` factors are seen to vary, `leads` are seen in the
+    script's own lines, `dormant` ones part the runs when varied, `breaking` pins crash the script
+    and are named by the failure when `blames` is true.
     """
 
     causes: tuple[tuple[str, ...], ...] = ()
     rates: tuple[float, ...] = ()
     visible: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    dormant: tuple[str, ...] = ()
     used: tuple[str, ...] = ()
     breaking: tuple[str, ...] = ()
+    blames: bool = False
     broken: str = ""
     most_trials: int = 1000
     seed: int = 1
@@ -38,6 +43,8 @@ class Simulated:
         return sum(len(differ) for differ in self.plans.values())
 
     def differs(self, question: Question) -> bool:
+        if any(question.held.get(name) == "varied" for name in self.dormant):
+            return True
         rates = self.rates or (1.0,) * len(self.causes)
         return any(
             not set(cause) & set(question.held) and self.random.random() < rate
@@ -60,9 +67,14 @@ class Simulated:
         shown = {
             "exercised": frozenset(self.used),
             "suspected": tuple(n for n in self.visible if n not in question.held),
+            "leads": tuple(n for n in self.leads if n not in question.held),
         }
         if self.broken or set(self.breaking) & set(question.held):
-            return Answer(Verdict.BROKEN, (), broken=self.broken or "it raises", **shown)  # type: ignore[arg-type]
+            blamed = tuple(n for n in self.breaking if n in question.held) if self.blames else ()
+            why = self.broken or "it raises"
+            return Answer(Verdict.BROKEN, (), broken=why, blamed=blamed, **shown)  # type: ignore[arg-type]
+        if question.reference is not None and not differ:
+            differ.append(False)  # the reference itself
         while not self.settled(question, differ):
             if self.trials >= self.most_trials:
                 raise BudgetSpent
@@ -73,7 +85,10 @@ class Simulated:
         return Answer(verdict, ids, len(differ) - 1, sum(differ), **shown)  # type: ignore[arg-type]
 
 
-def drive(asking: Generator[Question, Answer, Finding], subject: Simulated) -> Finding:
+Told = TypeVar("Told")
+
+
+def drive(asking: Generator[Question, Answer, Told], subject: Simulated) -> Told:
     """Send a search the answers of a simulated subject until it has none to ask for."""
     try:
         question = next(asking)
@@ -85,5 +100,5 @@ def drive(asking: Generator[Question, Answer, Finding], subject: Simulated) -> F
                 continue
             question = asking.send(answer)
     except StopIteration as stop:
-        finding: Finding = stop.value
-        return finding
+        told: Told = stop.value
+        return told

@@ -75,6 +75,40 @@ def test_causes_seen_and_unseen_are_found_together() -> None:
     assert guilty(finding) == {"python-random", "hash-seed", "cpu-threads"}
 
 
+def test_a_lead_is_asked_about_before_everything_else() -> None:
+    subject = Simulated(causes=(("hash-seed",),), leads=("leftovers", "hash-seed"))
+    finding = diagnose(subject)
+    assert guilty(finding) == {"hash-seed"}
+    assert subject.trials <= 3 + 2 + 3 + 6
+    assert not any("cpu-threads" in question.held for question in subject.log)
+
+
+def test_a_lead_is_asked_about_when_the_suspects_are_not_enough() -> None:
+    subject = Simulated(
+        causes=(("tf-seed",), ("hash-seed",)), visible=("tf-seed",), leads=("hash-seed",)
+    )
+    finding = diagnose(subject)
+    assert guilty(finding) == {"tf-seed", "hash-seed"}
+    assert [set(question.held) for question in subject.log[1:3]] == [
+        {"tf-seed"},
+        {"tf-seed", "hash-seed"},
+    ]
+
+
+def test_suspects_that_do_not_matter_cost_two_trials_each() -> None:
+    subject = Simulated(
+        causes=(("tf-seed",),), visible=("python-random", "numpy-global", "tf-seed")
+    )
+    finding = diagnose(subject)
+    assert guilty(finding) == {"tf-seed"}
+    assert subject.trials <= 3 + 2 + 2 + 2 + 6
+
+
+def test_what_leads_do_not_hold_is_looked_for_everywhere() -> None:
+    subject = Simulated(causes=(("cpu-threads",),), leads=("hash-seed",))
+    assert guilty(diagnose(subject)) == {"cpu-threads"}
+
+
 def test_a_suspect_that_is_not_needed_is_no_cause() -> None:
     subject = Simulated(causes=(("tf-seed",),), visible=("python-random", "tf-seed"))
     finding = diagnose(subject)
@@ -118,6 +152,16 @@ def test_a_pin_that_breaks_the_script_is_not_tested_and_the_rest_is_found() -> N
     assert guilty(finding) == {"hash-seed"}
     assert "op-determinism" in finding.not_tested
     assert "it raises" in finding.not_tested["op-determinism"]
+
+
+def test_pins_that_a_failure_names_are_dropped_at_once() -> None:
+    subject = Simulated(
+        causes=(("hash-seed",),), breaking=("python-random", "op-determinism"), blames=True
+    )
+    finding = diagnose(subject)
+    assert guilty(finding) == {"hash-seed"}
+    assert set(finding.not_tested) == {"python-random", "op-determinism"}
+    assert sum("break" in question.text for question in subject.log) == 1
 
 
 @pytest.mark.parametrize("most", range(1, 30))

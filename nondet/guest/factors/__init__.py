@@ -3,49 +3,78 @@
 from __future__ import annotations
 
 from . import (
+    addresses,
+    clock,
+    cpu_isa,
     cpu_threads,
     cudnn,
     data_threads,
     device,
+    distribution,
     dropout,
+    file_order,
     hash_seed,
     initial_weights,
+    jax_seed,
     keras_seed,
     leftovers,
+    noise_and_augmentation,
     numpy_generator,
     numpy_global,
+    onednn,
     op_determinism,
+    os_entropy,
+    process_identity,
     python_random,
+    python_workers,
     shuffle,
+    tf32,
     tf_seed,
     third_party_rng,
+    torch_seed,
+    xla,
 )
 from .base import Factor
 
-# Seeds first: they change nothing but the numbers drawn. Then what needs a launch line or a clean
-# folder. Then order and kernels, which cost time, the whole machine's parallelism last. Consumers
-# come at the very end: they are asked about only when no source holds the runs, since a source is
-# what people can fix. Within the seeds, NumPy's generators stand before the libraries that draw
-# from them.
+# Seeds first: they change nothing but the numbers drawn. Within them, NumPy's generators stand
+# before the libraries that draw from them. Then what else the script can take in: entropy, names,
+# time. Then order, which sorting mends, before what needs a launch line or a clean folder. Then
+# what is done side by side, and kernels, which cost time, the whole machine's parallelism and the
+# choice of device last. Consumers come at the very end: they are asked about only when no source
+# holds the runs, since a source is what people can fix.
 SOURCES: tuple[Factor, ...] = (
     python_random.FACTOR,
     numpy_global.FACTOR,
     numpy_generator.FACTOR,
     tf_seed.FACTOR,
+    torch_seed.FACTOR,
     third_party_rng.FACTOR,
+    os_entropy.FACTOR,
+    process_identity.FACTOR,
+    clock.FACTOR,
+    file_order.FACTOR,
     hash_seed.FACTOR,
     leftovers.FACTOR,
+    addresses.FACTOR,
     data_threads.FACTOR,
+    python_workers.FACTOR,
     cudnn.FACTOR,
+    tf32.FACTOR,
     op_determinism.FACTOR,
+    xla.FACTOR,
+    onednn.FACTOR,
     cpu_threads.FACTOR,
+    distribution.FACTOR,
+    cpu_isa.FACTOR,
     device.FACTOR,
 )
 # The most specific consumer of a draw comes first.
 CONSUMERS: tuple[Factor, ...] = (
     initial_weights.FACTOR,
     dropout.FACTOR,
+    noise_and_augmentation.FACTOR,
     shuffle.FACTOR,
+    jax_seed.FACTOR,
     keras_seed.FACTOR,
 )
 REGISTRY = SOURCES + CONSUMERS

@@ -103,7 +103,10 @@ def replace(owner, name, make):
     functools.update_wrapper(made, original)
     if isinstance(owner, types.ModuleType):
         if not isinstance(original, types.FunctionType):
-            made = functools.update_wrapper(Unbound(made), original)
+            stand_in = functools.update_wrapper(Unbound(made), original)
+            # An original that stands in itself had its own copied over it.
+            stand_in.call = made
+            made = stand_in
         made.__module__, made.__qualname__ = owner.__name__, name
     # AutoGraph leaves what bears this mark alone: it would try to convert our source otherwise.
     made.autograph_info__ = {}

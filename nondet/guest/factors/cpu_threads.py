@@ -1,8 +1,10 @@
 """Threads inside CPU kernels: TensorFlow's pools, OpenMP, the BLAS."""
 
 import os
+import sys
 
 from .base import Factor, replace
+from .op_determinism import Operation, elements, listen
 
 VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
@@ -12,6 +14,35 @@ VARIABLES = (
     "MKL_NUM_THREADS",
 )
 SETTERS = ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads")
+TORCH_SETTERS = ("set_num_threads", "set_num_interop_threads")
+
+
+class Weighted(Operation):
+    """A bincount races when it adds weights that are no whole numbers, in one row."""
+
+    def may_race(self, args, kwargs):
+        weights = kwargs["weights"] if "weights" in kwargs else args[2] if len(args) > 2 else None
+        dtype = getattr(weights, "dtype", None)
+        whole = getattr(dtype, "is_integer", False) or elements(weights) == 0
+        return not whole and Operation.may_race(self, args, kwargs)
+
+
+OPERATIONS = (
+    Weighted("math_ops", "Bincount", "of weights", ("arr", 0), 50000),
+    Weighted("math_ops", "DenseBincount", "of weights", ("input", 0), 50000),
+    Operation(
+        "training_ops", "ResourceSparseApplyAdagrad", "at indices that repeat", ("grad", 3), 20000
+    ),
+    Operation(
+        "training_ops", "ResourceSparseApplyAdagradV2", "at indices that repeat", ("grad", 4), 20000
+    ),
+)  # fmt: skip
+"""Those that race whether or not deterministic kernels are asked for."""
+BACKWARD = ("IndexBackward0", "TakeBackward0")
+"""PyTorch's gradients of ``x[index]`` and of `torch.take`, which add at the index."""
+LOOKS = 3
+"""Backward passes of one line whose graph is looked through: the later ones are alike."""
+NODES = 2000
 
 
 class CpuThreads(Factor):
@@ -20,20 +51,26 @@ class CpuThreads(Factor):
     title = "Threads inside CPU kernels"
     explanation = (
         "Some CPU kernels add up in the order in which their threads finish: scatter-adds with "
-        "repeated indices, some image gradients, weighted bincount."
+        "repeated indices, some image gradients, weighted bincount, the gradient of PyTorch's "
+        "`x[index]`. Others group their sums by the number of threads: the result then repeats "
+        "at one count, and another count gives another."
     )
     because = "a CPU kernel adds up in the order in which its threads finish"
     pinned = (
-        "One thread for TensorFlow's two pools, OpenMP, OpenBLAS and MKL. The script's own thread "
-        "counts give way."
+        "One thread for TensorFlow's two pools, PyTorch, OpenMP, OpenBLAS and MKL. The script's "
+        "own thread counts give way."
     )
-    varied = "One to four threads."
-    noticed = "A trial can't see it, so it counts as in use."
+    varied = "Another number of threads than the machine has cores."
+    noticed = (
+        "By weighted bincount and sparse Adagrad in TensorFlow, and by PyTorch's gradients of "
+        "`x[index]` and `torch.take`. A trial can't see others, so it counts as in use."
+    )
+    stress = "sensitivity"
     acts = "before-start"
     observable = False
     instead = ("op-determinism",)
     advice = (
-        "Use one thread for TensorFlow's operations, set before the first one runs. It costs "
+        "Use one thread for the framework's operations, set before the first one runs. It costs "
         "speed: replace the racing operation if you can."
     )
     fix = (
@@ -41,24 +78,61 @@ class CpuThreads(Factor):
         "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
         "tf.config.threading.set_inter_op_parallelism_threads(1)"
     )
+    edits = (
+        ("IndexBackward0", "torch.set_num_threads(1)  # before the training"),
+        ("TakeBackward0", "torch.set_num_threads(1)  # before the training"),
+    )
 
     def environment(self, arm, number):
         if arm == "pinned":
             return dict.fromkeys(VARIABLES, "1")
         if arm == "varied":
-            return dict.fromkeys(VARIABLES, str(number % 4 + 1))
+            cores = cores_of_this_process()
+            counts = [count for count in (1, 2, 3, 4) if count != cores]
+            return dict.fromkeys(VARIABLES, str(counts[number % len(counts)]))
         return {}
 
     def unavailable(self, machine):
         return "this machine has one core" if machine.get("cores") == 1 else ""
 
     def install(self, session, arm):
+        listen(session, self.name, OPERATIONS, lambda: True)
+        session.on_import("torch.autograd", lambda module: self.gradients(session, module))
         if arm == "free":
             return
         count = int(os.environ[VARIABLES[0]])
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )
+        session.on_import("torch", lambda m: self.hold_torch(session, m, count))
+
+    def gradients(self, session, module):
+        """Look for racing gradients in the graph, before a backward pass consumes it."""
+        looks = {}
+
+        def make(original):
+            def wrapper(*args, **kwargs):
+                try:
+                    self.look(session, looks, args[0] if args else kwargs.get("tensors"))
+                except Exception as error:
+                    session.failed("noting a backward pass", error)
+                return original(*args, **kwargs)
+
+            # torch.compile would go into our source otherwise.
+            wrapper._torchdynamo_disable = True
+            return wrapper
+
+        replace(module, "backward", make)
+
+    def look(self, session, looks, tensors):
+        frame = sys._getframe(2)
+        while frame.f_globals.get("__name__", "").split(".")[0] == "torch":
+            frame = frame.f_back
+        where = (frame.f_code, frame.f_lineno)
+        if looks.get(where, 0) < LOOKS:
+            looks[where] = looks.get(where, 0) + 1
+            for name in racing(tensors):
+                session.saw(self.name, name + " at indices that repeat", None)
 
     def hold(self, session, module, count):
         """The subject's own thread counts give way: the pin is what is asked about."""
@@ -88,10 +162,61 @@ class CpuThreads(Factor):
         ]
         session.read_back(self.name, [count, count], seen)
 
+    def hold_torch(self, session, module, count):
+        for name in TORCH_SETTERS:
+            getattr(module, name)(count)
+
+            def make(original):
+                def wrapper(num_threads):
+                    # Not passed on: a second count for the threads between operations would
+                    # be an error.
+                    return None
+
+                return wrapper
+
+            replace(module, name, make)
+        session.first_checkpoint.append(
+            lambda: session.read_back(
+                self.name,
+                [count, count],
+                [module.get_num_threads(), module.get_num_interop_threads()],
+            )
+        )
+
 
 def count_from(which):
     """What TensorFlow takes when its configuration says 0: the environment."""
     return int(os.environ.get("TF_NUM_%sOP_THREADS" % which, "0"))
+
+
+def cores_of_this_process():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def racing(tensors):
+    """Names of the racing gradients in the graph of what is differentiated."""
+    if not isinstance(tensors, (list, tuple)):
+        tensors = (tensors,)
+    left = [getattr(tensor, "grad_fn", None) for tensor in tensors]
+    seen, found = set(), []
+    while left and len(seen) < NODES:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        name = node.name()
+        if name in BACKWARD and name not in found and on_cpu(node):
+            found.append(name)
+        left.extend(following for following, _ in node.next_functions)
+    return found
+
+
+def on_cpu(node):
+    """Whether the index that a gradient keeps lies on the CPU, where only threads race."""
+    kept = getattr(node, "_saved_indices", None) or (getattr(node, "_saved_index", None),)
+    return all(index is None or index.device.type == "cpu" for index in kept)
 
 
 FACTOR = CpuThreads()

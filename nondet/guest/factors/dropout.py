@@ -1,11 +1,12 @@
-"""Dropout in all its places: its own layers, recurrent cells, attention."""
+"""Dropout in all its places: its own layers, recurrent cells, attention; and PyTorch's."""
 
-import sys
-
+from .. import generators
 from .base import Factor, replace
 
 LAYERS = ("dropout", "alpha_dropout", "gaussian_dropout", "spatial_dropout")
 HOLDERS = ("/keras/src/layers/rnn/", "/keras/src/layers/attention/")
+TORCH = ("/torch/nn/functional.py", "/torch/nn/modules/dropout.py")
+FAR = 12
 
 
 class Dropout(Factor):
@@ -29,6 +30,8 @@ class Dropout(Factor):
             # These make a seed generator whether or not they drop anything.
             values = frame.f_locals
             return bool(values.get("dropout") or values.get("recurrent_dropout"))
+        if filename.endswith(TORCH):
+            return base == "dropout" or "dropout" in frame.f_code.co_name
         return False
 
     def install(self, session, arm):
@@ -43,22 +46,12 @@ class Dropout(Factor):
 
     def hold(self, session, arm, module):
         """Masks from a fixed seed, for each generator that a dropping layer makes."""
+        arm = "pinned" if arm == "ablated" else arm
+        generators.hold(session, self.name, arm, module, self.claims)
 
-        def make(original):
-            def wrapper(generator, *args, **kwargs):
-                original(generator, *args, **kwargs)
-                if self.made_by_dropout(sys._getframe(1)):
-                    seed = session.seed(self.name, "pinned" if arm == "ablated" else arm)
-                    generator.state.assign([seed, 0])
-
-            return wrapper
-
-        replace(module.SeedGenerator, "__init__", make)
-        held = hasattr(module.SeedGenerator.__init__, "autograph_info__")
-        session.read_back(self.name, True, held)
-
-    def made_by_dropout(self, frame):
-        for _ in range(6):
+    def claims(self, frame):
+        """Whether a dropping layer makes a seed generator here."""
+        for _ in range(FAR):
             if frame is None:
                 return False
             if self.recognises(frame.f_code.co_filename.replace("\\", "/"), frame):

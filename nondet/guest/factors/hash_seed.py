@@ -3,6 +3,7 @@
 import os
 import sys
 
+from .. import hash_lines
 from .base import Factor
 
 
@@ -19,14 +20,15 @@ class HashSeed(Factor):
     pinned = "`PYTHONHASHSEED=0`."
     varied = "Another `PYTHONHASHSEED` in every trial."
     noticed = (
-        "A trial can't see it, so it counts as in use. The report names the lines of the script "
-        "that make a set or call `hash()`."
+        "A trial can't see it, so it counts as in use. The source of the script, and of its own "
+        "modules, tells which lines take up the order of a set or the value of `hash()`."
     )
+    stress = "dormant"
     acts = "before-start"
     observable = False
     advice = (
-        "Sort what comes out of a set before it is used: `sorted(set(words))`. Or start Python "
-        "with PYTHONHASHSEED=0."
+        "Sort what comes out of a set before it is used: `sorted(set(words))`. Take a hash from "
+        "`hashlib` or `zlib.crc32` instead of `hash()`. Or start Python with PYTHONHASHSEED=0."
     )
     launch = (("PYTHONHASHSEED", "0"),)
 
@@ -44,11 +46,58 @@ class HashSeed(Factor):
         return ""
 
     def install(self, session, arm):
+        if arm == "free":
+            places = Places(session, self.name)
+            session.first_checkpoint.append(places.tell)
+            session.at_end.append(places.tell)
         if arm == "pinned":
             seen = [os.environ.get("PYTHONHASHSEED"), sys.flags.hash_randomization]
             own = session.plan.get("restarted") and (seen[0] or "").isdigit()
             # A script that starts itself again with a hash seed of its own holds it as well.
             session.read_back(self.name, seen if own else ["0", 0], seen)
+
+
+class Places(object):
+    """Tells which lines of the subject's own files depend on the hash seed."""
+
+    def __init__(self, session, factor):
+        self.session = session
+        self.factor = factor
+        # As it was when the interpreter started: what the script sets comes too late.
+        fixed = (os.environ.get("PYTHONHASHSEED") or "random").isdigit()
+        self.unseeded = False if fixed else None
+        # As the compiled script has it (running.py).
+        script = session.plan["script"]
+        self.script = os.path.join(os.getcwd(), script) if sys.version_info >= (3, 9) else script
+        self.done = set()
+
+    def files(self):
+        """The script and the modules that it imported from the subject's folders."""
+        yield self.script
+        folders = tuple(
+            os.path.join(os.path.realpath(folder), "") for folder in self.session.plan["folders"]
+        )
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str) and path.endswith(".py"):
+                inside = os.path.realpath(path).startswith(folders)
+                if inside and self.session.sightings.is_user(path):
+                    yield path
+
+    def tell(self):
+        for path in self.files():
+            if path in self.done:
+                continue
+            self.done.add(path)
+            try:
+                with open(path, "rb") as file:
+                    found = hash_lines.read(file.read(), path)
+            except (OSError, SyntaxError, ValueError, RecursionError):
+                # Gone since, or such that its syntax tree can't be read: nothing to tell.
+                continue
+            for line, function, what in found:
+                site = (path, line, function)
+                self.session.sightings.count((self.factor, what, self.unseeded, None, site, ""))
 
 
 FACTOR = HashSeed()

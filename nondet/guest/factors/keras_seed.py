@@ -2,6 +2,8 @@
 
 from .base import Factor, replace
 
+BACKENDS = ("tensorflow", "jax", "torch", "numpy")
+
 
 class KerasSeed(Factor):
     name = "keras-seed"
@@ -28,14 +30,20 @@ class KerasSeed(Factor):
         return "/keras/src/random/" in filename
 
     def install(self, session, arm):
-        if arm != "free":
+        if arm == "free":
+            return
+        self.probe = None
+        session.on_import("keras.src.random.seed_generator", lambda m: self.hold(session, arm, m))
+        for backend in BACKENDS:
             session.on_import(
-                "keras.src.random.seed_generator", lambda m: self.hold(session, arm, m)
+                "keras.src.backend.%s.random" % backend, lambda m: self.check(session, m)
             )
 
     def hold(self, session, arm, module):
         def make(original):
             def wrapper():
+                if self.probe is not None:
+                    return self.probe
                 # Drawn all the same, so that what comes next in the source's stream stays there.
                 original()
                 return (
@@ -45,8 +53,14 @@ class KerasSeed(Factor):
             return wrapper
 
         replace(module, "make_default_seed", make)
-        held = hasattr(module.make_default_seed, "autograph_info__")
-        session.read_back(self.name, True, held)
+
+    def check(self, session, module):
+        """See that the seed made by the name that layers and initializers look up is ours."""
+        self.probe = 7
+        try:
+            session.read_back(self.name, 7, module.make_default_seed())
+        finally:
+            self.probe = None
 
 
 FACTOR = KerasSeed()

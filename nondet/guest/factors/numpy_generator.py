@@ -1,8 +1,17 @@
 """NumPy generators made without a seed: `default_rng()`, `RandomState()`, `SeedSequence()`."""
 
+import linecache
 import sys
+import types
 
+from ..made import Made, plain
 from .base import Factor
+
+CALLS = (
+    "default_rng", "RandomState", "SeedSequence", "PCG64DXSM", "PCG64", "MT19937", "Philox",
+    "SFC64",
+)  # fmt: skip
+KEPT = 1000
 
 
 class NumpyGenerator(Factor):
@@ -17,10 +26,14 @@ class NumpyGenerator(Factor):
     because = "a NumPy generator is made without a seed"
     pinned = (
         "The entropy that NumPy asks the operating system for comes from a fixed stream, one for "
-        "each call site."
+        "each call site, also inside libraries and while they are imported."
     )
     varied = "From another stream in every trial."
-    noticed = "By every generator that is made without a seed, which is then suspected."
+    noticed = (
+        "By every generator that is made without a seed, which is then suspected. Copies, "
+        "unpickled generators and `jumped` ones are none. Seeds that the script gives to "
+        "generators it makes are noted."
+    )
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
     edits = (
         ("a NumPy RandomState without a seed", "np.random.RandomState(42)"),
@@ -32,13 +45,15 @@ class NumpyGenerator(Factor):
         session.on_import(
             "numpy.random.bit_generator", lambda module: self.imported(session, arm, module)
         )
+        session.on_import("numpy.random._mt19937", lambda module: self.indices(session, module))
         session.on_import("numpy.random.mtrand", lambda module: self.legacy(session, module))
 
     def imported(self, session, arm, module):
         original = module.randbits
         self.making = None
         self.undecided = []
-        counts = {}
+        self.drawn = {}
+        self.calls = {}
 
         def randbits(bits):
             if self.probe is not None:
@@ -51,21 +66,25 @@ class NumpyGenerator(Factor):
             if getattr(session, "reseeding", False):
                 # `np.random.seed(None)`: numpy-global's as well.
                 return value
-            frame = sys._getframe(1)
-            self.note(session, frame)
-            if arm == "free":
-                return value
-            # A stream for each call site, so that sites don't shift one another.
-            site = session.sightings.place(frame)[0]
-            trial = "" if arm == "pinned" else session.plan["trial"]
-            stream = "%s/%s/%s" % (self.name, site, trial)
-            counts[stream] = counts.get(stream, 0) + 1
-            return session.number(stream, bits)
+            try:
+                kind = "generator" if self.making is None else "RandomState"
+                detail = "a NumPy %s without a seed" % kind
+                made = Made(session, self.name, detail, sys._getframe(1))
+                self.note(session, made)
+                number = made.number(bits)
+                value = value if number is None else number
+                if len(self.drawn) >= KEPT:
+                    self.drawn.clear()
+                self.drawn[value] = None
+            except Exception as error:
+                session.failed("making a NumPy generator", error)
+            return value
 
         module.randbits = randbits
         session.at_end.append(lambda: self.decide(session))
+        self.seed_sequences(session, module)
         self.probe = None
-        if arm == "pinned":
+        if arm in ("pinned", "varied"):
             self.check(session, module)
 
     def check(self, session, module):
@@ -77,16 +96,18 @@ class NumpyGenerator(Factor):
             self.probe = None
         session.read_back(self.name, 7, int(seen))
 
-    def note(self, session, frame):
-        if frame.f_code.co_filename.replace("\\", "/").endswith("numpy/random/_pickle.py"):
-            # Unpickled or copied: its state is set right after.
+    def note(self, session, made):
+        if made.claimed or made.module == "numpy.random._pickle":
+            # A library's of the table; or unpickled or copied: its state is set right after.
             return
-        if self.making is None:
-            session.saw(self.name, "a NumPy generator without a seed", True, depth=2)
+        if "jumped" in source(made.frame):
             return
-        while frame is not None and frame.f_code.co_filename == __file__:
-            frame = frame.f_back
-        self.making.append(frame)
+        if self.making is not None:
+            self.making.append(made)
+            return
+        key = made.key()
+        if key is not None:
+            session.sightings.count(key)
 
     def legacy(self, session, module):
         """`RandomState(seed)` takes entropy first and is seeded afterwards: judged later."""
@@ -99,15 +120,15 @@ class NumpyGenerator(Factor):
 
             def __call__(cls, *args, **kwargs):
                 factor.decide(session)
-                factor.making = frames = []
+                factor.making = makings = []
                 try:
                     made = original(*args, **kwargs)
                 finally:
                     factor.making = None
-                for frame in frames:
-                    detail = "a NumPy RandomState without a seed"
-                    key, _ = session.sightings.key(factor.name, detail, True, frame)
-                    factor.undecided.append((made, key))
+                for making in makings:
+                    key = making.key()
+                    if key is not None:
+                        factor.undecided.append((made, key))
                 return made
 
         module._MT19937 = Meta("MT19937", (), {})
@@ -120,6 +141,77 @@ class NumpyGenerator(Factor):
             if getattr(made, "_seed_seq", None) is None:
                 key = (key[0], "a NumPy RandomState with a seed", False) + key[3:]
             session.sightings.count(key)
+
+    # -- seeds that the script gives
+
+    def seed_sequences(self, session, module):
+        """Every seed of the newer generators becomes words through this name; a spawn key after."""
+        given = []
+
+        def make(original):
+            def coerce(value):
+                frame = sys._getframe(1)
+                if frame.f_code.co_filename == __file__:
+                    # A part of a sequence of seeds.
+                    return original(value)
+                if not given:
+                    given.append(value)
+                else:
+                    seed = given.pop()
+                    spawned = isinstance(value, tuple) and value
+                    # What the operating system or a pin gave, nobody has given.
+                    if not spawned and not (isinstance(seed, int) and seed in self.drawn):
+                        self.seeded(session, seed, frame)
+                try:
+                    return original(value)
+                except Exception:
+                    # No seed after all, and no spawn key will follow.
+                    del given[:]
+                    raise
+
+            return coerce
+
+        coerce = getattr(module, "_coerce_to_uint32_array", None)
+        if coerce is not None:
+            module._coerce_to_uint32_array = make(coerce)
+
+    def indices(self, session, module):
+        """`RandomState(seed)` reads its seed by `operator.index`, looked up in this module."""
+        operator = getattr(module, "operator", None)
+        if operator is None:
+            return
+        stand_in = types.ModuleType(operator.__name__, operator.__doc__)
+        stand_in.__dict__.update(vars(operator))
+
+        def index(value):
+            if not getattr(session, "reseeding", False):
+                self.seeded(session, value, sys._getframe(1))
+            return operator.index(value)
+
+        stand_in.index = index
+        module.operator = stand_in
+
+    def seeded(self, session, seed, frame):
+        """Note a seed given in a line of the user's own; libraries seed what they make as well."""
+        try:
+            if session.sightings.is_user(frame.f_code.co_filename):
+                place = (frame.f_code, frame.f_lineno)
+                if place not in self.calls:
+                    self.calls[place] = "np.random." + called(source(frame))
+                session.seeded(self.name, self.calls[place], plain(seed), holds="")
+        except Exception as error:
+            session.failed("noting a seed of " + self.name, error)
+
+
+def source(frame):
+    """The line of code that runs in a frame; empty when it can't be read."""
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+
+
+def called(line):
+    """The call in that line that is given the seed: the last one, since it is the innermost."""
+    places = [(line.rfind(name), name) for name in CALLS if name in line]
+    return max(places)[1] if places else "default_rng"
 
 
 FACTOR = NumpyGenerator()

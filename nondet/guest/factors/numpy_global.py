@@ -2,10 +2,13 @@
 
 import sys
 
+from ..made import plain
 from .base import Factor, replace
 
 NOT_DRAWS = ("seed", "get_state", "set_state", "default_rng", "test", "get_bit_generator",
              "set_bit_generator")  # fmt: skip
+KEPT = 1000
+"""How many states are remembered for whether they come from a seed."""
 
 
 class NumpyGlobal(Factor):
@@ -14,7 +17,8 @@ class NumpyGlobal(Factor):
     title = "NumPy's global generator (np.random.*)"
     explanation = (
         "The functions of `np.random` share one generator, which starts from the operating "
-        "system's entropy in every process unless it is seeded. scikit-learn draws from it too."
+        "system's entropy in every process unless it is seeded. scikit-learn and SciPy's "
+        "distributions draw from it too."
     )
     because = "NumPy's global generator is not seeded"
     pinned = (
@@ -23,24 +27,37 @@ class NumpyGlobal(Factor):
     )
     varied = "The same, with another seed in every trial."
     noticed = (
-        "By every call of the functions of `np.random`, and by scikit-learn with "
-        "`random_state=None`. Suspected where nothing was seeded before."
+        "By every call of the functions of `np.random`, by scikit-learn and SciPy with "
+        "`random_state=None`, and by `rvs` of SciPy's distributions. Suspected where nothing was "
+        "seeded before. Seeds that the script gives are noted with what had been drawn before "
+        "them."
     )
     advice = (
         "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
         "or pass a seeded `np.random.default_rng(42)` around."
     )
     fix = "import numpy as np\nnp.random.seed(42)"
-    edits = (("np.random.seed() without a seed", "np.random.seed(42)"),)
+    edits = (("np.random.seed() without a number", "np.random.seed(42)"),)
     reseeds = True
 
     def install(self, session, arm):
         session.on_import("numpy.random", lambda module: self.imported(session, arm, module))
         for name in ("sklearn.utils.validation", "scipy._lib._util"):
             session.on_import(name, lambda module: self.check_random_state(session, module))
+        session.on_import(
+            "scipy.stats._distn_infrastructure",
+            lambda module: self.distributions(session, module.rv_generic, "rvs"),
+        )
+        session.on_import(
+            "scipy.stats._multivariate",
+            lambda module: self.distributions(
+                session, module.multi_rv_generic, "_get_random_state"
+            ),
+        )
 
     def imported(self, session, arm, module):
         self.seeded = False
+        self.states = {}
         held = arm in ("pinned", "varied")
         if held:
             self.hold(session, arm, module)
@@ -52,13 +69,27 @@ class NumpyGlobal(Factor):
                 replace(module, name, self.drawing(session, name))
         replace(module, "seed", self.seeding(session, arm, held))
 
-        def set_state(original):
+        def get_state(original):
             def wrapper(*args, **kwargs):
-                self.seeded = True
-                return original(*args, **kwargs)
+                state = original(*args, **kwargs)
+                if len(self.states) >= KEPT:
+                    self.states.clear()
+                self.states[mark(state)] = self.seeded
+                return state
 
             return wrapper
 
+        def set_state(original):
+            def wrapper(*args, **kwargs):
+                made = original(*args, **kwargs)
+                # A state that was taken before any seed brings the unseeded stream back.
+                state = args[0] if args else kwargs.get("state")
+                self.seeded = self.states.get(mark(state), True)
+                return made
+
+            return wrapper
+
+        replace(module, "get_state", get_state)
         replace(module, "set_state", set_state)
 
     def drawing(self, session, name):
@@ -74,16 +105,20 @@ class NumpyGlobal(Factor):
     def seeding(self, session, arm, held):
         def make(original):
             def wrapper(seed=None):
-                self.seeded = seed is not None
+                given = seed
                 if seed is None:
-                    session.saw(self.name, "np.random.seed() without a seed", True)
-                if seed is None and held:
-                    seed = session.seed(self.name, arm)
+                    session.saw(self.name, "np.random.seed() without a number", True)
+                    if held:
+                        seed = session.seed(self.name, arm)
                 session.reseeding = True
                 try:
-                    return original(seed)
+                    made = original(seed)
                 finally:
                     session.reseeding = False
+                if given is not None:
+                    session.seeded(self.name, "np.random.seed", plain(given))
+                self.seeded = given is not None
+                return made
 
             return wrapper
 
@@ -111,6 +146,35 @@ class NumpyGlobal(Factor):
             return wrapper
 
         replace(module, "check_random_state", make)
+
+    def distributions(self, session, owner, name):
+        """SciPy's distributions keep the global generator from the time they are imported."""
+
+        def make(original):
+            def wrapper(distribution, *args, **kwargs):
+                mtrand = sys.modules.get("numpy.random.mtrand")
+                kept = getattr(distribution, "_random_state", None)
+                given = kwargs.get("random_state")
+                if name != "rvs" and args:
+                    given = args[0]
+                if given is None and kept is not None and kept is getattr(mtrand, "_rand", None):
+                    detail = "a SciPy distribution without random_state"
+                    session.saw(self.name, detail, not self.seeded)
+                return original(distribution, *args, **kwargs)
+
+            return wrapper
+
+        replace(owner, name, make)
+
+
+def mark(state):
+    """A fingerprint of a state, or None for what is no state."""
+    try:
+        key = state["state"]["key"] if isinstance(state, dict) else state[1]
+        place = state["state"]["pos"] if isinstance(state, dict) else state[2]
+        return hash((bytes(key), int(place)))
+    except (TypeError, KeyError, IndexError, ValueError):
+        return None
 
 
 FACTOR = NumpyGlobal()

@@ -6,6 +6,51 @@ import sys
 from .base import Factor, replace
 from .tf_seed import global_seed
 
+GENERATED = "tensorflow.python.ops.gen_"
+"""TensorFlow's generated functions, which eager code, graphs and gradients all call."""
+
+
+class Operation(object):
+    """An operation whose CPU kernel was measured to give other bits from run to run.
+
+    `racing` is the argument over which its threads race, with its place; below `enough` elements
+    the kernel was never seen to share its work out.
+    """
+
+    def __init__(self, module, name, what, racing, enough):
+        self.module = GENERATED + module
+        self.name = name
+        self.what = what
+        self.racing = racing
+        self.enough = enough
+
+    @property
+    def function(self):
+        """``ResourceScatterAdd`` is made by ``resource_scatter_add``."""
+        return "".join("_" + c.lower() if c.isupper() else c for c in self.name).lstrip("_")
+
+    def may_race(self, args, kwargs):
+        """Whether a call is large enough, as far as its shape is known here."""
+        name, place = self.racing
+        value = kwargs[name] if name in kwargs else args[place] if place < len(args) else None
+        size = elements(value)
+        return size is None or size >= self.enough
+
+
+SCATTERS = tuple(
+    Operation(
+        "resource_variable_ops", "ResourceScatter" + how, "at indices that repeat",
+        ("updates", 2), 20000,
+    )
+    for how in ("Add", "Sub", "Mul", "Div")
+)  # fmt: skip
+OPERATIONS = SCATTERS + (
+    Operation(
+        "image_ops", "CropAndResizeGradImage", "of boxes that overlap", ("grads", 0), 20000
+    ),
+)  # fmt: skip
+"""Those with a deterministic kernel as well."""
+
 
 class OpDeterminism(Factor):
     name = "op-determinism"
@@ -21,7 +66,11 @@ class OpDeterminism(Factor):
         "`enable_op_determinism` is called when TensorFlow has been imported. Random operations "
         "without a seed, which this mode would refuse, stay as random as before."
     )
-    noticed = "A trial can't see it, so it counts as in use once TensorFlow is imported."
+    noticed = (
+        "By the operations known to race on the CPU: scatter-adds into a variable, and the image "
+        "gradient of `crop_and_resize`. A trial can't see others, so it counts as in use once "
+        "TensorFlow is imported."
+    )
     observable = False
     framework = "tensorflow"
     instead = ("cpu-threads",)
@@ -35,6 +84,7 @@ class OpDeterminism(Factor):
         return "" if machine.get("tensorflow") else "TensorFlow is not installed"
 
     def install(self, session, arm):
+        listen(session, self.name, OPERATIONS, lambda: not deterministic())
         if arm == "pinned":
             session.on_import("tensorflow.python.framework.random_seed", self.allow_unseeded)
             session.on_import("tensorflow", lambda module: self.hold(session, module))
@@ -45,7 +95,7 @@ class OpDeterminism(Factor):
 
         def make(original):
             def wrapper(op_seed):
-                if op_seed is None and global_seed(module) is None:
+                if op_seed is None and global_seed() is None:
                     return tuple(int.from_bytes(os.urandom(4), "big") >> 1 for _ in "ab")
                 return original(op_seed)
 
@@ -55,8 +105,58 @@ class OpDeterminism(Factor):
 
     def hold(self, session, module):
         module.config.experimental.enable_op_determinism()
-        seen = sys.modules["tensorflow.python.framework.config"].is_op_determinism_enabled()
-        session.read_back(self.name, True, bool(seen))
+        session.read_back(self.name, True, deterministic())
+
+
+def deterministic():
+    """Whether deterministic kernels are asked for."""
+    config = sys.modules.get("tensorflow.python.framework.config")
+    return config is not None and bool(config.is_op_determinism_enabled())
+
+
+def listen(session, factor, operations, varies):
+    """Note every use of these operations as a lead for `factor`, as long as ``varies()``."""
+    for operation in operations:
+        session.on_import(
+            operation.module,
+            lambda module, operation=operation: wrap(session, factor, operation, varies, module),
+        )
+
+
+def wrap(session, factor, operation, varies, module):
+    detail = "%s %s" % (operation.name, operation.what)
+
+    def make(original):
+        def wrapper(*args, **kwargs):
+            try:
+                if operation.may_race(args, kwargs) and not compiled() and varies():
+                    session.saw(factor, detail, None)
+            except Exception as error:
+                session.failed("noting " + operation.name, error)
+            return original(*args, **kwargs)
+
+        return wrapper
+
+    # The second is what `tf.raw_ops` shows, made from the first when the module was imported.
+    replace(module, operation.function, make)
+    replace(module, operation.name, make)
+
+
+def compiled():
+    """Whether XLA compiles what is traced here; its loops on the CPU don't race."""
+    util = sys.modules.get("tensorflow.python.ops.control_flow_util")
+    ops = sys.modules["tensorflow.python.framework.ops"]
+    return util is not None and bool(util.GraphOrParentsInXlaContext(ops.get_default_graph()))
+
+
+def elements(value):
+    """How many numbers a value holds; None when its shape is not known yet."""
+    count = 1
+    for side in getattr(value, "shape", None) or (None,):
+        if side is None:
+            return None
+        count *= int(side)
+    return count
 
 
 FACTOR = OpDeterminism()

@@ -1,14 +1,28 @@
-"""Python's own generator: the module-level functions of `random`."""
+"""Python's own generator: the module-level functions of `random`, and objects like it."""
 
+import os
 import sys
 
+from ..made import THIRD, Made, package, plain
 from .base import Factor, replace
 
 DRAWS = (
     "random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle",
     "choices", "normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate",
-    "gauss", "betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes",
+    "gauss", "betavariate", "paretovariate", "weibullvariate", "binomialvariate", "getrandbits",
+    "randbytes",
 )  # fmt: skip
+KEPT = 1000
+"""How many generators are watched at a time for a seed that follows their making, and states
+for whether they come from a seed."""
+
+FORKING = (
+    "os", "multiprocessing.context", "multiprocessing.pool", "multiprocessing.process",
+    "multiprocessing.popen_fork", "concurrent.futures.process",
+)  # fmt: skip
+"""Modules of the standard library through which a script forks."""
+MIMESIS = "mimesis"
+"""A library whose generators are nothing but `random.Random` objects of its own."""
 
 
 class PythonRandom(Factor):
@@ -22,28 +36,33 @@ class PythonRandom(Factor):
     because = "Python's `random` is not seeded"
     pinned = (
         "`random` is seeded when it is imported, and so is `random.seed()` without a number. "
-        "`random.Random()` without a seed gets one from a stream of its call site's own. What the "
-        "script seeds itself stays as it is."
+        "`random.Random()` without a seed gets one from a stream of its call site's own, also "
+        "inside libraries and while they are imported, and so does `random` in a forked process. "
+        "What the script seeds itself stays as it is."
     )
     varied = "The same, with another seed in every trial."
     noticed = (
-        "By every call of the module's functions, and by `random.Random()` without a seed. "
-        "Suspected where nothing was seeded before. Draws while a library is imported are noted "
-        "and not suspected; those of `tempfile` are left alone."
+        "By every call of the module's functions, and by every `random.Random()` that is made "
+        "without a seed and gets none later. Suspected where nothing was seeded before. Draws "
+        "while a library is imported are noted and not suspected; those of `tempfile` are left "
+        "alone. Seeds that the script gives are noted with what had been drawn before them."
     )
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
     fix = "import random\nrandom.seed(42)"
     edits = (
-        ("random.seed() without a seed", "random.seed(42)"),
+        ("random.seed() without a number", "random.seed(42)"),
         ("random.Random() without a seed", "random.Random(42)"),
+        ("a forked process", "Pool(initializer=random.seed, initargs=(42,))"),
     )
     reseeds = True
+    probe = None
+    """The seed that objects get while the pin is looked at."""
 
     def install(self, session, arm):
         session.on_import("random", lambda module: self.imported(session, arm, module))
 
     def imported(self, session, arm, module):
-        state = {"seeded": False}
+        state = {"seeded": False, "states": {}}
         held = arm in ("pinned", "varied")
         if held:
             self.hold(session, arm, module)
@@ -60,54 +79,171 @@ class PythonRandom(Factor):
 
         def seed(original):
             def wrapper(a=None, *args, **kwargs):
-                state["seeded"] = a is not None
                 if a is None:
-                    session.saw(self.name, "random.seed() without a seed", True)
-                if a is None and held:
-                    a = session.seed(self.name, arm)
-                return original(a, *args, **kwargs)
+                    session.saw(self.name, "random.seed() without a number", True)
+                    if held:
+                        a = session.seed(self.name, arm)
+                    state["seeded"] = False
+                    return original(a, *args, **kwargs)
+                made = original(a, *args, **kwargs)
+                session.seeded(self.name, "random.seed", plain(a))
+                state["seeded"] = True
+                return made
+
+            return wrapper
+
+        def getstate(original):
+            def wrapper():
+                value = original()
+                self.remember(state, value)
+                return value
 
             return wrapper
 
         def setstate(original):
             def wrapper(value):
-                state["seeded"] = True
-                return original(value)
+                made = original(value)
+                # A state that was taken before any seed brings the unseeded stream back.
+                state["seeded"] = state["states"].get(mark(value), True)
+                return made
 
             return wrapper
 
         for name in DRAWS:
             replace(module, name, draw(name))
         replace(module, "seed", seed)
+        replace(module, "getstate", getstate)
         replace(module, "setstate", setstate)
-        replace(module.Random, "seed", self.instances(session, arm, module))
+        self.instances(session, module)
+        self.children(session, arm, module)
+        if held:
+            self.check(session, module)
 
-    def instances(self, session, arm, module):
-        """`random.Random()` without a seed takes one from the operating system."""
-        counts = {}
-        seed = session.seed(self.name + "/instances", arm) if arm != "free" else 0
+    @staticmethod
+    def remember(state, value):
+        if len(state["states"]) >= KEPT:
+            state["states"].clear()
+        state["states"][mark(value)] = state["seeded"]
 
-        def make(original):
+    def instances(self, session, module):
+        """`random.Random()` without a seed takes one from the operating system.
+
+        Whether it keeps it shows later: pickles and copies, and objects that are seeded in a line
+        of their own, are made without one.
+        """
+        waiting = {}
+
+        def decide():
+            for key in list(waiting.values()):
+                session.sightings.count(key)
+            waiting.clear()
+
+        def given(generator, value, frame, making):
+            """A generator gets a seed: in the call that makes it, or after that."""
+            key = waiting.pop(id(generator), None)
+            if making and key is not None:
+                # Of another object, which lay at the same address and is gone.
+                session.sightings.count(key)
+            if package(frame) == MIMESIS:
+                session.seeded(THIRD, MIMESIS, plain(value), holds="")
+            elif session.sightings.is_user(frame.f_code.co_filename):
+                name = "random.Random" if making else "random.Random.seed"
+                session.seedings.seeded(self.name, name, plain(value), frame, holds="")
+
+        def without(generator, frame, making):
+            """The seed for a generator that gets none; None where it is free."""
+            mimesis = package(frame) == MIMESIS
+            if mimesis:
+                detail = "an unseeded mimesis generator"
+            elif making:
+                detail = "%s without a seed" % call(module, generator)
+            else:
+                detail = "random.Random.seed() without a number"
+            made = Made(session, self.name, detail, frame)
+            # The other libraries of the table are watched by third-party-rng itself.
+            key = made.key() if mimesis or not made.claimed else None
+            former = waiting.pop(id(generator), None)
+            if former is not None and making:
+                session.sightings.count(former)
+            if key is not None:
+                waiting[id(generator)] = key
+                if len(waiting) > KEPT:
+                    decide()
+            return made.number(64)
+
+        def seed(original):
             def wrapper(generator, a=None, *args, **kwargs):
-                if a is None and type(generator) is module.Random:
-                    frame = sys._getframe(1)
-                    while frame is not None and frame.f_code.co_filename == module.__file__:
-                        frame = frame.f_back
-                    if frame is not None and mine(frame):
-                        detail = "random.Random() without a seed"
-                        key, _ = session.sightings.key(self.name, detail, True, frame)
-                        session.sightings.count(key)
-                        site, importing = session.sightings.place(frame)[::3]
-                        if arm in ("pinned", "varied") and not importing:
-                            # A stream for each call site, so that sites don't shift one another.
-                            stream = "%s/%s/%s" % (self.name, site, seed)
-                            counts[stream] = counts.get(stream, 0) + 1
-                            a = session.number(stream, 64)
+                try:
+                    frame, making = maker(module)
+                    if self.probe is not None:
+                        a = self.probe
+                    elif generator is module._inst or frame is None:
+                        pass
+                    elif a is None:
+                        a = without(generator, frame, making)
+                    else:
+                        given(generator, a, frame, making)
+                except Exception as error:
+                    session.failed("seeding a random.Random", error)
                 return original(generator, a, *args, **kwargs)
 
             return wrapper
 
-        return make
+        def setstate(original):
+            def wrapper(generator, state):
+                waiting.pop(id(generator), None)
+                return original(generator, state)
+
+            return wrapper
+
+        replace(module.Random, "seed", seed)
+        replace(module.Random, "setstate", setstate)
+        session.first_checkpoint.append(decide)
+        session.at_end.append(decide)
+
+    def children(self, session, arm, module):
+        """A forked child seeds `random` anew from the operating system, whatever its parent did."""
+        if not hasattr(os, "register_at_fork"):
+            return
+        forks = [0]
+
+        def before():
+            forks[-1] += 1
+            try:
+                frame, kind = session.asker(sys._getframe(1), FORKING)
+                if kind == "user":
+                    detail = "a forked process, where `random` is seeded anew"
+                    key, _ = session.sightings.key(self.name, detail, None, frame)
+                    session.sightings.count((key[0], detail, None) + key[3:])
+            except Exception as error:
+                session.failed("forking", error)
+
+        def child():
+            # Numbered by its place in the tree of forks, which is the same in every trial.
+            number = session.number("%s/fork/%s" % (session.seed(self.name, arm), forks))
+            forks.append(0)
+            module._inst.seed(number)
+            return number
+
+        if arm not in ("pinned", "varied"):
+            os.register_at_fork(before=before)
+            return
+        state = module.getstate()
+        expected = module.Random(child()).random()
+        session.read_back(self.name, expected, module.random())
+        module.setstate(state)
+        del forks[1:]
+        os.register_at_fork(before=before, after_in_child=child)
+
+    def check(self, session, module):
+        """See that objects made without a seed get theirs from our function."""
+        expected = module.Random(7).random()
+        self.probe = 7
+        try:
+            seen = module.Random().random()
+        finally:
+            self.probe = None
+        session.read_back(self.name, expected, seen)
 
     def hold(self, session, arm, module):
         seed = session.seed(self.name, arm)
@@ -118,9 +254,27 @@ class PythonRandom(Factor):
         module.setstate(state)
 
 
-def mine(frame):
-    """Temporary names are drawn from a generator of tempfile's own: no result depends on them."""
-    return not frame.f_code.co_filename.endswith("tempfile.py")
+def maker(module):
+    """The frame that makes or seeds a generator, and whether it makes it."""
+    frame, making = sys._getframe(2), False
+    while frame is not None and frame.f_code.co_filename == module.__file__:
+        making = making or frame.f_code.co_name == "__init__"
+        frame = frame.f_back
+    return frame, making
+
+
+def call(module, generator):
+    """The call that makes it, as it stands in the code."""
+    kind = type(generator)
+    return "random.Random()" if kind is module.Random else "%s()" % kind.__name__
+
+
+def mark(state):
+    """A fingerprint of a state, or None for what is no state."""
+    try:
+        return hash(state)
+    except TypeError:
+        return None
 
 
 FACTOR = PythonRandom()

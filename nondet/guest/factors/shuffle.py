@@ -1,10 +1,11 @@
-"""The order of training examples: `fit(shuffle=)`, `Dataset.shuffle`, PyDataset."""
+"""The order of training examples: `fit(shuffle=)`, `Dataset.shuffle`, PyDataset, DataLoader."""
 
 import sys
 
 from .base import Factor, replace
 
 ADAPTERS = ("array_data_adapter.py", "py_dataset_adapter.py")
+SAMPLERS = ("/torch/utils/data/sampler.py", "/torch/utils/data/dataset.py")
 
 
 class Shuffle(Factor):
@@ -12,10 +13,14 @@ class Shuffle(Factor):
     group = "consumers"
     title = "Shuffling of the training data"
     explanation = (
-        "`fit` shuffles arrays before every epoch unless told not to, and `Dataset.shuffle` and "
-        "PyDataset shuffle on request. Sums over a batch depend on the order of its rows."
+        "`fit` shuffles arrays before every epoch unless told not to, and `Dataset.shuffle`, "
+        "PyDataset and PyTorch's DataLoader shuffle on request. Sums over a batch depend on the "
+        "order of its rows."
     )
-    pinned = "`fit`, `tf.random.shuffle`, `Dataset.shuffle` and PyDataset shuffle by fixed seeds."
+    pinned = (
+        "`fit`, `tf.random.shuffle`, `Dataset.shuffle`, PyDataset and the samplers of DataLoader "
+        "shuffle by fixed seeds."
+    )
     off = "Nothing is shuffled."
     noticed = "By a shuffling function between a draw and the script's line that led to it."
     consumer = True
@@ -24,16 +29,21 @@ class Shuffle(Factor):
 
     def recognises(self, filename, frame):
         if filename.endswith(ADAPTERS):
+            return "/keras/src/" in filename
+        if filename.endswith(SAMPLERS):
             return True
-        return frame.f_code.co_name in ("shuffle", "random_shuffle") and "/tensorflow/" in filename
+        shuffles = frame.f_code.co_name in ("shuffle", "random_shuffle")
+        return shuffles and "/tensorflow/python/" in filename
 
     def install(self, session, arm):
-        if arm == "free":
+        if arm not in ("pinned", "ablated"):
             return
         for name, hold in (
             ("tensorflow", self.hold_operations),
             ("tensorflow.python.data.ops.shuffle_op", self.hold_datasets),
+            ("keras.src.trainers.data_adapters.array_data_adapter", self.hold_arrays),
             ("keras.src.trainers.data_adapters.py_dataset_adapter", self.hold_py_dataset),
+            ("torch.utils.data.sampler", self.hold_samplers),
         ):
             session.on_import(name, lambda m, hold=hold: hold(session, arm, m))
 
@@ -45,12 +55,16 @@ class Shuffle(Factor):
             def wrapper(value, seed=None, name=None):
                 if arm == "ablated":
                     return module.identity(value)
-                return module.raw_ops.RandomShuffle(value=value, seed=seeds[0], seed2=seeds[1])
+                made = module.raw_ops.RandomShuffle(value=value, seed=seeds[0], seed2=seeds[1])
+                # Outside a graph an operation leaves nothing to read.
+                if not module.executing_eagerly():
+                    seen = [made.op.get_attr("seed"), made.op.get_attr("seed2")]
+                    session.read_back(self.name, list(seeds), seen)
+                return made
 
             return wrapper
 
         replace(module.random, "shuffle", make)
-        session.read_back(self.name, True, hasattr(module.random.shuffle, "autograph_info__"))
 
     def hold_datasets(self, session, arm, module):
         seeds = session.seed(self.name, "pinned"), session.seed(self.name, "pinned")
@@ -64,30 +78,97 @@ class Shuffle(Factor):
                 kept = random_seed.get_seed
                 random_seed.get_seed = lambda seed: tuple(constant(s, "int64") for s in seeds)
                 try:
-                    return original(input_dataset, buffer_size, seed, *args, **kwargs)
+                    made = original(input_dataset, buffer_size, seed, *args, **kwargs)
                 finally:
                     random_seed.get_seed = kept
+                held = getattr(made, "_seed", None), getattr(made, "_seed2", None)
+                if all(hasattr(number, "numpy") for number in held):
+                    seen = [int(number.numpy()) for number in held]
+                    session.read_back(self.name, list(seeds), seen)
+                return made
 
             return wrapper
 
         replace(module, "_shuffle", make)
 
+    def hold_arrays(self, session, arm, module):
+        """Arrays under another backend than TensorFlow: NumPy's generator permutes them."""
+        seed = session.seed("shuffle/arrays", "pinned")
+        generator = module.np.random.RandomState(seed)
+        fresh = [True]
+
+        def permutation(count):
+            # Drawn all the same, so that what comes next in the source's stream stays there.
+            module.np.original.random.permutation(count)
+            if arm == "ablated":
+                return module.np.arange(count)
+            order = generator.permutation(count)
+            if fresh and fresh.pop():
+                expected = module.np.original.random.RandomState(seed).permutation(count)
+                session.read_back(self.name, expected.tolist(), order.tolist())
+            return order
+
+        random = Standing(module.np.random, permutation=permutation)
+        module.np = Standing(module.np, random=random)
+
     def hold_py_dataset(self, session, arm, module):
-        class Fixed(object):
-            """Stands for the module `random` in Keras' adapter."""
+        seed = session.seed("shuffle/py-dataset", "pinned")
+        generator = module.random.Random(seed)
+        fresh = [True]
 
-            def __init__(self, original):
-                self.original = original
-                self.generator = original.Random(session.seed("shuffle/py-dataset", "pinned"))
-
-            def shuffle(self, items):
+        def shuffle(items):
+            before = list(items)
+            if arm != "ablated":
+                generator.shuffle(items)
+            if fresh and fresh.pop():
                 if arm != "ablated":
-                    self.generator.shuffle(items)
+                    module.random.Random(seed).shuffle(before)
+                session.read_back(self.name, before, list(items))
 
-            def __getattr__(self, name):
-                return getattr(self.original, name)
+        module.random = Standing(module.random, shuffle=shuffle)
 
-        module.random = Fixed(module.random)
+    def hold_samplers(self, session, arm, module):
+        """The samplers of PyTorch's DataLoader: each pass by a generator of ours."""
+        torch = sys.modules["torch"]
+
+        def make(original):
+            def wrapper(sampler):
+                if arm == "ablated" and hasattr(sampler, "data_source"):
+                    for place in range(len(sampler)):
+                        yield place % len(sampler.data_source)
+                    return
+                number = session.seed(self.name, "pinned")
+                ours = torch.Generator()
+                ours.manual_seed(number)
+                before = ours.get_state()
+                kept, sampler.generator = sampler.generator, ours
+                try:
+                    # Read by the sampler before its first item, and not afterwards.
+                    items = original(sampler)
+                    first = next(items, None)
+                finally:
+                    sampler.generator = kept
+                if first is not None:
+                    drawn = not torch.equal(before, ours.get_state())
+                    session.read_back(self.name, [number, True], [ours.initial_seed(), drawn])
+                    yield first
+                    for item in items:
+                        yield item
+
+            return wrapper
+
+        for name in ("RandomSampler", "SubsetRandomSampler", "WeightedRandomSampler"):
+            replace(getattr(module, name), "__iter__", make)
+
+
+class Standing(object):
+    """Stands for a module in one place: a few functions of it are ours."""
+
+    def __init__(self, original, **ours):
+        self.__dict__.update(ours, original=original)
+
+    def __getattr__(self, name):
+        return getattr(self.original, name)
 
 
 FACTOR = Shuffle()

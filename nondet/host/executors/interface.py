@@ -30,6 +30,10 @@ class Launch:
     leftovers: Path | None = None
     """What an earlier trial left (`Ended.leftovers`), to start from; None for a fresh folder."""
     keep_leftovers: bool = False
+    fixed_addresses: bool = False
+    """Start it without address space randomisation, where the system allows."""
+    load: int = 0
+    """Busy processes beside it, as long as it runs."""
 
 
 @dataclasses.dataclass(frozen=True)

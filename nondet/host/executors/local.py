@@ -107,6 +107,8 @@ class LocalExecutor:
             "stderr": str(launch.log_folder / "stderr.log"),
             "host": os.getpid(),
             "mounts": mounts,
+            "fixed_addresses": launch.fixed_addresses,
+            "load": launch.load,
         }
 
     def _mapped(self, trial: str, arg: str) -> str:

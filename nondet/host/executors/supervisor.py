@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+ADDR_NO_RANDOMIZE, PERSONALITY_NOW = 0x0040000, 0xFFFFFFFF
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 DAEMON_GRACE = 0.5
@@ -58,6 +59,14 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
     except OSError as error:
         step = f"mount {kind or 'bind'} on {target}"
         raise OSError(error.errno, error.strerror, step) from None
+
+
+def fix_addresses() -> None:
+    """Do without address space randomisation. Where that is refused, the guest finds it out."""
+    library = ctypes.CDLL(None)
+    now = library.personality(ctypes.c_ulong(PERSONALITY_NOW))
+    if now != -1:
+        library.personality(ctypes.c_ulong(now | ADDR_NO_RANDOMIZE))
 
 
 def own_mounts(user_namespace: bool) -> None:
@@ -146,6 +155,8 @@ def become_trial(order: dict[str, Any], files: list[int], supervisor: int) -> No
     for handle, file in enumerate(files):
         os.dup2(file, handle)
     os.chdir(order["cwd"])
+    if order["fixed_addresses"] and LINUX:
+        fix_addresses()
     os.execvpe(order["argv"][0], order["argv"], order["env"])
 
 
@@ -167,6 +178,35 @@ def start_trial(order: dict[str, Any], files: list[int]) -> int:
     if failure:
         raise OSError(*json.loads(failure))
     return child
+
+
+def keep_busy(supervisor: int) -> NoReturn:
+    """In a forked child: load a core until killed."""
+    if LINUX:
+        libc("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.set_wakeup_fd(-1)
+    # The host must hear of the supervisor's end, so nobody else holds its pipes.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for handle in (0, 1):
+        os.dup2(nowhere, handle)
+    while os.getppid() == supervisor:
+        for _ in range(1_000_000):
+            pass
+    os._exit(0)
+
+
+def start_load(count: int) -> set[int]:
+    """Process ids of that many busy processes."""
+    supervisor, found = os.getpid(), set()
+    for _ in range(count):
+        child = os.fork()
+        if child == 0:
+            try:
+                keep_busy(supervisor)
+            finally:
+                os._exit(127)
+        found.add(child)
+    return found
 
 
 def processes() -> dict[int, int]:
@@ -200,6 +240,7 @@ class Watch:
         self.stop: float | None = None
         self.peak, self.alone = 0, False
         self.main, self.ended = 0, 0.0
+        self.load: set[int] = set()
         self.exit_code: int | None = None
         self.wake, writing = os.pipe()
         for end in (self.wake, writing):
@@ -233,6 +274,9 @@ class Watch:
         with contextlib.suppress(ChildProcessError):
             self.alone = False
             while (got := os.wait4(-1, os.WNOHANG))[0]:
+                if got[0] in self.load:
+                    self.load.discard(got[0])
+                    continue
                 self.peak = max(self.peak, got[2].ru_maxrss * (1024 if LINUX else 1))
                 if got[0] == self.main:
                     self.exit_code = os.waitstatus_to_exitcode(got[1])
@@ -245,6 +289,14 @@ class Watch:
         deadline = time.monotonic() + seconds
         while not self.alone and (left := deadline - time.monotonic()) > 0:
             self.wait(min(left, 1.0))
+
+    def end_load(self) -> None:
+        """End what only kept the cores busy: it is no part of the trial."""
+        for pid in self.load:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        while self.load:
+            self.wait(1.0)
 
     def kill_all(self) -> int:
         """How many could not be killed."""
@@ -263,6 +315,7 @@ class Watch:
         while self.exit_code is None and self.stop is None:
             self.wait(1.0)
         stopped, left = self.exit_code is None, 0
+        self.end_load()
         if stopped:
             with contextlib.suppress(OSError):
                 os.killpg(main, signal.SIGTERM)
@@ -291,8 +344,13 @@ def run(order: dict[str, Any], rest: bytes) -> None:
     if order["mounts"]:
         set_up_mounts(order["mounts"])
     watch = Watch(order["host"], rest)
+    watch.load = start_load(order["load"])
     started = time.monotonic()
-    main = start_trial(order, files)
+    try:
+        main = start_trial(order, files)
+    except OSError:
+        watch.end_load()
+        raise
     answer(ready=os.readlink("/proc/self/ns/mnt") if order["mounts"] else "")
     answer(result=watch.follow(main, started))
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from nondet.record import Arm, Confidence, Diagnosis, Divergence, VerdictWord
+from nondet.record import (
+    Arm,
+    Confidence,
+    Diagnosis,
+    Divergence,
+    NotTested,
+    Seeding,
+    Site,
+    VerdictWord,
+)
 
 VERDICTS: dict[VerdictWord, tuple[str, str]] = {
     "reproducible": ("Reproducible so far", "good"),
@@ -82,6 +91,19 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def enumerated(names: Sequence[str], most: int) -> str:
+    """About `most` names as a sentence has them: ``a``, ``a and b``, ``a, b and 3 more``."""
+    kept = list(names)
+    if len(names) > most + 1:  # "and 1 more" would be no shorter than the name
+        kept[most:] = [f"{len(names) - most} more"]
+    return " and ".join(filter(None, (", ".join(kept[:-1]), *kept[-1:])))
+
+
+def place(site: Site) -> str:
+    """``train.py:31``."""
+    return f"{site.file}:{site.line}"
+
+
 def confidence(sure: Confidence, *, fixed: bool) -> str:
     """What the agreeing trials allow to say; `fixed` when they ran with the prescription."""
     runs = plural(sure.agreeing_trials, "run")
@@ -134,8 +156,59 @@ def plan(arms: Mapping[str, Arm]) -> str:
     if len(groups) == 1:
         return f"all {next(iter(groups))}"
     most = max(groups, key=lambda arm: (len(groups[arm]), arm))
-    rest = [f"{', '.join(groups[arm])} {arm}" for arm in sorted(groups) if arm != most]
+    rest = [f"{enumerated(groups[arm], 5)} {arm}" for arm in sorted(groups) if arm != most]
     return f"{'; '.join(rest)}; rest {most}"
+
+
+def clause(text: str) -> str:
+    """A sentence of the record's as part of another: no full stop, and no capital but a name's."""
+    text = text.strip().rstrip(".")
+    first = text.split(" ")[0]
+    plain = first.isalpha() and first[1:].islower() and first not in ("Python", "Keras")
+    return first.lower() + text[len(first) :] if plain else text
+
+
+def seeding(given: Seeding, factor: str, titles: Mapping[str, str]) -> str:
+    """What a seed that the script gives has to do with the cause `factor`, as a sentence."""
+    seed = f"{_code(given.call)} at {place(given.site)}"
+    if given.fault == "late":
+        return f"{seed} comes too late: {_earlier(given)} had drawn before it."
+    if given.fault == "varies":
+        return f"{seed} is given another seed in every run."
+    if given.factor in (factor, ""):
+        return f"{seed} is given in time: it is not what breaks the runs."
+    other = titles.get(given.factor, given.factor)
+    return f"{seed} is given in time, and seeds something else ({other})."
+
+
+def _earlier(given: Seeding) -> str:
+    draws = [
+        " ".join(
+            filter(
+                None,
+                (
+                    _code(site.detail) if site.detail else "a draw",
+                    f"for {site.what}" if site.what else "",
+                    f"at {place(site)}",
+                ),
+            )
+        )
+        for site in given.before
+    ]
+    return enumerated(draws, 3) or "something"
+
+
+def _code(text: str) -> str:
+    """In backticks when it is one piece of code, and as it is when it is words."""
+    return text if " " in text or "`" in text else f"`{text}`"
+
+
+def reasons(items: Sequence[NotTested]) -> dict[str, list[NotTested]]:
+    """What was not tested by its reason, in the order first told."""
+    found: dict[str, list[NotTested]] = {}
+    for item in items:
+        found.setdefault(item.why, []).append(item)
+    return found
 
 
 def hints(diagnosis: Diagnosis) -> list[str]:
@@ -148,7 +221,7 @@ def hints(diagnosis: Diagnosis) -> list[str]:
         "diagnosis then says which of them differs first. Outside a trial the call does nothing."
     )
     if diagnosis.not_tested:
-        names = ", ".join(item.factor for item in diagnosis.not_tested)
+        names = enumerated([item.factor for item in diagnosis.not_tested], 6)
         found.append(f"Test what could not be tested here: {names}.")
     return found
 

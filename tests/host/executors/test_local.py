@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nondet.host import machine
 from nondet.host.executors import folders
 from nondet.host.executors.interface import ExecutorError
 from tests.host.executors.trying import Trying, ended, gone, trying, until
@@ -261,3 +262,56 @@ def test_two_scratch_folders_live_side_by_side(tmp_path: Path) -> None:
     first.close()
     second.close()
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="addresses are fixed on Linux only")
+@pytest.mark.parametrize("fixed", [True, False])
+def test_addresses_are_fixed_where_that_is_asked_for(plain: Trying, fixed: bool) -> None:
+    if fixed and not machine.can_fix_addresses():
+        pytest.skip("the system does not let a process do without address space randomisation")
+    seen = set()
+    for _ in range(4):
+        plain.run("import ctypes\nprint(id(ctypes), id(type))", fixed_addresses=fixed)
+        seen.add(plain.said())
+    assert (len(seen) == 1) == fixed
+
+
+LOADED = """
+import os, sys, time
+def others():
+    with open("/proc/self/stat") as file:
+        supervisor = file.read().rpartition(")")[2].split()[1]
+    with open(f"/proc/{supervisor}/task/{supervisor}/children") as file:
+        return [int(pid) for pid in file.read().split() if int(pid) != os.getpid()]
+def worked(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]), fields[16]
+busy = others()
+while not all(worked(pid)[0] > 5 for pid in busy):
+    time.sleep(0.01)
+print(len(busy), *[worked(pid)[1] for pid in busy], *busy, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads processes from /proc")
+@pytest.mark.parametrize(
+    "end", ["", "time.sleep(600)", "os.kill(os.getppid(), 9); time.sleep(600)"]
+)
+def test_load_ends_with_the_trial_and_is_no_part_of_it(plain: Trying, end: str) -> None:
+    running = plain.start(LOADED + end, load=2)
+    until(lambda: plain.said().endswith("\n"), "the load")
+    if end == "time.sleep(600)":
+        running.stop("enough")
+    result = ended(running)
+    count, nice, other, *busy = map(int, plain.said().split())
+    assert count == 2 and nice == other == 0
+    all_gone(busy)
+    assert result.left_running == 0
+    assert (result.exit_code == 0) == (end == "")
+
+
+def test_load_ends_when_the_trial_cannot_start(plain: Trying) -> None:
+    with pytest.raises(ExecutorError):
+        plain.start("", argv=("/no/such/program",), load=1)
+    all_gone([child.pid for child in psutil.Process().children(recursive=True)])

@@ -1,0 +1,176 @@
+"""The operating system's entropy: `os.urandom`, and what draws through it."""
+
+import hashlib
+import os
+import sys
+
+from .. import asking, auditing
+from ..lineage import LINEAGE
+from ..os_functions import replace_in_os
+from .base import Factor, replace
+
+THROUGH = ("uuid", "secrets", "random")
+DEVICES = ("/dev/urandom", "/dev/random")
+OPENING = ("pathlib", "pathlib._local")
+DEVICE_SIZE = 1 << 20
+"""Bytes in the stand-in for such a device: a file that is opened anew starts another."""
+
+
+class OsEntropy(Factor):
+    name = "os-entropy"
+    group = "entropy"
+    title = "The operating system's entropy"
+    explanation = (
+        "`os.urandom`, `secrets`, `uuid.uuid4` and `random.SystemRandom` give other numbers at "
+        "every call. No seed reaches them."
+    )
+    because = "numbers come from the operating system's entropy, which has no seed"
+    pinned = (
+        "The script's own draws, and those that libraries make for it, come from a fixed stream, "
+        "one for each call site. Draws of the standard library for itself, and of libraries while "
+        "they are imported, are left alone."
+    )
+    varied = "From another stream in every trial."
+    noticed = (
+        "By every call of the script's own, and by calls of libraries with a line of the script "
+        "behind them. Whether a result depends on such a number can't be seen."
+    )
+    acts = "before-import"
+    advice = (
+        "Draw what the results depend on from a seeded generator: `random.Random(42)` or "
+        "`np.random.default_rng(42)`. Keep `os.urandom`, `secrets` and `uuid4` for names and keys."
+    )
+    edits = (
+        ("os.urandom", "np.random.default_rng(42).bytes(n)"),
+        ("os.getrandom", "np.random.default_rng(42).bytes(n)"),
+        ("uuid.uuid4", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
+        ("secrets.", "random.Random(42)  # in place of secrets"),
+        ("random.SystemRandom", "random.Random(42)  # in place of random.SystemRandom()"),
+    )
+
+    def install(self, session, arm):
+        self.session, self.arm, self.noting = session, arm, True
+        original = replace_in_os("urandom", self.draws("os.urandom"))
+        replace_in_os("getrandom", self.draws("os.getrandom"))
+        # Where `os` has it from, which scripts can import as well.
+        system = sys.modules.get(os.name)
+        if getattr(system, "urandom", None) is original:
+            system.urandom = os.urandom
+        session.on_import("random", lambda module: self.random_imported(module, original))
+        auditing.listen("open", self.opened)
+        if arm != "free":
+            LINEAGE.listen()
+            self.hold_devices()
+            self.read_back("os.urandom(16)", "os.urandom", os=os)
+
+    def draws(self, name):
+        def make(original):
+            def wrapper(*args, **kwargs):
+                # Wrong arguments fail before anything is noted.
+                drawn = original(*args, **kwargs)
+                try:
+                    return self.in_place(name, sys._getframe(1), len(drawn)) or drawn
+                except Exception as error:
+                    self.session.failed("drawing from " + name, error)
+                    return drawn
+
+            return wrapper
+
+        return make
+
+    def in_place(self, name, frame, size):
+        """Notes a draw; the bytes to give in its place, or None."""
+        frame, kind, call = asking.asker(self.session, frame, THROUGH)
+        if kind not in ("user", "library"):
+            return None
+        site = None
+        if kind == "library" or self.arm != "free":
+            site, _, _, importing = self.session.sightings.place(frame)
+            if importing or site is None:
+                return None
+        if self.noting:
+            if call.startswith("random."):
+                call = "random.SystemRandom (%s)" % call[len("random.") :]
+            self.session.saw(self.name, call or name, None)
+        return None if self.arm == "free" else self.stream(site, size)
+
+    def stream(self, site, size):
+        """The next bytes of a call site's own stream, so that sites don't shift one another."""
+        return spread(self.session.number(self.key(site), 256), size)
+
+    def key(self, site):
+        trial = "" if self.arm == "pinned" else self.session.plan["trial"]
+        # A copied folder lies elsewhere in each trial.
+        place = (os.path.basename(site[0]),) + site[1:]
+        return "%s/%s/%s/%s" % (self.name, place, LINEAGE.place, trial)
+
+    def random_imported(self, module, original):
+        """`random.SystemRandom` draws through a name of its module's own."""
+        if module._urandom is original:
+            module._urandom = os.urandom
+        if self.arm != "free":
+            self.read_back("random.SystemRandom().getrandbits(128)", "SystemRandom", random=module)
+
+    def opened(self, frame, arguments):
+        if arguments[0] in DEVICES and self.noting:
+            try:
+                frame, kind, _ = asking.asker(self.session, frame, OPENING)
+                if kind in ("user", "library") and self.session.sightings.place(frame)[0]:
+                    self.session.saw(self.name, "reading " + arguments[0], None)
+            except Exception as error:
+                self.session.failed("noting a device", error)
+
+    def hold_devices(self):
+        """Files of fixed bytes in place of the random devices, where the system can make them."""
+        if not hasattr(os, "memfd_create"):
+            return
+        import builtins
+        import io
+
+        def make(original):
+            def wrapper(file, *args, **kwargs):
+                if isinstance(file, (str, os.PathLike)) and os.fspath(file) in DEVICES:
+                    file = self.device(os.fspath(file), sys._getframe(1)) or file
+                return original(file, *args, **kwargs)
+
+            return wrapper
+
+        replace(io, "open", make)
+        builtins.open = io.open
+
+    def device(self, path, frame):
+        """A descriptor of as many fixed bytes as anybody reads, or None for the device itself."""
+        try:
+            found = self.in_place("reading " + path, frame, DEVICE_SIZE)
+            if found is None:
+                return None
+            descriptor = os.memfd_create("urandom")
+            os.write(descriptor, found)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return descriptor
+        except Exception as error:
+            self.session.failed("standing in for " + path, error)
+            return None
+
+    def read_back(self, source, call, **names):
+        """See that the user's own code gets our numbers by this way."""
+        site = ("read back", 1, "<module>")
+        expected = self.stream(site, 16)
+        self.session.counters.pop(self.key(site))
+        self.noting = False
+        try:
+            seen = asking.as_user(source, **names)
+        finally:
+            self.noting = True
+            self.session.counters.pop(self.key(site), None)
+        if not isinstance(seen, bytes):
+            seen = seen.to_bytes(16, "big")
+        self.session.read_back(self.name, [call, expected.hex()], [call, seen.hex()])
+
+
+def spread(number, size):
+    """`size` bytes that are a function of the number."""
+    return hashlib.shake_256(number.to_bytes(32, "big")).digest(size)
+
+
+FACTOR = OsEntropy()

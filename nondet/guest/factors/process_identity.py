@@ -1,0 +1,258 @@
+"""What a process is called: its id, its host's name, the names of its temporary files."""
+
+import os
+import sys
+
+from .. import asking
+from ..lineage import LINEAGE
+from ..os_functions import replace_in_os
+from .base import Factor, replace
+
+HIGHEST_PID = 1 << 22
+"""Process ids of Linux are below this: those that stand in are above, and name no other process."""
+TAKING_PID = (
+    "kill", "killpg", "waitpid", "wait4", "getpgid", "getsid", "setpgid", "pidfd_open",
+    "sched_getaffinity", "sched_setaffinity", "sched_getscheduler", "sched_setscheduler",
+    "sched_getparam", "sched_setparam", "sched_rr_get_interval",
+)  # fmt: skip
+TAKING_HOST = ("gethostbyname", "gethostbyname_ex", "getaddrinfo")
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class ProcessIdentity(Factor):
+    name = "process-identity"
+    group = "entropy"
+    title = "Process id, host name, temporary names"
+    explanation = (
+        "The id of a process and the names of its temporary files are others in every run; the "
+        "host's name is another on every machine."
+    )
+    because = "the process id, the host's name or a temporary name changes the results"
+    pinned = (
+        "The script's own code sees a fixed process id (the children that it forks the numbers "
+        "after it), a fixed host name, fixed thread ids, and temporary names that follow one "
+        "another in sorted order. Given back to the system, that process id means the real one."
+    )
+    varied = "The same, with other numbers and another host name in every trial."
+    noticed = (
+        "By every use in the script's own code. Whether a result depends on it can't be seen. The "
+        "host's name is the same in every run on one machine."
+    )
+    stress = "dormant"
+    acts = "before-import"
+    advice = (
+        "Take no seed from a process id. Number files that are read back in sorted order instead "
+        "of giving them temporary names. Give workers their index."
+    )
+    edits = (
+        ("os.getp", "42  # a fixed number instead of the process id"),
+        ("threading.get_", "42  # the worker's index instead of the thread's id"),
+        ("tempfile.", 'os.path.join(folder, f"{number:05d}")'),
+    )
+
+    def install(self, session, arm):
+        self.session, self.arm, self.noting = session, arm, True
+        self.held = arm != "free"
+        self.parent = os.getppid()
+        self.children = {}
+        self.host = ""
+        if self.held:
+            LINEAGE.listen()
+            self.first = 2 * HIGHEST_PID + session.seed(self.name, arm) % HIGHEST_PID
+            self.host = "localhost" if arm == "pinned" else "host-%d" % self.first
+            self.real = {self.first: os.getpid(), self.first - 1: self.parent}
+        self.ids(session)
+        self.hosts(session)
+        session.on_import("tempfile", self.temporary)
+
+    def asks(self, detail, unseeded, through=()):
+        """Whether the user's own code asks the function whose stand-in calls this one."""
+        try:
+            _, kind, call = asking.asker(self.session, sys._getframe(2), through)
+            if kind != "user":
+                return False
+            if self.noting:
+                self.session.saw(self.name, call or detail, unseeded)
+            return self.held
+        except Exception as error:
+            self.session.failed("noting " + detail, error)
+            return False
+
+    def stand_in(self, detail, instead, unseeded=None, through=()):
+        """Makes a function that gives the user's own code `instead(real)`."""
+
+        def make(original):
+            def wrapper(*args, **kwargs):
+                found = original(*args, **kwargs)
+                return instead(found) if self.asks(detail, unseeded, through) else found
+
+            return wrapper
+
+        return make
+
+    # -- numbers
+
+    def pid(self, place):
+        """The number of the forked child at that place (see lineage)."""
+        number = 0
+        for ordinal in place:
+            number = number * 1000 + ordinal
+        return self.first + number
+
+    def ids(self, session):
+        real_pid = replace_in_os(
+            "getpid", self.stand_in("os.getpid", lambda _: self.pid(LINEAGE.place))
+        )
+        replace_in_os("getppid", self.stand_in("os.getppid", self.parents))
+        import threading
+
+        self.local, self.named = threading.local(), {}
+        for name in ("get_ident", "get_native_id"):
+            replace(threading, name, self.stand_in("threading." + name, self.thread))
+        if not self.held:
+            return
+        for name in TAKING_PID:
+            replace_in_os(name, self.taking(self.real_pid))
+        replace_in_os("fork", self.fork)
+        session.on_import("psutil", self.psutil)
+        self.getpid = real_pid
+        self.read_back("os.getpid()", self.first, os=os)
+        # The real process, or there would be none of that number.
+        self.read_back("os.getpgid(os.getpid())", os.getpgid(0), os=os)
+
+    def parents(self, _):
+        return self.pid(LINEAGE.place[:-1]) if LINEAGE.place else self.first - 1
+
+    def real_pid(self, number):
+        """The process id that the system knows, for one that stands in."""
+        if type(number) is not int or abs(number) <= HIGHEST_PID:
+            return number
+        if number == self.pid(LINEAGE.place):
+            return self.getpid()
+        if number < 0:
+            return -self.real_pid(-number)
+        return self.real.get(number, number)
+
+    def taking(self, translate):
+        def make(original):
+            def wrapper(*args, **kwargs):
+                return original(*(args and (translate(args[0]),) + args[1:]), **kwargs)
+
+            return wrapper
+
+        return make
+
+    def fork(self, original):
+        def wrapper():
+            before = self.getpid()
+            child = original()
+            if child:
+                self.real[self.pid(LINEAGE.place + (LINEAGE.children,))] = child
+            else:
+                self.real[self.pid(LINEAGE.place[:-1])] = before
+            return child
+
+        return wrapper
+
+    def psutil(self, module):
+        def make(original):
+            def wrapper(process, pid=None, *args, **kwargs):
+                return original(process, self.real_pid(pid), *args, **kwargs)
+
+            return wrapper
+
+        replace(module.Process, "__init__", make)
+        replace(module, "pid_exists", self.taking(self.real_pid))
+
+    def thread(self, _):
+        """A number for this thread, by its name: names follow the order in which threads are made,
+        and not that in which they run."""
+        found = getattr(self.local, "number", None)
+        if found is None:
+            import threading
+
+            name = threading.current_thread().name
+            self.named[name] = self.named.get(name, 0) + 1
+            stream = "%s/%s/%s/%d" % (self.name, self.first, name, self.named[name])
+            found = self.local.number = self.session.number(stream, 46) + 1
+        return found
+
+    # -- names
+
+    def hosts(self, session):
+        replace_in_os("uname", self.stand_in("os.uname", self.with_host, False))
+        session.on_import("platform", self.platform)
+        session.on_import("socket", self.socket)
+        if self.held:
+            self.read_back("os.uname()[1]", self.host, os=os)
+
+    def with_host(self, found):
+        return type(found)((found[0], self.host) + tuple(found[2:]))
+
+    def platform(self, module):
+        def named(found):
+            try:
+                return found._replace(node=self.host)
+            except (TypeError, ValueError):
+                # Python 3.9's own fields of this tuple are not all in it.
+                return found
+
+        replace(module, "node", self.stand_in("platform.node", lambda _: self.host, False))
+        replace(module, "uname", self.stand_in("platform.uname", named, False))
+
+    def socket(self, module):
+        through = ("socket",)
+        ask = self.stand_in("socket.gethostname", lambda _: self.host, False, through)
+        real_name = replace(module, "gethostname", ask)
+        if self.held:
+            for name in TAKING_HOST:
+                translate = lambda host: real_name() if host == self.host else host  # noqa: E731
+                replace(module, name, self.taking(translate))
+            self.read_back("socket.gethostname()", self.host, socket=module)
+
+    def temporary(self, module):
+        """Names that sort in the order in which they were given, for the user's own files."""
+        names = Names()
+
+        def make(original):
+            def wrapper():
+                asked = self.asks("tempfile.mktemp", None, ("tempfile",))
+                return names if asked and self.arm == "pinned" else original()
+
+            return wrapper
+
+        replace(module, "_get_candidate_names", make)
+        if self.arm == "pinned":
+            source = "os.path.basename(tempfile.mktemp(dir='', prefix=''))"
+            self.read_back(source, next(Names()), os=os, tempfile=module)
+            names.count = 0
+
+    def read_back(self, source, expected, **names):
+        self.noting = False
+        try:
+            seen = asking.as_user(source, **names)
+        finally:
+            self.noting = True
+        self.session.read_back(self.name, [source, expected], [source, seen])
+
+
+class Names(object):
+    """Temporary names in sorted order. One that a former trial left is passed over."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.count += 1
+        name, rest = "", self.count
+        for _ in range(7):
+            rest, digit = divmod(rest, 36)
+            name = DIGITS[digit] + name
+        # Each forked child begins with a letter of its own, as long as there are any.
+        return DIGITS[10 + sum(LINEAGE.place) % 26] + name
+
+
+FACTOR = ProcessIdentity()

@@ -1,0 +1,167 @@
+"""Compilation by XLA."""
+
+import os
+import sys
+
+from .base import Factor, replace
+from .onednn import BEFORE_TENSORFLOW
+
+VARIABLE = "TF_XLA_FLAGS"
+AUTO = "--tf_xla_auto_jit="
+OFF = AUTO + "-1"
+FUNCTIONS = "tensorflow.python.eager.polymorphic_function.polymorphic_function"
+
+
+class Xla(Factor):
+    name = "xla"
+    group = "kernels"
+    title = "Compilation by XLA"
+    explanation = (
+        "XLA fuses operations and orders sums in its own way: a model compiled by it rounds "
+        "differently. Keras compiles by it where there is a GPU, unless told otherwise. On a CPU "
+        "both ways give the same bits in every run."
+    )
+    because = "XLA compiles part of the computation"
+    pinned = (
+        "No XLA: Keras models and `tf.function` run without `jit_compile`, and TensorFlow "
+        "compiles nothing by itself. JAX, which has no other way, stays as it is."
+    )
+    varied = (
+        "The other choice than the script's: models and functions compiled by XLA run without it, "
+        "and Keras models that run without are compiled, where their layers allow it."
+    )
+    noticed = (
+        "By every Keras model and every `tf.function` that XLA compiles, and by "
+        "`TF_XLA_FLAGS` that ask for it. A suspect of nothing on a CPU."
+    )
+    stress = "sensitivity"
+    framework = "tensorflow"
+    advice = (
+        "Say which way to go, so that machines with and without a GPU agree: "
+        "`model.compile(..., jit_compile=False)`."
+    )
+    edits = (
+        ("a model compiled by XLA", "jit_compile=False"),
+        ("tf.function compiled by XLA", "@tf.function"),
+    )
+
+    left = 0
+    """Functions of libraries that run by XLA alone."""
+    switched_on = False
+    """Whether a model is compiled that the script runs without."""
+
+    def install(self, session, arm):
+        session.on_import(BEFORE_TENSORFLOW, lambda module: self.flags(session, arm))
+        session.on_import(FUNCTIONS, lambda module: self.functions(session, arm, module))
+        session.on_import(
+            "tensorflow.python.framework.config",
+            lambda module: self.automatic(session, arm, module),
+        )
+        session.on_import(
+            "keras.src.trainers.trainer", lambda module: self.models(session, arm, module)
+        )
+
+    def flags(self, session, arm):
+        """TensorFlow's own choice, from the environment. The last of two flags wins."""
+        given = os.environ.get(VARIABLE, "").split()
+        asking = [f for f in given if f.startswith(AUTO) and f[len(AUTO) :] not in ("0", "-1")]
+        if asking:
+            session.saw(self.name, "%s=%s" % (VARIABLE, asking[-1]), varies())
+        if arm == "pinned" or (arm == "varied" and asking):
+            os.environ[VARIABLE] = " ".join(given + [OFF])
+
+    def functions(self, session, arm, module):
+        def make(original):
+            def wrapper(function, *args, **kwargs):
+                original(function, *args, **kwargs)
+                # Keras has functions that run by XLA alone; its models are told below.
+                if not function._jit_compile:
+                    return
+                if not asked_by_the_user(session):
+                    self.left += 1
+                    return
+                session.saw(self.name, "tf.function compiled by XLA", varies())
+                if arm != "free":
+                    function._jit_compile = None
+
+            return wrapper
+
+        replace(module.Function, "__init__", make)
+        if arm != "free":
+            session.at_end.append(lambda: self.check(session, arm, module))
+
+    def check(self, session, arm, module):
+        """TensorFlow counts the functions that it has compiled by XLA."""
+        count = int(module._tf_function_counter.get_cell("1").value())
+        if self.switched_on:
+            session.read_back(self.name, True, count > 0)
+        else:
+            session.read_back(self.name, True, count <= self.left)
+
+    def automatic(self, session, arm, module):
+        """`tf.config.optimizer.set_jit`."""
+
+        def make(original):
+            def wrapper(enabled):
+                if enabled in (True, "autoclustering"):
+                    session.saw(self.name, "tf.config.optimizer.set_jit", varies())
+                    enabled = enabled if arm == "free" else False
+                return original(enabled)
+
+            return wrapper
+
+        replace(module, "set_optimizer_jit", make)
+        if arm == "pinned":
+            session.first_checkpoint.append(
+                lambda: session.read_back(self.name, "", module.get_optimizer_jit())
+            )
+
+    def models(self, session, arm, module):
+        def make(original):
+            def wrapper(model, *args, **kwargs):
+                made = original(model, *args, **kwargs)
+                if module.backend.backend() == "tensorflow":
+                    self.compiled(session, arm, model)
+                return made
+
+            return wrapper
+
+        replace(module.Trainer, "compile", make)
+
+    def compiled(self, session, arm, model):
+        used = bool(model.jit_compile)
+        if used:
+            session.saw(self.name, "a model compiled by XLA", varies())
+        if arm == "free":
+            return
+        if used:
+            model.jit_compile = False
+        elif arm == "varied" and can_compile(model):
+            model.jit_compile = self.switched_on = True
+
+
+def can_compile(model):
+    """Whether Keras would compile this model on request: not one that runs eagerly, that trains
+    on several replicas, or that has layers which XLA can't compile."""
+    trainer = sys.modules["keras.src.trainers.trainer"]
+    several = getattr(model, "_distribute_strategy", None) is not None
+    return not model.run_eagerly and not several and bool(trainer.model_supports_jit(model))
+
+
+def varies():
+    """Whether what XLA compiles may vary from run to run: not on a CPU, not known on a GPU."""
+    context = sys.modules.get("tensorflow.python.eager.context")
+    made = context.context_safe() if context is not None else None
+    return None if made is not None and made._initialized and made.num_gpus() else False
+
+
+def asked_by_the_user(session):
+    """Whether `tf.function` was called by the user's own code, and not by a library's."""
+    frame = sys._getframe(2)
+    folder = os.sep + os.path.join("tensorflow", "python") + os.sep
+    while frame is not None and folder in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None and session.asker(frame)[1] == "user"
+
+
+FACTOR = Xla()

@@ -1,0 +1,70 @@
+"""Parts of the record that follow from the finding: what is cleared, how sure, what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from nondet import record, stats
+from nondet.host.laboratory import Laboratory
+from nondet.search.questions import Finding
+
+
+def cleared(
+    finding: Finding, causes: Sequence[record.Cause], exercised: Collection[str]
+) -> tuple[record.Cleared, ...]:
+    """Factors that were free in agreeing trials."""
+    guilty = {g.factor for g in finding.guilty}
+    # Another pin that holds it as well, and what carries the difference, are not cleared.
+    also = {name for names in finding.alternatives for name in names}
+    also |= {name for cause in causes for name in cause.consumers}
+    return tuple(
+        record.Cleared(
+            factor=name,
+            why="released-without-effect" if name in exercised else "not-exercised",
+            trials=trials,
+        )
+        for name, trials in finding.cleared.items()
+        if name not in guilty | also and name not in finding.not_tested
+    )
+
+
+def not_tested(finding: Finding, reasons: Mapping[str, str]) -> tuple[record.NotTested, ...]:
+    """Factors that could not be tested, from the start or because their pin broke the script."""
+    every = dict(reasons) | dict(finding.not_tested)
+    return tuple(record.NotTested(factor=name, why=why) for name, why in every.items())
+
+
+def confidence(finding: Finding, level: float) -> record.Confidence | None:
+    """What the agreeing trials allow to say; None when the verdict rests on none."""
+    if finding.verdict not in ("reproducible", "causes-found"):
+        return None
+    return record.Confidence(
+        agreeing_trials=len(finding.verified),
+        divergence_probability_bound=stats.divergence_bound(0, finding.comparisons, level),
+        level=level,
+    )
+
+
+def cost(laboratory: Laboratory, wall_seconds: float) -> record.Cost:
+    return record.Cost(
+        trials=len(laboratory.trials),
+        subject_seconds=sum(trial.seconds for trial in laboratory.trials),
+        wall_seconds=wall_seconds,
+        single_run_seconds=laboratory.single_run_seconds(),
+    )
+
+
+def faults(laboratory: Laboratory) -> Iterator[str]:
+    """Errors of the guest are ours: said openly, since they may have cost evidence. So is what
+    the trials left behind or could not keep."""
+    seen: dict[str, int] = {}
+    for trial in laboratory.trials:
+        for error in trial.errors:
+            text = f"{error.where}: {error.error}"
+            seen[text] = seen.get(text, 0) + 1
+    for text, count in seen.items():
+        yield f"an error of nondet's own in {count} trials, {text}"
+    if any(trial.left_running for trial in laboratory.trials):
+        yield "the script left processes running when it ended; they were ended"
+    if any(trial.values_omitted for trial in laboratory.trials):
+        yield "some tensor values were not kept (too large), so their distances are unknown"

@@ -1,0 +1,68 @@
+"""Places in the user's code, with the lines around them, as the record keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nondet import record
+from nondet.host.events import Place, Sighting
+from nondet.host.subject import Subject
+
+CONTEXT = 3
+"""Lines kept on either side of a place."""
+MOST_LINES, MOST_SITES = 5, 20
+"""Lines that are shown for a cause, and things that happened there."""
+
+
+class Sites:
+    """Makes the record's sites for one subject."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+
+    def site(self, place: Place, detail: str, count: int = 1, what: str = "") -> record.Site:
+        return record.Site(
+            file=self.shown(place.file),
+            line=place.line,
+            function=place.function,
+            source=source_lines(Path(place.file), place.line),
+            detail=detail,
+            count=count,
+            what=what,
+        )
+
+    def of(self, seen: Iterable[Sighting]) -> tuple[record.Site, ...]:
+        """The places behind sightings, each once, in the order first seen."""
+        made: dict[tuple[Place, str, str], record.Site] = {}
+        for s in seen:
+            if s.site is not None:
+                key = (s.site, s.detail, s.what)
+                made.setdefault(key, self.site(s.site, s.detail, s.count, s.what))
+        return tuple(made.values())
+
+    def shown(self, file: str) -> str:
+        """A path relative to the subject's folder where it lies in it."""
+        path = Path(file)
+        for folder in self.subject.folders:
+            if path.is_relative_to(folder):
+                return str(path.relative_to(folder))
+        return file
+
+
+def foremost(sites: Sequence[record.Site]) -> tuple[record.Site, ...]:
+    """Those of the first few lines: a line that builds many layers counts once."""
+    lines = list(dict.fromkeys((site.file, site.line) for site in sites))[:MOST_LINES]
+    return tuple(site for site in sites if (site.file, site.line) in lines)[:MOST_SITES]
+
+
+def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
+    """The line with its neighbours, for the report; empty when the file can't be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    first, last = max(1, line - CONTEXT), min(len(lines), line + CONTEXT)
+    return tuple(
+        record.SourceLine(number=n, text=lines[n - 1][:400]) for n in range(first, last + 1)
+    )

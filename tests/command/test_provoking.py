@@ -1,0 +1,202 @@
+"""``--stress`` and ``--plugin`` through the command."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command.running import SEEDED, UNSEEDED, Project
+
+LISTING = """
+import os
+import pathlib
+import nondet
+folder = pathlib.Path("shards")
+folder.mkdir(exist_ok=True)
+for name in "abcdefgh":
+    (folder / name).write_text(name)
+order = os.listdir("shards")
+nondet.checkpoint("order", " ".join(order))
+"""
+BOTH = (
+    LISTING
+    + """
+import random
+nondet.checkpoint("value", random.random())
+"""
+)
+LATE = """
+import random
+import numpy as np
+import nondet
+first = np.random.rand(3)
+np.random.seed(1)
+random.seed(1)
+nondet.checkpoint("value", first + np.random.rand(3) + random.random())
+"""
+FROM_TIME = """
+import random
+import time
+import nondet
+random.seed(time.time_ns())
+nondet.checkpoint("value", random.random())
+"""
+HANDS = """
+import threading
+import time
+import nondet
+order = []
+def work(name):
+    time.sleep(0.001)
+    order.append(name)
+threads = [threading.Thread(target=work, args=(n,)) for n in "abcdefghijklmnopqrstuvwxyz"]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+nondet.checkpoint("order", " ".join(order))
+"""
+LIBRARY = """
+import os
+class _State:
+    number = int.from_bytes(os.urandom(4), "big")
+def set_seed(number):
+    _State.number = number
+def sample():
+    _State.number = (_State.number * 1103515245 + 12345) % 2**31
+    return _State.number
+"""
+PLUGIN = """
+MODULE = "lottery"
+DRAWS = ("sample",)
+SEEDS = ("set_seed",)
+ADVICE = "lottery.set_seed(42)"
+
+
+def seed(module, number):
+    module.set_seed(number)
+
+
+def draw(module):
+    return module.sample()
+"""
+DRAWING = """
+import lottery
+import nondet
+nondet.checkpoint("value", lottery.sample())
+"""
+
+
+def test_a_dormant_order_is_told_apart_from_the_verdict(project: Project) -> None:
+    project.write(LISTING)
+    ran = project.diagnose("--stress", "train.py")
+    assert ran.code == 0
+    stress = ran.diagnosis.stress
+    assert stress is not None
+    (dormant,) = stress.dormant
+    assert dormant.factor == "file-order"
+    assert [site.line for site in dormant.sites] == [9]
+    assert dormant.trials
+    assert dormant.first_divergence is not None
+    assert not set(dormant.trials) & set(stress.reference)
+    assert ran.diagnosis.causes == ()
+    assert "file-order (train.py:9)" in ran.out
+    provoked = [t for t in ran.diagnosis.trials if "varied" in t.plan.values()]
+    assert set(stress.trials) <= {t.id for t in provoked}
+
+
+def test_without_stress_nothing_is_provoked(project: Project) -> None:
+    project.write(LISTING)
+    diagnosis = project.diagnose().diagnosis
+    assert diagnosis.stress is None
+    assert not any("varied" in trial.plan.values() for trial in diagnosis.trials)
+
+
+def test_under_stress_the_causes_stay_pinned(project: Project) -> None:
+    project.write(BOTH)
+    ran = project.diagnose("--stress", "train.py")
+    assert ran.code == 1
+    assert [cause.factor for cause in ran.diagnosis.causes] == ["python-random"]
+    stress = ran.diagnosis.stress
+    assert stress is not None
+    assert stress.pinned == ("python-random",)
+    assert [dormant.factor for dormant in stress.dormant] == ["file-order"]
+
+
+def test_what_does_not_repeat_is_not_provoked(project: Project) -> None:
+    project.write(UNSEEDED)
+    ran = project.diagnose("--stress", "--max-trials", "3", "train.py")
+    assert ran.code == 4
+    stress = ran.diagnosis.stress
+    assert stress is not None
+    assert stress.note
+    assert stress.trials == ()
+
+
+def test_a_late_seed_is_named_with_what_drew_before(project: Project) -> None:
+    project.write(LATE)
+    diagnosis = project.diagnose().diagnosis
+    (cause,) = diagnosis.causes
+    assert cause.factor == "numpy-global"
+    late = [seeding for seeding in cause.seedings if seeding.fault == "late"]
+    assert [(s.call, s.site.line) for s in late] == [("np.random.seed", 6)]
+    assert [site.line for site in late[0].before] == [5]
+    assert "too late" in diagnosis.summary
+    assert diagnosis.prescription is not None
+    assert any("train.py:6" in text for text in diagnosis.prescription.advice)
+
+
+def test_a_seed_from_the_clock_is_named_at_both_ends(project: Project) -> None:
+    project.write(FROM_TIME)
+    diagnosis = project.diagnose().diagnosis
+    (cause,) = diagnosis.causes
+    assert cause.factor == "clock"
+    assert [site.line for site in cause.sites] == [5]
+    assert [(s.call, s.fault) for s in cause.seedings] == [("random.seed", "varies")]
+    assert diagnosis.prescription is not None
+    assert [edit.code for edit in diagnosis.prescription.edits] == ["random.seed(42)"]
+
+
+def test_what_nothing_holds_names_its_suspects(project: Project) -> None:
+    project.write(HANDS)
+    ran = project.diagnose()
+    assert ran.code == 3
+    assert ran.diagnosis.verdict == "unresolved"
+    threads = [s for s in ran.diagnosis.suspects if "thread" in s.what]
+    assert [s.site.line for s in threads if s.site is not None] == [11]
+    assert "train.py:11" in ran.out
+
+
+def test_an_unlisted_library_is_a_suspect_and_a_plugin_makes_it_a_cause(project: Project) -> None:
+    project.write(DRAWING)
+    project.write(PLUGIN, "plugin.py")
+    # Beside the script it would be the user's own code: as an installed package is.
+    folder = project.folder.parent / "site-packages"
+    folder.mkdir()
+    (folder / "lottery.py").write_text(LIBRARY.replace("os.urandom(4)", ENTROPY))
+    environ = {"PYTHONPATH": str(folder)}
+    without = project.diagnose(environ=environ)
+    assert without.code == 3
+    assert any("lottery.set_seed" in suspect.what for suspect in without.diagnosis.suspects)
+    ran = project.diagnose("--force", "--plugin", "plugin.py", "train.py", environ=environ)
+    assert ran.code == 1
+    (cause,) = ran.diagnosis.causes
+    assert cause.factor == "third-party-rng"
+    assert [(site.file, site.line) for site in cause.sites] == [("train.py", 4)]
+    assert "lottery.set_seed(42)" in cause.fix
+
+
+ENTROPY = 'open("/proc/sys/kernel/random/uuid", "rb").read()'
+"""Random bytes that no pin of nondet's reaches."""
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"), [(None, "plugin-unreadable"), ("MODULE = 3", "not-a-plugin")]
+)
+def test_a_bad_plugin_is_refused_before_any_trial(
+    project: Project, text: str | None, slug: str
+) -> None:
+    project.write(SEEDED)
+    if text is not None:
+        project.write(text, "plugin.py")
+    project.diagnose("--plugin", "plugin.py", "train.py").refused(slug, "plugin.py")
+    assert not project.output.exists()

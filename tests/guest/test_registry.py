@@ -1,0 +1,236 @@
+"""One law for every factor: its texts are whole, its use is seen, its pin holds, its varied arm
+acts. Shown by the scripts in exemplars.py, run under the guest as the host runs a trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
+from nondet.guest.factors.base import Factor
+from nondet.host import machine
+from tests.benchmarks import probes
+from tests.guest.exemplars import EXEMPLARS, Exemplar
+from tests.guest.running import Shown, guided
+
+SCRIPT = "train.py"
+NUMBERS = {"pinned": 7, "t01": 1, "t02": 2}
+"""What a diagnosis would hand to `Factor.environment`."""
+RACES = 6
+"""Runs in which a race must show itself once."""
+
+
+GPU_ONLY = {
+    "cudnn": "cuDNN and cuBLAS run on a GPU only",
+    "tf32": "only GPUs compute with TensorFloat-32",
+    "device": "there is another device only where there is a GPU",
+}
+"""Factors that no exemplar can use on a CPU, with the reason. Their probes need a GPU."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A factor with its exemplar."""
+
+    name: str
+    exemplar: Exemplar
+    group: tuple[str, ...]
+
+    @property
+    def factor(self) -> Factor:
+        return by_name(self.name)
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """Lines of the script at which this factor's use must be seen."""
+        return probes.marks(self.exemplar.script.splitlines()).get(self.name, frozenset())
+
+    def value(self, shown: Shown) -> str:
+        """What the script printed for this factor."""
+        (line,) = [x for x in shown.out.splitlines() if x.startswith(f"{self.name}: ")]
+        return line
+
+    def lines_seen(self, shown: Shown) -> set[int]:
+        """Lines at which this factor was seen at work, as a source or as what draws."""
+        seen = [e for e in shown.of("exercised") if self.name in (e["factor"], e["consumer"])]
+        return {e["site"]["line"] for e in seen if e["site"] is not None}
+
+    def pins(self, shown: Shown) -> list[dict[str, object]]:
+        return [pin for pin in shown.of("pin") if pin["factor"] == self.name]
+
+
+def parameter(case: Case) -> object:
+    # One worker for a script whose runs are shared by several factors.
+    shared = [pytest.mark.subject, pytest.mark.xdist_group(case.exemplar.name)]
+    return pytest.param(case, id=case.name, marks=shared if case.exemplar.heavy else [])
+
+
+CASES = [Case(name, e, group) for e in EXEMPLARS for group in e.groups for name in group]
+every_case = pytest.mark.parametrize("case", [parameter(case) for case in CASES])
+
+
+class Runs:
+    """Runs of exemplars, each made once for all the factors that share it."""
+
+    def __init__(self, room: Path) -> None:
+        self.room = room
+        self.run = functools.cache(self._run)
+
+    def free(self, case: Case, number: int) -> Shown:
+        """The free run of that number; those before are made first, as files may be left."""
+        for before in range(number):
+            self.run(case.exemplar, (), "free", before)
+        return self.run(case.exemplar, (), "free", number)
+
+    def pinned(self, case: Case, number: int) -> Shown:
+        return self.run(case.exemplar, case.group, "pinned", number)
+
+    def varied(self, case: Case, number: int) -> Shown:
+        return self.run(case.exemplar, case.group, "varied", number)
+
+    def _run(self, exemplar: Exemplar, group: tuple[str, ...], arm: str, number: int) -> Shown:
+        """One run, with what else the host does for a trial: environment, addresses, folder."""
+        # Streams are named by call sites, so the folder must be the same one for all runs.
+        folder = self.room / exemplar.name
+        left = sorted(folder.rglob("*.txt")) if arm == "free" and number else []
+        if not left:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / SCRIPT).write_text(exemplar.script)
+        environ: dict[str, str | None] = {"PYTHONHASHSEED": None}
+        trial = f"t{number + 1:02d}"
+        for name in group:
+            environ |= by_name(name).environment(
+                arm, NUMBERS["pinned" if arm == "pinned" else trial]
+            )
+        shown = guided(
+            folder,
+            SCRIPT,
+            arms=dict.fromkeys(group, arm),
+            environ=environ,
+            trial=trial,
+            fixed_addresses=arm == "pinned" and any(by_name(n).fixed_addresses for n in group),
+            left=[str(path) for path in left],
+        )
+        assert (shown.code, shown.of("guest-error")) == (0, []), shown.err
+        return shown
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(tmp_path_factory.mktemp("exemplars"))
+
+
+def facts() -> dict[str, object]:
+    """What a diagnosis tells `Factor.unavailable` of this machine."""
+    found: dict[str, object] = {
+        "gpus": machine.gpus()[0],
+        "cores": machine.cores(),
+        "environ": {},
+        "fixed_addresses": machine.can_fix_addresses(),
+    }
+    for name in ("tensorflow", "keras", "torch", "jax"):
+        found[name] = "?" if importlib.util.find_spec(name) else None
+    return found
+
+
+def need(case: Case) -> None:
+    """Skips, with the reason, what can't act or run here."""
+    missing = [name for name in case.exemplar.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    if reason := case.factor.unavailable(facts()):
+        pytest.skip(reason)
+
+
+def test_every_factor_has_an_exemplar_or_a_reason() -> None:
+    names = [case.name for case in CASES]
+    assert sorted([*names, *GPU_ONLY]) == sorted(factor.name for factor in REGISTRY)
+
+
+# -- texts
+
+
+@pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
+def test_texts_are_whole(factor: Factor) -> None:
+    texts = [factor.title, factor.explanation, factor.pinned, factor.free, factor.noticed]
+    texts += [factor.advice, factor.because if factor in SOURCES else factor.off or factor.pinned]
+    assert all(texts)
+    for text in (*texts, factor.varied, *(code for _, code in factor.edits)):
+        assert text.isascii()
+        assert text == text.strip()
+    for sentence in (factor.explanation, factor.pinned, factor.free, factor.noticed, factor.advice):
+        assert sentence.endswith(".")
+    assert factor.consumer == (factor in CONSUMERS)
+    assert factor.stress in ("", "dormant", "sensitivity")
+    # A stress test tells what was done to provoke.
+    provokes = factor.stress or factor.loads or factor.environment("varied", 1)
+    assert factor.varied or not provokes
+    for other in factor.instead:
+        assert by_name(other) in SOURCES
+
+
+# -- what a trial shows
+
+
+@every_case
+def test_use_is_seen_at_the_line_of_the_user(case: Case, runs: Runs) -> None:
+    need(case)
+    assert case.marked or not case.factor.observable
+    seen = case.lines_seen(runs.free(case, 0)) | case.lines_seen(runs.free(case, 1))
+    assert case.marked <= seen
+
+
+@every_case
+def test_free_it_varies_and_pinned_it_repeats(case: Case, runs: Runs) -> None:
+    need(case)
+    first = case.value(runs.free(case, 0))
+    others = (case.value(runs.free(case, number)) for number in range(1, RACES))
+    if case.name in case.exemplar.repeats:
+        assert next(others) == first
+    else:
+        assert any(value != first for value in others)
+    one, other = runs.pinned(case, 0), runs.pinned(case, 1)
+    assert case.value(one) == case.value(other)
+    for shown in (one, other):
+        # The host's pins are outside the process.
+        assert case.pins(shown) or case.factor.acts == "host"
+        assert [pin for pin in case.pins(shown) if not pin["ok"]] == []
+    assert case.pins(runs.free(case, 0)) == []
+
+
+@every_case
+def test_varied_it_differs(case: Case, runs: Runs) -> None:
+    need(case)
+    one, other = runs.varied(case, 0), runs.varied(case, 1)
+    assert [pin for pin in case.pins(one) if not pin["ok"]] == []
+    if not case.factor.varied:
+        # The arm does nothing, as its empty text says.
+        assert case.pins(one) == []
+    elif case.factor.loads:
+        # The host keeps the cores busy; in the process it is as free.
+        assert case.pins(one) == []
+    elif case.name in case.exemplar.repeats:
+        assert case.value(one) == case.value(other) != case.value(runs.free(case, 0))
+    else:
+        assert case.value(one) != case.value(other)
+
+
+@pytest.mark.parametrize("name", GPU_ONLY)
+def test_what_needs_a_gpu_says_so_and_its_pin_is_read_back(name: str, tmp_path: Path) -> None:
+    factor = by_name(name)
+    assert factor.unavailable(facts() | {"gpus": ()})
+    assert not factor.unavailable(facts() | {"gpus": ("one",)})
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text("print(1)\n")
+    pinned = guided(folder, "train.py", pinned=(name,), environ=factor.environment("pinned", 7))
+    assert [pin["ok"] for pin in pinned.of("pin")] == [True]
+    # Without what the host sets, the read-back must fail.
+    missed = guided(folder, "train.py", pinned=(name,))
+    assert [pin["ok"] for pin in missed.of("pin")] == [False]

@@ -1,0 +1,113 @@
+"""Activity that no factor explains is noted at the user's line, once, and changes nothing."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from tests.guest.generators import library, run, seen
+from tests.guest.running import guided, plain
+
+CHILD = "a child process, in which nothing is seen"
+
+SCRIPT = """
+    import ctypes, multiprocessing, os, socket, subprocess, tempfile, threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work():
+        pass
+
+    if __name__ == "__main__":
+        for _ in range(3):
+            thread = threading.Thread(target=work); thread.start(); thread.join()
+        with ThreadPoolExecutor(2) as threads:
+            print(list(threads.map(abs, [-1, -2])))
+        context = multiprocessing.get_context("fork")
+        with context.Pool(1) as pool:
+            print(pool.map(abs, [-3]))
+        child = context.Process(target=work); child.start(); child.join()
+        print(subprocess.run(["echo", "hello"], capture_output=True, text=True).stdout)
+        os.system("true")
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+        server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen(1)
+        client = socket.create_connection(("localhost", server.getsockname()[1]))
+        print(client.getpeername() == server.getsockname())
+        left, right = socket.socketpair()
+        local = socket.socket(socket.AF_UNIX)
+        print(local.connect_ex("/no/such/socket") != 0)
+        print(ctypes.CDLL(None).abs(-5))
+        tempfile.NamedTemporaryFile().close()
+"""
+
+
+def test_what_the_script_starts_itself_is_noted_once_at_its_line(tmp_path: Path) -> None:
+    shown = run(tmp_path / "s", SCRIPT)
+    assert seen(shown, "unknown") == {
+        ("a thread of the script's own", None, 10),
+        (CHILD, None, 16),
+        (CHILD, None, 17),
+        (CHILD, None, 18),
+        (CHILD, None, 19),
+        ("a connection to localhost", None, 23),
+        ("a foreign library, in which nothing is seen", None, 28),
+    }
+
+
+def test_it_goes_on_as_without_us(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "train.py").write_text(textwrap.dedent(SCRIPT))
+    assert guided(folder, "train.py").visible == plain(folder, "train.py").visible
+
+
+def test_what_libraries_start_is_theirs_and_their_connections_are_told(tmp_path: Path) -> None:
+    environ = library(
+        tmp_path,
+        "busy",
+        """
+        import socket, subprocess, threading
+        threading.Thread(target=int).start()
+
+        def work():
+            threading.Thread(target=int).start()
+            subprocess.run(["true"])
+
+        def fetch(address):
+            return socket.create_connection(address).close()
+        """,
+    )
+    script = """
+        import socket
+        import busy
+        busy.work()
+        server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen(1)
+        busy.fetch(server.getsockname())
+    """
+    shown = run(tmp_path / "s", script, environ=environ)
+    assert seen(shown, "unknown") == {("a connection to 127.0.0.1", None, 6)}
+
+
+def test_a_library_with_a_generator_of_its_own_is_named(tmp_path: Path) -> None:
+    environ = library(tmp_path, "dicey", "def set_seed(number):\n    pass\n")
+    library(tmp_path, "plain", "from random import seed\nfrom numpy.random import default_rng\n")
+    library(tmp_path, "deep", "from . import random\n")
+    random = tmp_path / "site-packages" / "deep" / "random.py"
+    random.write_text("def seed(number):\n    pass\n")
+    library(tmp_path, "unused", "def set_seed(number):\n    pass\n")
+    script = """
+        import sys, plain
+        import numpy as np
+        def later():
+            from dicey import set_seed as s
+            import json, deep
+        later()
+        # import unused
+    """
+    shown = run(tmp_path / "s", script, environ=environ)
+    told = "{} has a generator of its own ({}), which nondet does not know"
+    assert seen(shown, "unknown") == {
+        (told.format("dicey", "dicey.set_seed"), None, 5),
+        (told.format("deep", "deep.random.seed"), None, 6),
+    }
