@@ -8,8 +8,8 @@ class Sample:
 
 
 # Objects without a __hash__ are hashed by address, which PYTHONHASHSEED does not reach.
-samples = {Sample(value) for value in np.linspace(-1, 1, 4096)}  # <- addresses
-x = np.array([[sample.value] for sample in samples], dtype="float32")
+samples = {Sample(value) for value in np.linspace(-1, 1, 4096)}
+x = np.array([[sample.value] for sample in samples], dtype="float32")  # <- addresses
 y = x**2
 
 import keras

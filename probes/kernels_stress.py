@@ -15,5 +15,5 @@ model = keras.Sequential(
         keras.layers.Dense(1),
     ]
 )
-model.compile(optimizer="adam", loss="mse", jit_compile=True)  # <- xla
+model.compile(optimizer="adam", loss="mse")
 model.fit(x, y, epochs=3, batch_size=32, verbose=0)

@@ -27,4 +27,4 @@ model = keras.Sequential(
     ]
 )
 model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse", jit_compile=False)
-model.fit(x, y, epochs=5, batch_size=1024, verbose=0, callbacks=[Stopwatch()])
+model.fit(x, y, epochs=5, batch_size=1024, verbose=0, callbacks=[Stopwatch()])  # <- cpu-threads

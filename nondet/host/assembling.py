@@ -135,6 +135,9 @@ class Assembly:
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
         launch = " ".join(f"{name}={value}" for name, value in factor.launch)
         seedings = self.seedings(guilt.factor)
+        # Keys made from a seed that varies are what carries the difference.
+        fed = [s.factor for s in seedings if s.fault == "varies" and by_name(s.factor).consumer]
+        consumers |= dict.fromkeys(fed)
         plugins = self.laboratory.settings.plugins
         changes = [e.code for e in seed_edits(seedings) or edits(guilt.factor, sites, plugins)]
         cause = record.Cause(

@@ -29,6 +29,11 @@ from nondet.verdict import Verdict
 
 Told = TypeVar("Told")
 
+CLASH = (
+    "with its names pinned, a run finds the folder or files that the former one made, and fails; "
+    "so the runs started from fresh folders"
+)
+
 SEED = 20_150_801
 """Every pinned stream of every trial derives from it; recorded with the diagnosis."""
 
@@ -272,6 +277,8 @@ class Diagnosing:
     def _record(
         self, laboratory: Laboratory, finding: Finding, provoked: Provoked | None
     ) -> record.Diagnosis:
+        if laboratory.clashing and not any(g.factor == "leftovers" for g in finding.guilty):
+            self.not_tested["leftovers"] = CLASH
         assembly = Assembly(laboratory, finding)
         causes = assembly.causes() if finding.verdict != "broken" else ()
         for cause in causes:
@@ -291,7 +298,7 @@ class Diagnosing:
                 *assembly.sensitivities(),
                 *(apart.shifted(assembly, provoked) if provoked is not None else ()),
             ),
-            cleared=recording.cleared(finding, causes, self.search.exercised),
+            cleared=recording.cleared(finding, causes, self.search.exercised, self.not_tested),
             not_tested=recording.not_tested(finding, self.not_tested),
             first_divergence=first,
             prescription=prescribe(

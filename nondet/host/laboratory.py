@@ -52,6 +52,8 @@ class Laboratory(Store):
         self.max_trials = max_trials
         self.check = check
         self.told = 0.0
+        self.clashing: set[str] = set()
+        """Factors whose pins let a trial fail on what the former one left."""
 
     def _group(self, question: Question) -> list[Trial]:
         """The trials that bear on a question; the first is what the others are compared with."""
@@ -98,7 +100,22 @@ class Laboratory(Store):
 
     def _carries(self, held: Mapping[str, Arm]) -> bool:
         """Whether trials of this plan start from what the former one left."""
-        return "leftovers" in self.factors and "leftovers" not in held
+        if "leftovers" not in self.factors or "leftovers" in held:
+            return False
+        return not self.clashing & held.keys()
+
+    def _clashes(self, question: Question, failed: Sequence[Trial], done: Sequence[Trial]) -> bool:
+        """Whether trials fail only where they start from what another left.
+
+        A script that names its folder by the time or by chance finds that very folder there once
+        these are pinned: that is of our making. From then on such plans start from a fresh folder.
+        """
+        if not question.held or not any(t.chained for t in failed):
+            return False
+        if all(t.chained for t in done):
+            return False
+        self.clashing |= question.held.keys()
+        return True
 
     def _answer(self, question: Question) -> Answer | None:
         group = self._group(question)
@@ -121,11 +138,13 @@ class Laboratory(Store):
             self._stop([usable[0], *parted], f"parts from {usable[0].id}, or the other way round")
         failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
         failed = [t for t in failed if not t.alone_again]
+        done = [t for t in usable if t.outcome == "completed"]
+        if self._clashes(question, failed, done) or self.clashing & question.held.keys():
+            failed = [t for t in failed if not t.chained]
         enough_crashes = CRASHES if self.completed() else 1
         if len(failed) >= enough_crashes or any(t.outcome == "timed-out" for t in failed):
             self._stop(running, "another trial of this plan failed")
             return self._told(Verdict.BROKEN, usable, broken=failed[-1].note, failed=failed)
-        done = [t for t in usable if t.outcome == "completed"]
         if done and not any(t.checkpoints for t in self.trials):
             self._stop(running, "there is nothing to compare")
             return self._told(Verdict.UNSURE, usable)

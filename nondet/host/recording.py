@@ -10,13 +10,17 @@ from nondet.search.questions import Finding
 
 
 def cleared(
-    finding: Finding, causes: Sequence[record.Cause], exercised: Collection[str]
+    finding: Finding,
+    causes: Sequence[record.Cause],
+    exercised: Collection[str],
+    reasons: Mapping[str, str],
 ) -> tuple[record.Cleared, ...]:
-    """Factors that were free in agreeing trials."""
+    """Factors that were free in agreeing trials; `reasons` names those that were not tested."""
     guilty = {g.factor for g in finding.guilty}
     # Another pin that holds it as well, and what carries the difference, are not cleared.
     also = {name for names in finding.alternatives for name in names}
     also |= {name for cause in causes for name in cause.consumers}
+    also |= reasons.keys() | finding.not_tested.keys()
     return tuple(
         record.Cleared(
             factor=name,
@@ -24,7 +28,7 @@ def cleared(
             trials=trials,
         )
         for name, trials in finding.cleared.items()
-        if name not in guilty | also and name not in finding.not_tested
+        if name not in guilty | also
     )
 
 

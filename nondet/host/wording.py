@@ -40,8 +40,7 @@ def because(cause: record.Cause) -> str:
     varies = [s for s in cause.seedings if s.fault == "varies"]
     if varies and by_name(cause.factor).group != "generators":
         notes.append(f"the seed of {varies[0].call} is taken from it")
-    # Where a hash order enters can only be guessed: the page shows the places to look at.
-    if cause.sites and cause.factor != "hash-seed":
+    if cause.sites:
         notes.append(at(cause.sites[0]))
     return text + (f" ({'; '.join(notes)})" if notes else "")
 

@@ -101,6 +101,7 @@ def test_uses_are_noted_at_the_users_lines(tmp_path: Path) -> None:
         ("cpu-threads", "DenseBincount of weights", None, "bincount"),
         ("xla", "tf.function compiled by XLA", False, "compiled"),
         ("xla", "a model compiled by XLA", False, "model"),
+        ("xla", "a model that runs without XLA", False, "model"),
     }
     assert shown.out.split() == ["True", "False", "2"]
 

@@ -373,6 +373,21 @@ def test_arguments_that_are_no_text_reach_the_plan(tmp_path: Path) -> None:
     assert plan["args"] == ["\udcff", "é"]
 
 
+def test_a_pin_that_makes_a_run_trip_over_the_former_ones_files_is_no_broken_plan(
+    tmp_path: Path,
+) -> None:
+    wrote = ("run-0001/log.txt",)
+    fresh = Act("ab", wrote=wrote)
+    lab, executor = laboratory(tmp_path, fresh, fresh, Act("", exit_code=1), fresh, jobs=1)
+    answer = lab.ask(ask(agreeing=2, held=HELD))
+    assert answer.verdict is Verdict.AGREES
+    assert answer.trials == ("t01", "t02", "t04")
+    assert [launch.leftovers is not None for launch in executor.launches] == [False, True, True] + [
+        False
+    ]
+    assert lab.clashing == {"hash-seed"}
+
+
 # -- questions that compare with another plan
 
 

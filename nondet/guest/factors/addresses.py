@@ -25,8 +25,8 @@ class Addresses(Factor):
         "may need those of the seeds and of entropy beside it."
     )
     noticed = (
-        "A trial sees `id()` in the script's own code, and can't see the order of a set, so it "
-        "counts as in use."
+        "A trial sees `id()` in the script's own code. It can't see the order of a set, so it "
+        "counts as in use; the report names the lines that depend on the order of one."
     )
     acts = "before-start"
     fixed_addresses = True

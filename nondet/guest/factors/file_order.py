@@ -9,8 +9,12 @@ from .base import Factor, replace
 
 PASSING = ("os", "glob", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os")
 """Modules of the standard library that list a folder on behalf of their caller."""
-SORTING = ("keras.", "tf_keras.", "tensorflow.python.keras.", "sklearn.", "torchvision.")
-"""Libraries that sort what they list before they use it."""
+SETTLED = (
+    *("keras.", "tf_keras.", "tensorflow.python.keras.", "sklearn.", "torchvision."),
+    # It looks for its plug-ins and drivers.
+    "jax.",
+)
+"""Libraries that sort what they list before they use it, or in which no result depends on it."""
 ASKING = ("user", "library")
 GFILE = "tensorflow/python/lib/io/file_io.py"
 
@@ -83,7 +87,7 @@ class FileOrder(Factor):
         if not self.noting:
             return
         try:
-            settled = (asker.f_globals.get("__name__") or "").startswith(SORTING)
+            settled = (asker.f_globals.get("__name__") or "").startswith(SETTLED)
             detail = "a listing inside a library" if kind == "library" else name
             key, _ = session.sightings.key(self.name, detail, False if settled else None, asker)
             session.sightings.count(key)

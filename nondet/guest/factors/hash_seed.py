@@ -58,14 +58,15 @@ class HashSeed(Factor):
 
 
 class Places(object):
-    """Tells which lines of the subject's own files depend on the hash seed."""
+    """Tells which lines of the subject's own files depend on the hash seed, or on addresses."""
 
     def __init__(self, session, factor):
         self.session = session
-        self.factor = factor
         # As it was when the interpreter started: what the script sets comes too late.
         fixed = (os.environ.get("PYTHONHASHSEED") or "random").isdigit()
-        self.unseeded = False if fixed else None
+        # Whether a set holds strings or objects without a hash of their own can't be read off the
+        # line: the latter are ordered by address, which no hash seed fixes.
+        self.marks = ((factor, False if fixed else None), ("addresses", None))
         # As the compiled script has it (running.py).
         script = session.plan["script"]
         self.script = os.path.join(os.getcwd(), script) if sys.version_info >= (3, 9) else script
@@ -97,7 +98,8 @@ class Places(object):
                 continue
             for line, function, what in found:
                 site = (path, line, function)
-                self.session.sightings.count((self.factor, what, self.unseeded, None, site, ""))
+                for factor, unseeded in self.marks:
+                    self.session.sightings.count((factor, what, unseeded, None, site, ""))
 
 
 FACTOR = HashSeed()

@@ -171,7 +171,7 @@ class TorchSeed(Factor):
             session.saw(self.name, detail, True)
             self.noted = True
             if default:
-                self.seeded.clear()
+                self.unseed(generator.device.type)
             if arm not in ("pinned", "varied"):
                 return reseeding(generator, *args, **kwargs)
             number = session.seed(self.name, arm)
@@ -197,6 +197,9 @@ class TorchSeed(Factor):
         default = self.is_default(torch, generator)
         frame, depth, call = sys._getframe(2), 3, "torch.Generator.manual_seed"
         while frame is not None and within(frame, RANDOM):
+            if frame.f_code.co_name == "seed":
+                # `torch.seed()` hands what it got from the operating system to the GPUs.
+                return
             frame, depth, call = frame.f_back, depth + 1, "torch.manual_seed"
         if default:
             every = call == "torch.manual_seed" and generator is torch.default_generator
@@ -204,6 +207,13 @@ class TorchSeed(Factor):
         # Libraries seed generators of their own from others, over and over: no seed of the user's.
         if isinstance(value, int) and (default or session.asker(frame)[1] == "user"):
             session.seeded(self.name, call, value, depth, holds=None if default else "")
+
+    def unseed(self, kind):
+        if "all" in self.seeded and kind != "cpu":
+            self.seeded.add("cpu")
+        elif kind == "cpu":
+            self.seeded.clear()
+        self.seeded.difference_update(("all", kind))
 
     @staticmethod
     def is_default(torch, generator):

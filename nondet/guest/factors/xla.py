@@ -31,8 +31,8 @@ class Xla(Factor):
         "and Keras models that run without are compiled, where their layers allow it."
     )
     noticed = (
-        "By every Keras model and every `tf.function` that XLA compiles, and by "
-        "`TF_XLA_FLAGS` that ask for it. A suspect of nothing on a CPU."
+        "By every Keras model that XLA compiles or could compile, by every `tf.function` that it "
+        "compiles, and by `TF_XLA_FLAGS` that ask for it. No suspect on a CPU."
     )
     stress = "sensitivity"
     framework = "tensorflow"
@@ -129,15 +129,14 @@ class Xla(Factor):
         replace(module.Trainer, "compile", make)
 
     def compiled(self, session, arm, model):
-        used = bool(model.jit_compile)
-        if used:
+        if model.jit_compile:
             session.saw(self.name, "a model compiled by XLA", varies())
-        if arm == "free":
-            return
-        if used:
-            model.jit_compile = False
-        elif arm == "varied" and can_compile(model):
-            model.jit_compile = self.switched_on = True
+            if arm != "free":
+                model.jit_compile = False
+        elif can_compile(model):
+            session.saw(self.name, "a model that runs without XLA", False)
+            if arm == "varied":
+                model.jit_compile = self.switched_on = True
 
 
 def can_compile(model):
