@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nondet.guest.factors import REGISTRY
+from nondet.guest.factors import REGISTRY, by_name
 from nondet.host import refusals
 from nondet.host.events import SeedGiven, Sighting
 from nondet.host.trials import Trial
@@ -87,14 +87,23 @@ def settled(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[str]
 
 
 def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
-    """What was seen of a source while it was free, the most telling first, each site once."""
+    """What was seen of a source while it was free, the most telling first, each site once. Where
+    nothing was, what was seen of another one that may hold the same difference: a racing operation
+    is noted for one of the two factors that stop it."""
+    everything = list(trials)
+    names = (factor, *by_name(factor).instead)
+    return next(filter(None, (_seen(name, everything) for name in names)), [])
+
+
+def _seen(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
     best: dict[tuple[object, ...], Sighting] = {}
     for trial in trials:
         if factor in trial.held:
             continue
         for sighting in trial.sightings.values():
             if sighting.factor == factor:
-                key = (sighting.detail, sighting.consumer, sighting.site, sighting.unseeded)
+                s = sighting
+                key = (s.detail, s.consumer, s.site, s.unseeded, s.what)
                 if key not in best or best[key].count < sighting.count:
                     best[key] = sighting
     telling = [s for s in best.values() if s.unseeded is not False] or list(best.values())
