@@ -121,7 +121,7 @@ def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:
         if seeding.fault == "late" and seeding.before:
             site, first = seeding.site, seeding.before[0]
             found.append(
-                f"Move `{seeding.call}` from {site.file}:{site.line} up, before "
+                f"Or move `{seeding.call}` from {site.file}:{site.line} up, before "
                 f"{first.file}:{first.line}, where {first.detail} draws."
             )
     return tuple(found)
