@@ -369,3 +369,18 @@ def test_a_forked_child_is_no_trial(folder: Path) -> None:
         os.wait()
     """
     assert seen(trial(folder, script, "pinned"), "os-entropy") == {}
+
+
+def test_what_scikit_learn_names_its_fits_by_is_no_lead(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text(
+        "import uuid\n"
+        "from sklearn.preprocessing import StandardScaler\n"
+        "StandardScaler().fit([[0.0], [1.0]])\n"
+        "print(uuid.uuid4().version)\n"
+    )
+    seen = guided(folder, "train.py")
+    assert seen.code == 0, seen.err
+    lines = {e["site"]["line"] for e in seen.of("exercised") if e["factor"] == "os-entropy"}
+    assert lines == {4}

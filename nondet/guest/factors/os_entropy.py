@@ -16,6 +16,10 @@ DEVICE_SIZE = 1 << 20
 """Bytes in the stand-in for such a device: a file that is opened anew starts another."""
 
 
+NAMING = ("sklearn.callback.",)
+"""Modules that draw identifiers for what they do: every `fit` of scikit-learn's gets one."""
+
+
 class OsEntropy(Factor):
     name = "os-entropy"
     group = "entropy"
@@ -81,7 +85,7 @@ class OsEntropy(Factor):
     def in_place(self, name, frame, size):
         """Notes a draw; the bytes to give in its place, or None."""
         frame, kind, call = asking.asker(self.session, frame, THROUGH)
-        if kind not in ("user", "library"):
+        if kind not in ("user", "library") or names_only(frame):
             return None
         site = None
         if kind == "library" or self.arm != "free":
@@ -171,6 +175,11 @@ class OsEntropy(Factor):
 def spread(number, size):
     """`size` bytes that are a function of the number."""
     return hashlib.shake_256(number.to_bytes(32, "big")).digest(size)
+
+
+def names_only(frame):
+    """Whether a library draws a name that reaches no result."""
+    return str(frame.f_globals.get("__name__")).startswith(NAMING)
 
 
 FACTOR = OsEntropy()
