@@ -52,8 +52,8 @@ In each trial a factor is in one arm:
 - *pinned*: held at a stated value. A pin inside the process is read back there; one that did not
   take fails the trial, and a failed trial proves nothing.
 - *free*: as the script has it.
-- *varied*: deliberately different in every trial. `nondet diagnose --stress` uses it to provoke what
-  lies dormant.
+- *varied*: deliberately different in every trial. `nondet diagnose --stress` uses it to provoke
+  what lies dormant.
 - *off* (`ablated` in the record): for consumers, the last resort when fixed draws don't hold.
 
 A *faithful* pin keeps what the program does and fixes its choice: a seed, an order, a deterministic
