@@ -172,7 +172,7 @@ class Assembly:
             late = seed.factor == factor and bool(seed.before)
             if not generators and not varies:
                 continue
-            if varies and seed.factor != factor and generators:
+            if generators and seed.factor != factor and (varies or seed.before):
                 continue
             site = self.sites.site(seed.site, seed.call, seed.count)
             before = [

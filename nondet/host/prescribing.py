@@ -116,15 +116,16 @@ def prescribe(
 
 def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:
     """Seeds that come too late, and what they must come before."""
-    found = []
-    for seeding in (s for cause in causes for s in cause.seedings):
-        if seeding.fault == "late" and seeding.before:
-            site, first = seeding.site, seeding.before[0]
-            found.append(
-                f"Or move `{seeding.call}` from {site.file}:{site.line} up, before "
-                f"{first.file}:{first.line}, where {first.detail} draws."
-            )
-    return tuple(found)
+    late: dict[tuple[str, str, int], dict[str, None]] = {}
+    for seeding in (s for cause in causes for s in cause.seedings if s.fault == "late"):
+        for first in seeding.before[:1]:
+            key = (seeding.call, seeding.site.file, seeding.site.line)
+            where = f"{first.file}:{first.line}, where {first.detail} draws"
+            late.setdefault(key, {})[where] = None
+    return tuple(
+        f"Or move `{call}` from {file}:{line} up, before {' and '.join(places)}."
+        for (call, file, line), places in late.items()
+    )
 
 
 def all_edited(

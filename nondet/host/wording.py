@@ -27,12 +27,13 @@ def place(divergence: record.Divergence | None) -> str:
     return f"Runs part at checkpoint `{divergence.model}`"
 
 
-def because(cause: record.Cause) -> str:
-    """The cause in a clause, with the consumer and the line."""
+def because(cause: record.Cause, brief: bool = False) -> str:
+    """The cause in a clause, with the consumer and the line; `brief` beside others."""
     text = by_name(cause.factor).because or f"{by_name(cause.factor).title} varies"
     late = [s for s in cause.seedings if s.fault == "late"]
     if late:
-        return f"{generator(cause.factor)} is seeded too late{earlier(late[0])}"
+        why = f" ({at(late[0].site)})" if brief else earlier(late[0])
+        return f"{generator(cause.factor)} is seeded too late{why}"
     notes = []
     drawn = [name for name in cause.consumers if name != "keras-seed"]
     if by_name(cause.factor).group == "generators" and drawn:
@@ -80,7 +81,8 @@ def summary(
             "in every weight at every checkpoint."
         )
     if finding.verdict == "causes-found":
-        return f"{place(divergence)}, because {enumerate_names(c.because for c in causes)}."
+        reasons = (because(cause, brief=len(causes) > 1) for cause in causes)
+        return f"{place(divergence)}, because {enumerate_names(reasons)}."
     if finding.verdict == "unresolved":
         return f"{place(divergence)}, and nothing that nondet can pin holds them together."
     why = "interrupted" if interrupted else finding.note or "the budget was spent"

@@ -200,3 +200,21 @@ def test_a_bad_plugin_is_refused_before_any_trial(
         project.write(text, "plugin.py")
     project.diagnose("--plugin", "plugin.py", "train.py").refused(slug, "plugin.py")
     assert not project.output.exists()
+
+
+def test_one_late_seed_of_two_generators_is_one_move_and_stands_briefly(project: Project) -> None:
+    project.write(
+        "import random\nimport numpy as np\nimport nondet\n"
+        "first, second = random.random(), np.random.rand()\n"
+        "def seed():\n    random.seed(1)\n    np.random.seed(1)\n"
+        "seed()\n"
+        "nondet.checkpoint('first', first)\nnondet.checkpoint('second', second)\n"
+    )
+    diagnosis = project.diagnose().diagnosis
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random", "numpy-global"]
+    # The other generator's seed is late as well: it is not told as given in time.
+    for cause in diagnosis.causes:
+        assert [seeding.fault for seeding in cause.seedings] == ["late"]
+    assert diagnosis.summary.count("seeded too late (train.py:") == 2
+    assert diagnosis.prescription is not None
+    assert len([t for t in diagnosis.prescription.advice if t.startswith("Or move")]) == 2
