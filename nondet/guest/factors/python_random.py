@@ -114,7 +114,7 @@ class PythonRandom(Factor):
         replace(module, "seed", seed)
         replace(module, "getstate", getstate)
         replace(module, "setstate", setstate)
-        self.instances(session, module)
+        Instances(self, session, module).listen()
         self.children(session, arm, module)
         if held:
             self.check(session, module)
@@ -124,82 +124,6 @@ class PythonRandom(Factor):
         if len(state["states"]) >= KEPT:
             state["states"].clear()
         state["states"][mark(value)] = state["seeded"]
-
-    def instances(self, session, module):
-        """`random.Random()` without a seed takes one from the operating system.
-
-        Whether it keeps it shows later: pickles and copies, and objects that are seeded in a line
-        of their own, are made without one.
-        """
-        waiting = {}
-
-        def decide():
-            for key in list(waiting.values()):
-                session.sightings.count(key)
-            waiting.clear()
-
-        def given(generator, value, frame, making):
-            """A generator gets a seed: in the call that makes it, or after that."""
-            key = waiting.pop(id(generator), None)
-            if making and key is not None:
-                # Of another object, which lay at the same address and is gone.
-                session.sightings.count(key)
-            if package(frame) == MIMESIS:
-                session.seeded(THIRD, MIMESIS, plain(value), holds="")
-            elif session.sightings.is_user(frame.f_code.co_filename):
-                name = "random.Random" if making else "random.Random.seed"
-                session.seedings.seeded(self.name, name, plain(value), frame, holds="")
-
-        def without(generator, frame, making):
-            """The seed for a generator that gets none; None where it is free."""
-            mimesis = package(frame) == MIMESIS
-            if mimesis:
-                detail = "an unseeded mimesis generator"
-            elif making:
-                detail = "%s without a seed" % call(module, generator)
-            else:
-                detail = "random.Random.seed() without a number"
-            made = Made(session, self.name, detail, frame)
-            # The other libraries of the table are watched by third-party-rng itself.
-            key = made.key() if mimesis or not made.claimed else None
-            former = waiting.pop(id(generator), None)
-            if former is not None and making:
-                session.sightings.count(former)
-            if key is not None:
-                waiting[id(generator)] = key
-                if len(waiting) > KEPT:
-                    decide()
-            return made.number(64)
-
-        def seed(original):
-            def wrapper(generator, a=None, *args, **kwargs):
-                try:
-                    frame, making = maker(module)
-                    if self.probe is not None:
-                        a = self.probe
-                    elif generator is module._inst or frame is None:
-                        pass
-                    elif a is None:
-                        a = without(generator, frame, making)
-                    else:
-                        given(generator, a, frame, making)
-                except Exception as error:
-                    session.failed("seeding a random.Random", error)
-                return original(generator, a, *args, **kwargs)
-
-            return wrapper
-
-        def setstate(original):
-            def wrapper(generator, state):
-                waiting.pop(id(generator), None)
-                return original(generator, state)
-
-            return wrapper
-
-        replace(module.Random, "seed", seed)
-        replace(module.Random, "setstate", setstate)
-        session.first_checkpoint.append(decide)
-        session.at_end.append(decide)
 
     def children(self, session, arm, module):
         """A forked child seeds `random` anew from the operating system, whatever its parent did."""
@@ -275,6 +199,88 @@ def mark(state):
         return hash(state)
     except TypeError:
         return None
+
+
+class Instances(object):
+    """`random.Random()` without a seed takes one from the operating system.
+
+    Whether it keeps it shows later: pickles and copies, and objects that are seeded in a line of
+    their own, are made without one.
+    """
+
+    def __init__(self, factor, session, module):
+        self.factor, self.session, self.module = factor, session, module
+        self.waiting = {}
+
+    def listen(self):
+        replace(self.module.Random, "seed", self.seed)
+        replace(self.module.Random, "setstate", self.setstate)
+        self.session.first_checkpoint.append(self.decide)
+        self.session.at_end.append(self.decide)
+
+    def seed(self, original):
+        def wrapper(generator, a=None, *args, **kwargs):
+            try:
+                frame, making = maker(self.module)
+                if self.factor.probe is not None:
+                    a = self.factor.probe
+                elif generator is self.module._inst or frame is None:
+                    pass
+                elif a is None:
+                    a = self.without(generator, frame, making)
+                else:
+                    self.given(generator, a, frame, making)
+            except Exception as error:
+                self.session.failed("seeding a random.Random", error)
+            return original(generator, a, *args, **kwargs)
+
+        return wrapper
+
+    def setstate(self, original):
+        def wrapper(generator, state):
+            self.waiting.pop(id(generator), None)
+            return original(generator, state)
+
+        return wrapper
+
+    def given(self, generator, value, frame, making):
+        """A generator gets a seed: in the call that makes it, or after that."""
+        key = self.waiting.pop(id(generator), None)
+        if making and key is not None:
+            # Of another object, which lay at the same address and is gone.
+            self.session.sightings.count(key)
+        if package(frame) == MIMESIS:
+            self.session.seeded(THIRD, MIMESIS, plain(value), holds="")
+        elif self.session.sightings.is_user(frame.f_code.co_filename):
+            name = "random.Random" if making else "random.Random.seed"
+            self.session.seedings.seeded(self.factor.name, name, plain(value), frame, holds="")
+
+    def without(self, generator, frame, making):
+        """The seed for a generator that gets none; None where it is free."""
+        mimesis = package(frame) == MIMESIS
+        if mimesis:
+            detail = "an unseeded mimesis generator"
+        elif making:
+            detail = "%s without a seed" % call(self.module, generator)
+        else:
+            detail = "random.Random.seed() without a number"
+        made = Made(self.session, self.factor.name, detail, frame)
+        # The other libraries of the table are watched by third-party-rng itself.
+        key = made.key() if mimesis or not made.claimed else None
+        former = self.waiting.pop(id(generator), None)
+        if former is not None and making:
+            self.session.sightings.count(former)
+        if key is not None:
+            self.waiting[id(generator)] = key
+            if len(self.waiting) > KEPT:
+                self.decide()
+        return made.number(64)
+
+    def decide(self):
+        """Tell of the generators that are still without a seed."""
+        for key in list(self.waiting.values()):
+            self.session.sightings.count(key)
+        self.waiting.clear()
 
 
 FACTOR = PythonRandom()
