@@ -196,3 +196,12 @@ def test_closing_takes_the_view_away_once() -> None:
         time.sleep(0.3)
         assert len(stream.getvalue()) == written
     assert stream.getvalue().count(SHOW) == 1
+
+
+def test_what_is_provoked_is_shown_in_place_of_what_is_free() -> None:
+    live, _ = fed()
+    live.question("Does clock part the runs?", ("tf-seed",), NAMES, 3, ("clock",))
+    (line,) = [line for line in view(live) if "provoked:" in line]
+    assert "provoked: clock" in line
+    assert "pinned: tf-seed" in line
+    assert "free:" not in line

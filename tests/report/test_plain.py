@@ -98,3 +98,14 @@ def test_times() -> None:
     assert estimate(33) == "about 35 s left"
     assert estimate(100) == "about 2 min left"
     assert estimate(float("inf")) == "time left unknown"
+
+
+def test_what_is_provoked_is_told_apart_from_what_is_pinned() -> None:
+    stream = io.StringIO()
+    with Plain(stream, clock=lambda: 0.0) as watcher:
+        watcher.question("Does clock part the runs?", (), ("tf-seed",), 3, ("clock",))
+        watcher.question("And now?", ("tf-seed",), (), 3, ("clock", "hash-seed"))
+    assert [line.partition("] ")[2] for line in stream.getvalue().splitlines()] == [
+        "question: Does clock part the runs? (provoked: clock; up to 3 trials)",
+        "question: And now? (pinned: tf-seed; provoked: clock, hash-seed; up to 3 trials)",
+    ]
