@@ -134,7 +134,7 @@ class Assembly:
         sites = self.sites.of(seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
         launch = " ".join(f"{name}={value}" for name, value in factor.launch)
-        seedings = self.seedings(guilt.factor)
+        seedings = self.seedings(guilt)
         # Keys made from a seed that varies are what carries the difference.
         fed = [s.factor for s in seedings if s.fault == "varies" and by_name(s.factor).consumer]
         consumers |= dict.fromkeys(fed)
@@ -161,11 +161,12 @@ class Assembly:
         )
         return msgspec.structs.replace(cause, because=wording.because(cause))
 
-    def seedings(self, factor: str) -> tuple[record.Seeding, ...]:
+    def seedings(self, guilt: Guilt) -> tuple[record.Seeding, ...]:
         """The seeds that the script gives, as far as they bear on this cause: those of the same
         generator, those of others (given in time, so that this one is what is missing), and, for
         a cause that is no generator, those that are another in every run."""
-        given = evidence.seeds_given(self.laboratory.trials)
+        factor, parting = guilt.factor, [self.by_id[i] for i in guilt.parting]
+        given = evidence.seeds_given(self.laboratory.trials, parting)
         generators = by_name(factor).group == "generators"
         found: list[record.Seeding] = []
         for seed, varies in given:

@@ -122,9 +122,9 @@ def unexplained(trials: Iterable[Trial]) -> list[Sighting]:
     return sorted(found.values(), key=lambda s: s.site is None)
 
 
-def seeds_given(trials: Iterable[Trial]) -> list[tuple[SeedGiven, bool]]:
+def seeds_given(trials: Iterable[Trial], parting: Iterable[Trial]) -> list[tuple[SeedGiven, bool]]:
     """Every seed that the script gives on its own, in the order given, and whether it is another
-    one from trial to trial."""
+    one from trial to trial in those of `parting`: trials in which one cause alone is free."""
     found: dict[tuple[object, ...], SeedGiven] = {}
     values: dict[tuple[object, ...], set[str]] = {}
     for trial in trials:
@@ -132,6 +132,7 @@ def seeds_given(trials: Iterable[Trial]) -> list[tuple[SeedGiven, bool]]:
             continue
         for key, seeding in trial.seedings.items():
             found.setdefault(key, seeding)
+    for trial in parting:
         for key, digest in trial.first_seeds.items():
             values.setdefault(key, set()).add(digest)
     return [(seeding, len(values.get(key, ())) > 1) for key, seeding in found.items()]

@@ -218,3 +218,15 @@ def test_one_late_seed_of_two_generators_is_one_move_and_stands_briefly(project:
     assert diagnosis.summary.count("seeded too late (train.py:") == 2
     assert diagnosis.prescription is not None
     assert len([t for t in diagnosis.prescription.advice if t.startswith("Or move")]) == 2
+
+
+def test_a_seed_that_another_cause_varies_is_not_laid_to_the_clock(project: Project) -> None:
+    project.write(
+        "import random\nimport time\nimport numpy as np\nimport nondet\n"
+        "np.random.seed(random.randrange(2**31))\n"
+        "nondet.checkpoint('value', [np.random.rand(), float(time.time_ns())])\n"
+    )
+    diagnosis = project.diagnose().diagnosis
+    causes = {cause.factor: cause for cause in diagnosis.causes}
+    assert set(causes) == {"python-random", "clock"}
+    assert not any(seeding.fault == "varies" for seeding in causes["clock"].seedings)
