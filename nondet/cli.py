@@ -21,6 +21,7 @@ from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
 from nondet.host.errors import BrokenSubject, UsageError
+from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
 from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
@@ -139,7 +140,26 @@ def main() -> None:
     type=click.FloatRange(0.5, 0.9999),
     default=0.95,
     show_default=True,
-    help="How sure to be that a divergence in every second run would have shown.",
+    help="How sure to be that a divergence at --rate would have shown.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.001, 1),
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    help="Smallest rate of divergence that must not be missed.",
+)
+@click.option(
+    "--alternatives",
+    is_flag=True,
+    help="Look for every smallest set of pins that holds, at the cost of more trials.",
+)
+@click.option(
+    "--fork/--no-fork",
+    default=True,
+    show_default=True,
+    help="Fork trials off a process that has imported the framework, where that proves as much.",
 )
 @click.option("--factors", type=Names(), metavar="LIST", help="Toggle these factors only.")
 @click.option("--skip", type=Names(), default="", metavar="LIST", help="Leave these factors alone.")
@@ -149,6 +169,18 @@ def main() -> None:
     default="auto",
     show_default=True,
     help="How often weights are recorded.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="End each trial after N epochs. What comes later is then not looked at.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="End each trial after N steps, which are then recorded.",
 )
 @click.option(
     "--timeout",
@@ -192,10 +224,26 @@ def diagnose(script: str, args: tuple[str, ...], **options: Any) -> None:
 diagnose.allow_interspersed_args = False
 
 
+def shortened(options: dict[str, Any]) -> Horizon | None:
+    """The horizon asked for. Raises UsageError when the options don't fit together."""
+    epochs, steps = options["epochs"], options["steps"]
+    if epochs and steps:
+        raise UsageError("two-horizons", "--epochs and --steps both say where trials end: give one")
+    if steps and options["granularity"] == "epoch":
+        raise UsageError(
+            "steps-not-recorded",
+            "--steps needs steps recorded, and --granularity epoch records none: leave one out",
+        )
+    if epochs:
+        return Horizon("epoch", epochs)
+    return Horizon("step", steps) if steps else None
+
+
 def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
     """Diagnose, write record and report, tell; returns the exit code."""
     folder: Path = options["output"]
     quiet = options["quiet"] or options["as_json"]
+    horizon = shortened(options)
     try:
         subject = subjects.check(script, args, options["python"])
     except BrokenSubject as broken:
@@ -214,13 +262,17 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             budget=options["budget"],
             max_trials=options["max_trials"],
             confidence=options["confidence"],
+            rate=options["rate"],
+            alternatives=options["alternatives"],
+            forking=options["fork"],
             factors=options["factors"],
             skip=options["skip"],
-            granularity=options["granularity"],
+            granularity="step" if options["steps"] else options["granularity"],
             timeout=options["timeout"],
             resume=options["resume"],
             stress=options["stress"],
             plugins=plugins,
+            horizon=horizon,
         )
         diagnosis = Diagnosing(subject, chosen, watcher, interruption.check).run()
         code = finish(diagnosis, folder, watcher)

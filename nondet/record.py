@@ -133,6 +133,29 @@ class Seeding(Base, frozen=True, kw_only=True):
     """The generator that it seeds."""
 
 
+class Slowdown(Base, frozen=True, kw_only=True):
+    """How much longer a whole run takes with a cause's pin. A pin that slows a run down may hide
+    a race by that alone."""
+
+    ratio: float
+    """Of the two medians."""
+    pinned_seconds: float
+    """Median of whole trials with the pin."""
+    free_seconds: float
+    """Median of whole trials without it."""
+    pinned: tuple[str, ...]
+    free: tuple[str, ...]
+    """The trials behind the medians."""
+    also: tuple[str, ...] = ()
+    """Other factors that only the former pin, where no nearer plan had whole trials. The ratio is
+    then that of all these pins together."""
+    noticeable: bool = False
+    """Whether slowness alone may be what holds the runs together: a factor of parallel work or of
+    kernels, two trials or more on either side, and each of those with the pin at least 1.2 times as
+    long as any without it. These are times by the clock: a machine that was busier meanwhile looks
+    the same."""
+
+
 class Cause(Base, frozen=True, kw_only=True):
     """A factor that breaks reproducibility, with its proof."""
 
@@ -157,6 +180,8 @@ class Cause(Base, frozen=True, kw_only=True):
     """The cause as the reason of a sentence, with its consumers and lines."""
     seedings: tuple[Seeding, ...] = ()
     """Seeds that the script gives and that bear on this cause."""
+    slowdown: Slowdown | None = None
+    """None when it can't be told: no whole trials with its pin, or none without."""
 
 
 class Sensitivity(Base, frozen=True, kw_only=True):
@@ -270,6 +295,8 @@ class Confidence(Base, frozen=True, kw_only=True):
     divergence_probability_bound: float
     """Upper Clopper-Pearson bound on the probability that a further run differs."""
     level: float
+    rate: float = 0.5
+    """Smallest rate of divergence that was not to be missed, as asked for."""
 
 
 class Trial(Base, frozen=True, kw_only=True):
@@ -293,6 +320,10 @@ class Trial(Base, frozen=True, kw_only=True):
     stderr_tail: str = ""
     isolation: str = ""
     """How its working folder was made: ``overlay``, ``copy`` or ``in-place``."""
+    forked: bool = False
+    """Forked from a process that had imported the frameworks, rather than started by itself."""
+    at_horizon: bool = False
+    """Whether it came to the shortened horizon, where trials are ended: whole up to there."""
 
 
 class QuestionRecord(Base, frozen=True, kw_only=True):
@@ -307,6 +338,12 @@ class QuestionRecord(Base, frozen=True, kw_only=True):
     trials: tuple[str, ...]
     conclusion: str = ""
     """What it showed or ruled out, in a few words."""
+    comparisons: int = 0
+    """Comparisons made of its trials, and how many of them found a difference."""
+    divergences: int = 0
+    divergence_probability_bound: float | None = None
+    """For ``AGREES``: upper Clopper-Pearson bound on the probability that a further run differs, at
+    the confidence asked for."""
 
 
 class Differences(Base, frozen=True, kw_only=True):
@@ -329,6 +366,25 @@ class Differences(Base, frozen=True, kw_only=True):
     """What was left out, and why."""
 
 
+class Horizon(Base, frozen=True, kw_only=True):
+    """Where ``--epochs`` or ``--steps`` ended the trials: what comes later was not looked at."""
+
+    unit: Literal["epoch", "step"]
+    count: int
+    """As asked for; every fit and every model counts on."""
+    reached: str = ""
+    """The checkpoint that it came to: ``epoch 3``, ``fit 2, epoch 1``, ``step 102``. Empty when no
+    trial got that far, so that all of them ran to their own end."""
+
+    @property
+    def end(self) -> str:
+        """In words, with the checkpoint where that has another number: ``the end of epoch 4
+        (fit 2, epoch 1)``."""
+        at = f"{self.unit} {self.count}"
+        words = f"the end of {at}" if self.unit == "epoch" else at
+        return words if self.reached in ("", at) else f"{words} ({self.reached})"
+
+
 class Cost(Base, frozen=True, kw_only=True):
     """What the diagnosis took."""
 
@@ -336,6 +392,11 @@ class Cost(Base, frozen=True, kw_only=True):
     subject_seconds: float
     wall_seconds: float
     single_run_seconds: float
+    importing_seconds: float = 0.0
+    """Of `subject_seconds`, what processes took that imported the frameworks for forked trials."""
+    forked_trials: int = 0
+    not_forked: str = ""
+    """Why no trial was forked (any more), when that was wanted and did not work."""
 
 
 class Failure(Base, frozen=True, kw_only=True):
@@ -383,6 +444,8 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """What was seen and could not be controlled; told when no cause was found."""
     refusals: tuple[Refusal, ...] = ()
     """Operations that refused to run in deterministic mode."""
+    horizon: Horizon | None = None
+    """None when trials ran to their end."""
     titles: dict[str, str] = {}
     """Every factor's title in a few words, for those who read the record without nondet."""
 

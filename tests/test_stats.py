@@ -36,6 +36,7 @@ def test_a_rate_out_of_range_is_refused(rate: float) -> None:
         (1, 5, 0.657408318),
         (3, 10, 0.606624216),
         (10, 100, 0.163717623),
+        (2380, 2400, 0.994470598),
     ],
 )
 def test_bound_agrees_with_scipys_figures(k: int, n: int, bound: float) -> None:
@@ -50,6 +51,44 @@ def test_bound_of_nothing_says_nothing() -> None:
 def test_impossible_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="can't be"):
         stats.divergence_bound(3, 2)
+
+
+# Lower one-sided Clopper-Pearson bounds: scipy.stats.beta.ppf(0.05, k, n - k + 1).
+@pytest.mark.parametrize(
+    ("k", "n", "bound"),
+    [(8, 8, 0.687656022), (5, 5, 0.549280272), (3, 5, 0.189255377), (0, 5, 0.0), (0, 0, 0.0)],
+)
+def test_floor_agrees_with_scipys_figures(k: int, n: int, bound: float) -> None:
+    assert stats.divergence_floor(k, n) == pytest.approx(bound, abs=1e-6)
+
+
+def luck(apart: int, seen: int, agreeing: int, steps: int = 20_000) -> float:
+    """`chance_of_luck` by numbers: the rate's distribution, summed up over small steps."""
+    total = agree = float(apart == seen)
+    agree = 0.0 if agreeing else agree
+    for step in range(steps):
+        r = (step + 0.5) / steps
+        seen_so = r**apart * (1 - r) ** (seen - apart)
+        if apart == seen:
+            # One of the runs may be the only one in which it did not act.
+            seen_so = r ** (seen + 1) + (seen + 1) * r**seen * (1 - r)
+        total += seen_so / steps
+        agree += seen_so * (1 - r) ** agreeing / steps
+    return agree / total
+
+
+@pytest.mark.parametrize("agreeing", [0, 1, 2, 5])
+@pytest.mark.parametrize(("apart", "seen"), [(0, 0), (1, 1), (3, 3), (1, 2), (2, 7)])
+def test_chance_of_luck(apart: int, seen: int, agreeing: int) -> None:
+    found = stats.chance_of_luck(apart, seen, agreeing)
+    assert found == pytest.approx(luck(apart, seen, agreeing), abs=1e-5)
+
+
+@given(st.floats(0, 20), st.floats(0, 20), st.integers(0, 30))
+def test_more_agreement_is_less_likely_luck(apart: float, more: float, agreeing: int) -> None:
+    seen = apart + more
+    now = stats.chance_of_luck(apart, seen, agreeing)
+    assert 0 <= stats.chance_of_luck(apart, seen, agreeing + 1) < now <= 1
 
 
 def test_standard_deviation_is_the_samples() -> None:

@@ -1,4 +1,5 @@
-"""Entry: ``PYTHON .../nondet/guest PLAN.json``, or ``--describe OUT.json SCRIPT``."""
+"""Entry: ``PYTHON .../nondet/guest PLAN.json``, or ``--describe OUT.json SCRIPT``,
+or ``--parent SETTINGS.json SOCKET``."""
 
 import os
 import sys
@@ -31,5 +32,7 @@ if __name__ == "__main__":
 
     if sys.argv[1] == "--describe":
         importlib.import_module(NAME + ".describe").main(sys.argv[2], sys.argv[3])
+    elif sys.argv[1] == "--parent":
+        importlib.import_module(NAME + ".parent").main(sys.argv[2], sys.argv[3])
     else:
         importlib.import_module(NAME + ".running").main(sys.argv[1])

@@ -15,6 +15,7 @@ class PostImport(object):
     def __init__(self, failed):
         self.failed = failed
         self.wanted = {}
+        self.awaited = {}
         self.searching = set()
 
     def on_import(self, name, callback):
@@ -25,9 +26,18 @@ class PostImport(object):
         else:
             self.wanted.setdefault(name, []).append(callback)
 
+    def before_import(self, name, callback):
+        """Call ``callback()`` when `name` is about to be imported; never when it already is.
+
+        Something must wait for its end as well.
+        """
+        self.awaited[name] = callback
+
     def find_spec(self, name, path=None, target=None):
         if name not in self.wanted or name in self.searching:
             return None
+        if name in self.awaited:
+            self._call(lambda _: self.awaited.pop(name)(), sys)
         self.searching.add(name)
         try:
             spec = self._others(name, path, target)

@@ -1,10 +1,17 @@
 """Where the recorder hangs in Keras 3 and TensorFlow."""
 
 import functools
+import os
 import sys
 import threading
 
 from .keras_recorder import within_fit
+
+SETTINGS = (
+    "TF_", "TF2_", "KERAS_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_",
+    "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_", "ONEDNN_",
+)  # fmt: skip
+"""How the names of variables begin that frameworks read while they are imported."""
 
 
 def install(session, recorder, guarded):
@@ -42,8 +49,12 @@ def install(session, recorder, guarded):
     def functions(module):
         wrap_function(module.Function, recorder, guarded, fit_code)
 
+    given, changes = dict(os.environ), {}
     for name in ("tensorflow", "keras", "torch", "jax"):
-        session.on_import(name, lambda module: framework(session, module))
+        session.hooks.before_import(
+            name, lambda name=name: changes.update({name: changed_settings(given)})
+        )
+        session.on_import(name, lambda module: framework(session, module, changes))
     session.on_import(
         "keras.src.layers.layer", lambda m: session.sightings.layers.listen(m, session.failed)
     )
@@ -57,9 +68,20 @@ def install(session, recorder, guarded):
     )
 
 
-def framework(session, module):
-    version = str(getattr(module, "__version__", ""))
-    session.events.emit("framework", name=module.__name__, version=version)
+def changed_settings(given):
+    """Variables for frameworks that the script has changed: name to value, or None if it is gone.
+
+    No other variable leaves the process: it may hold a password.
+    """
+    changed = {name: value for name, value in os.environ.items() if given.get(name) != value}
+    changed.update(dict.fromkeys(set(given) - set(os.environ)))
+    return {name: value for name, value in changed.items() if name.startswith(SETTINGS)}
+
+
+def framework(session, module, changes):
+    """Tell of a framework, and of settings that the script had changed before it was imported."""
+    name, version = module.__name__, str(getattr(module, "__version__", ""))
+    session.events.emit("framework", name=name, version=version, environ=changes.get(name, {}))
 
 
 def wrap_callbacks(owner, recorder, guarded):

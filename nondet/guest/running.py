@@ -8,7 +8,8 @@ import traceback
 import types
 
 
-def main(plan_path):
+def main(plan_path, late=None):
+    """Run the trial of a plan. `late`: what helps to apply it once frameworks are imported."""
     with open(plan_path, "rb") as file:
         plan = json.loads(file.read().decode("utf-8"))
     from . import session as sessions
@@ -24,6 +25,8 @@ def main(plan_path):
     restarting.install(session, plan_path)
     suspicions.install(session)
     session.start()
+    if late is not None:
+        late.applied(session.arms)
     run(plan["script"], plan["args"], session, recorder)
 
 

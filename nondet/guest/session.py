@@ -8,6 +8,8 @@ import traceback
 from . import events, evidence, hooks, seedings
 from .factors import REGISTRY
 
+SEEDS = "seed/"
+"""How the names of the streams begin that give factors their seeds."""
 UNKNOWN = "unknown"
 """Stands for a factor in sightings of what no factor explains."""
 
@@ -56,18 +58,12 @@ class Session(object):
         """
         count = self.counters.get(stream, 0)
         self.counters[stream] = count + 1
-        text = "%s/%s/%s" % (self.plan["seed"], stream, count)
-        value, block = 0, 0
-        while block * 256 < bits:
-            digest = hashlib.sha256(("%s/%d" % (text, block)).encode("utf-8")).digest()
-            value |= int.from_bytes(digest, "big") << (256 * block)
-            block += 1
-        return value & ((1 << bits) - 1)
+        return number(self.plan["seed"], stream, count, bits)
 
     def seed(self, factor, arm):
         """A seed for the pinned or varied arm of `factor`: the same, or another in every trial."""
         stream = factor if arm == "pinned" else "%s/%s" % (factor, self.plan["trial"])
-        return self.number("seed/" + stream)
+        return self.number(SEEDS + stream)
 
     def saw(self, factor, detail, unseeded, depth=1):
         """Note that the caller `depth` frames above exercised `factor`.
@@ -132,6 +128,17 @@ class Session(object):
         self.events.emit(
             "finished", sightings=self.sightings.summary(), seedings=self.seedings.summary()
         )
+
+
+def number(seed, stream, count, bits=31):
+    """The number of that count, from 0, in a named stream of a plan with this seed."""
+    text = "%s/%s/%s" % (seed, stream, count)
+    value, block = 0, 0
+    while block * 256 < bits:
+        digest = hashlib.sha256(("%s/%d" % (text, block)).encode("utf-8")).digest()
+        value |= int.from_bytes(digest, "big") << (256 * block)
+        block += 1
+    return value & ((1 << bits) - 1)
 
 
 def library_folders():

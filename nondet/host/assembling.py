@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -10,13 +11,13 @@ import msgspec
 
 from nondet import record, stats
 from nondet.guest.factors import by_name
-from nondet.host import differences, evidence, wording
+from nondet.host import differences, evidence, slowness, wording
 from nondet.host.laboratory import Laboratory
 from nondet.host.prescribing import Places, edits, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.trials import Trial
 from nondet.search.questions import Finding, Guilt
-from nondet.verdict import Witness
+from nondet.verdict import Witness, compare
 
 MOST_CELLS = 2_000_000
 """Cells of the layer x checkpoint matrix; more checkpoints than fit are thinned."""
@@ -74,14 +75,19 @@ class Assembly:
         return differences.distance(self.store, one, other, dtype)
 
     def matrices(self, ids: Sequence[str]) -> tuple[record.Differences, ...]:
-        """How far the first two of these trials that part are apart, for each model."""
+        """How far two of these trials that part are apart, for each model: whole ones if there
+        are such."""
         trials = [self.by_id[i] for i in ids]
-        parted = [t for t in trials if t.witness is not None]
-        if not parted:
+        whole = [t for t in trials if t.whole and not t.set_aside]
+        pairs = [
+            (a, b) for a, b in itertools.pairwise(whole) if compare(a.checkpoints, b.checkpoints)
+        ]
+        pairs += [(self.by_id[t.reference], t) for t in trials if t.witness is not None]
+        if not pairs:
             return ()
-        reference = self.by_id[parted[0].reference]
+        reference, other = pairs[0]
         models = dict.fromkeys(c.model for c in reference.checkpoints if c.kind != "user")
-        found = (self._matrix(model, reference, parted[0]) for model in models)
+        found = (self._matrix(model, reference, other) for model in models)
         return tuple(matrix for matrix in found if matrix is not None)
 
     def _matrix(self, model: str, one: Trial, other: Trial) -> record.Differences | None:
@@ -158,6 +164,7 @@ class Assembly:
             ),
             spread=self._spread(guilt.parting),
             seedings=seedings,
+            slowdown=slowness.slowdown(guilt, self.laboratory.trials),
         )
         return msgspec.structs.replace(cause, because=wording.because(cause))
 
@@ -198,7 +205,7 @@ class Assembly:
         return Places(self.sites.of(seen), any(s.site is None for s in seen))
 
     def _spread(self, ids: Sequence[str]) -> dict[str, record.Spread]:
-        done = [self.by_id[i] for i in ids if self.by_id[i].outcome == "completed"]
+        done = [self.by_id[i] for i in ids if self.by_id[i].whole]
         if len(done) < 2:
             return {}
         found = {}
@@ -228,7 +235,9 @@ class Assembly:
             exit_code=trial.exit_code,
             peak_memory=trial.peak_memory,
             metrics={k: v for k, v in trial.metrics.items() if math.isfinite(v)},
-            note=trial.note,
+            note=trial.remark,
+            forked=bool(trial.parent),
+            at_horizon=trial.course.reached,
             stdout_tail=trial.tail("stdout.log"),
             stderr_tail=trial.tail("stderr.log"),
             isolation=self.laboratory.executor.isolation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import time
@@ -15,6 +16,8 @@ from nondet.host import apart, evidence, machine, recording, wording
 from nondet.host.assembling import Assembly
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
+from nondet.host.executors.parents import possible
+from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory, user_environment
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
@@ -34,6 +37,10 @@ CLASH = (
     "so the runs started from fresh folders"
 )
 
+CUT_SHORT = "with a shortened horizon, trials end before they have left what a whole run leaves"
+
+GROWTH = "How does the difference grow?"
+
 SEED = 20_150_801
 """Every pinned stream of every trial derives from it; recorded with the diagnosis."""
 
@@ -47,6 +54,7 @@ class Options:
     budget: float | None = None
     max_trials: int = 100
     confidence: float = 0.95
+    rate: float = 0.5
     factors: tuple[str, ...] | None = None
     skip: tuple[str, ...] = ()
     granularity: str = "auto"
@@ -55,6 +63,10 @@ class Options:
     digest: str | None = None
     stress: bool = False
     plugins: tuple[Plugin, ...] = ()
+    alternatives: bool = False
+    forking: bool = True
+    """Whether trials may be forked from a process that has imported the frameworks."""
+    horizon: Horizon | None = None
 
 
 class Diagnosing:
@@ -78,7 +90,9 @@ class Diagnosing:
             subject.description.python, subject.description.packages
         )
         self.not_tested = self._unavailable()
-        self.goal = Goal(confidence=options.confidence)
+        self.goal = Goal(
+            confidence=options.confidence, rate=options.rate, alternatives=options.alternatives
+        )
         self.search = self._new_search()
         self.questions: list[record.QuestionRecord] = []
         self.telling = Telling(watcher)
@@ -102,6 +116,8 @@ class Diagnosing:
         reasons = {}
         for factor in REGISTRY:
             reason = factor.unavailable(facts)
+            if self.options.horizon is not None and factor.name == "leftovers":
+                reason = CUT_SHORT
             if self.options.factors is not None and factor.name not in self.options.factors:
                 reason = "left out by --factors"
             if factor.name in self.options.skip:
@@ -115,7 +131,11 @@ class Diagnosing:
 
     def _candidates(self, factors: tuple[object, ...]) -> list[Candidate]:
         names = [f.name for f in REGISTRY if f in factors and f.name not in self.not_tested]
-        return [Candidate(n, by_name(n).pin, by_name(n).instead) for n in names]
+        # What a trial leaves behind acts on a later one of its plan, and on no other.
+        return [
+            Candidate(n, by_name(n).pin, by_name(n).instead, chained=n == "leftovers")
+            for n in names
+        ]
 
     # -- running
 
@@ -125,6 +145,7 @@ class Diagnosing:
         jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
         self.watcher.opened(self.subject.script, str(self.options.output), jobs)
         self.telling.factors_first(self.not_tested)
+        self._doubt()
         with LocalExecutor(settings.output, self.subject.folders) as executor:
             if executor.warning:
                 self.telling.warn(executor.warning)
@@ -143,12 +164,27 @@ class Diagnosing:
                 deadline=self.clock + self.options.budget if self.options.budget else None,
                 max_trials=self.options.max_trials,
                 check=self.check,
+                forking=self.options.forking and possible(self.environment.python),
             )
             if self.options.resume:
                 self._resume(laboratory)
             finding = self._search(laboratory)
+            if laboratory.warming.mistaken and not self.interrupted:
+                # What forked trials have shown counts no more; all others are used again.
+                self.search, self.questions = self._new_search(), []
+                finding = self._search(laboratory)
             provoked = self._provoke(laboratory, finding)
+            self._follow(laboratory, finding)
             return self._record(laboratory, finding, provoked)
+
+    def _doubt(self) -> None:
+        """Say at once when the trials allowed can't be enough for runs that agree."""
+        needed, most = self.goal.comparisons + 1, self.options.max_trials
+        if needed > most:
+            self.telling.warn(
+                f"to be sure of agreement takes {needed} trials (--confidence and --rate), and "
+                f"--max-trials allows {most}"
+            )
 
     def _resume(self, laboratory: Laboratory) -> None:
         folder = laboratory.settings.output / "trials"
@@ -175,6 +211,7 @@ class Diagnosing:
             digest,
             self.options.granularity,
             self.options.plugins,
+            self.options.horizon,
         )
 
     def _search(self, laboratory: Laboratory) -> Finding:
@@ -188,7 +225,21 @@ class Diagnosing:
             return dataclasses.replace(self.search.finding, verdict="broken")
         except KeyboardInterrupt:
             self.interrupted = True
+            if self.search.finding.verdict in ("reproducible", "causes-found"):
+                return self.search.finding  # it stands: only more was asked
             return dataclasses.replace(self.search.finding, verdict="unsure")
+
+    def _follow(self, laboratory: Laboratory, finding: Finding) -> None:
+        """Let two trials that part run to their end: the report shows how far apart they get."""
+        if self.interrupted or finding.verdict not in ("causes-found", "unresolved"):
+            return
+        question = Question(GROWTH, {}, 1, to_end=True)
+        # It is asked last, and the answer stands without it.
+        with contextlib.suppress(BudgetSpent):
+            try:
+                self._note(laboratory, question, laboratory.ask(question))
+            except KeyboardInterrupt:
+                self.interrupted = True
 
     def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
         """What ``--stress`` brings to light; None when it was not asked for."""
@@ -258,7 +309,8 @@ class Diagnosing:
         if answer is None:
             answer = Answer(Verdict.UNSURE, tuple(t.id for t in laboratory.of_plan(question.held)))
         where = Assembly(laboratory, self.search.finding).parting(answer.trials)
-        text = wording.conclusion(question, answer, where)
+        bound = recording.bound(answer, self.goal.confidence)
+        text = wording.conclusion(question, answer, where, bound)
         held = question.held
         free = [n for n in laboratory.factors if n not in held]
         self.questions.append(
@@ -270,6 +322,9 @@ class Diagnosing:
                 verdict=answer.verdict.value,
                 trials=answer.trials,
                 conclusion=text,
+                comparisons=answer.comparisons,
+                divergences=answer.divergences,
+                divergence_probability_bound=bound,
             )
         )
         self.telling.answered(question, answer, text, free, self.search.finding.guilty)
@@ -283,6 +338,7 @@ class Diagnosing:
         causes = assembly.causes() if finding.verdict != "broken" else ()
         for cause in causes:
             self.telling.guilty(cause.factor, cause.trials)
+        horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
         for fault in recording.faults(laboratory):
             self.telling.warn(fault)
@@ -291,7 +347,7 @@ class Diagnosing:
             subject=self.subject.to_record(),
             environment=self.environment,
             verdict=finding.verdict,  # type: ignore[arg-type]
-            summary=wording.summary(finding, causes, first, self.error, self.interrupted),
+            summary=wording.summary(finding, causes, first, self.error, self.interrupted, horizon),
             causes=causes,
             alternatives=finding.alternatives,
             sensitivities=(
@@ -309,7 +365,7 @@ class Diagnosing:
                 any("keras" in trial.frameworks for trial in laboratory.trials),
                 laboratory.settings.plugins,
             ),
-            confidence=recording.confidence(finding, self.goal.confidence),
+            confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
             trials=assembly.trial_records(),
             questions=tuple(self.questions),
             differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
@@ -323,6 +379,7 @@ class Diagnosing:
             stress=apart.stress(assembly, provoked) if provoked is not None else None,
             suspects=apart.suspects(assembly),
             refusals=apart.refusals(assembly),
+            horizon=horizon,
             titles={factor.name: factor.title for factor in REGISTRY},
         )
 

@@ -23,6 +23,8 @@ class Started(Event, frozen=True, tag="started"):
 class Framework(Event, frozen=True, tag="framework"):
     name: str
     version: str
+    environ: dict[str, str | None] = {}
+    """What the script had changed in its environment before: settings of frameworks alone."""
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from nondet.host import evidence, machine, output, planning, trials
-from nondet.host.executors.interface import Executor, Launch
+from nondet.host.executors.interface import Executor, ExecutorError, Launch
 from nondet.host.store import Store
 from nondet.host.trials import Trial
+from nondet.host.warming import Warming, bridged, by_start
 from nondet.host.watching import Watcher
 from nondet.record import Arm
 from nondet.search.questions import Answer, BudgetSpent, Question
@@ -21,6 +23,10 @@ TELL_SECONDS = 0.25
 CRASHES = 2
 """Crashed trials of one plan after which the plan counts as one that can't run; one is enough
 as long as no trial of any plan has come to its end."""
+WHOLE = 2
+"""Trials that must end when it is asked how the difference between them grows."""
+FEW = 2
+"""Agreeing comparisons up to which a question is taken for one that looks for a difference."""
 OUT_OF_MEMORY = -9
 """Exit code of a process that the kernel killed, mostly for want of memory."""
 
@@ -40,8 +46,10 @@ class Laboratory(Store):
         deadline: float | None = None,
         max_trials: int,
         check: Callable[[], None] = lambda: None,
+        forking: bool = False,
     ) -> None:
-        """`check` is called where nothing is half done, and may raise KeyboardInterrupt."""
+        """`check` is called where nothing is half done, and may raise KeyboardInterrupt. With
+        `forking`, trials may be forked from a process that has imported the frameworks."""
         super().__init__(settings)
         self.executor = executor
         self.watcher = watcher
@@ -52,6 +60,7 @@ class Laboratory(Store):
         self.max_trials = max_trials
         self.check = check
         self.told = 0.0
+        self.warming = Warming(settings, executor, forking)
         self.clashing: set[str] = set()
         """Factors whose pins let a trial fail on what the former one left."""
 
@@ -60,7 +69,7 @@ class Laboratory(Store):
         group = self.of_plan(question.held)
         if question.reference is None:
             return group
-        whole = [t for t in self.counting(question.reference) if t.outcome == "completed"]
+        whole = [t for t in self.counting(question.reference) if t.whole]
         return whole[:1] + group
 
     # -- asking
@@ -95,7 +104,8 @@ class Laboratory(Store):
             return wanted
         if not any(trial.wrote for trial in self.trials):
             return wanted
-        fresh = sum(not trial.chained for trial in self.counting(question.held))
+        alone = [trial for trial in self.counting(question.held) if not trial.parent]
+        fresh = sum(not trial.chained for trial in alone)
         return max(wanted, 3, fresh + 1)
 
     def _carries(self, held: Mapping[str, Arm]) -> bool:
@@ -122,23 +132,29 @@ class Laboratory(Store):
         usable = [trial for trial in group if trial.counts]
         parted = [t for t in usable if t.witness is not None]
         running = [t for t in group if t.outcome is None]
-        compared = [t for t in usable[1:] if t.witness is not None or t.matched]
+        compared = [t for t in usable[1:] if t.witness is not None or (t.matched and not t.parent)]
         enough = len(parted) >= question.parting or len(compared) >= 2 * max(
             question.agreeing, question.parting
         )
         if parted and enough:
-            pair = [usable[0], parted[0]]
-            if question.to_end and any(t in running for t in pair):
-                self._stop([t for t in running if t not in pair], "another pair has parted")
+            pair = [self._partner(parted[0]), parted[0]]
+            if question.to_end and len(whole := [t for t in usable if t.whole]) < WHOLE:
+                first = sorted(running, key=lambda t: t not in pair)
+                self._stop(first[WHOLE - len(whole) :], "others go on to the end")
                 return None
             self._stop(running, f"{pair[0].id} and {pair[1].id} have parted")
             return self._told(Verdict.DIVERGES, usable)
         if parted and not question.to_end:
             # What has parted has said all it can, and its first trial with it.
-            self._stop([usable[0], *parted], f"parts from {usable[0].id}, or the other way round")
+            for trial in parted:
+                pair = [self._partner(trial), trial]
+                self._stop(pair, f"{pair[0].id} and {trial.id} have parted")
         failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
+        for trial in [t for t in failed if t.parent and not t.set_aside]:
+            self._set_aside([trial], f"the forked trial {trial.id} failed: {trial.note}")
+        failed = [t for t in failed if not t.parent]
         failed = [t for t in failed if not t.alone_again]
-        done = [t for t in usable if t.outcome == "completed"]
+        done = [t for t in usable if t.whole]
         if self._clashes(question, failed, done) or self.clashing & question.held.keys():
             failed = [t for t in failed if not t.chained]
         enough_crashes = CRASHES if self.completed() else 1
@@ -148,21 +164,54 @@ class Laboratory(Store):
         if done and not any(t.checkpoints for t in self.trials):
             self._stop(running, "there is nothing to compare")
             return self._told(Verdict.UNSURE, usable)
-        if not parted and len(done) >= self._wanted(question):
-            return self._told(Verdict.AGREES, done)
+        if not parted and (agreeing := self._agreeing(done, self._wanted(question))):
+            self._stop([t for t in running if t not in agreeing], "the others agree")
+            return self._told(Verdict.AGREES, agreeing)
         return None
+
+    def _partner(self, trial: Trial) -> Trial:
+        """The trial that it was compared with."""
+        return next(other for other in self.trials if other.id == trial.reference)
+
+    def _agreeing(self, done: list[Trial], wanted: int) -> list[Trial]:
+        """Those of these whole trials that make up the number wanted; none when they don't.
+
+        Of forked trials only one that equals those that started by themselves.
+        """
+        alone = [t for t in done if not t.parent]
+        forked = [t for t in done if t.parent]
+        if alone and forked and bridged(forked[0], alone[0]):
+            self.warming.proves(alone[0].held)
+            alone = [*alone, forked[0]]
+        if len(alone) < wanted:
+            return []
+        if forked and forked[0] not in alone:
+            reason = f"{forked[0].id} differs from {alone[0].id}, which was not forked"
+            self._set_aside(forked, reason)
+        return alone
+
+    def _set_aside(self, forked: list[Trial], reason: str) -> None:
+        """Drop what these forked trials have shown, and what all have if there is no telling why
+        they are not like others."""
+        self.warming.doubts(forked[0].held, reason)
+        every = [t for t in self.trials if t.parent] if self.warming.mistaken else forked
+        for trial in every:
+            trial.set_aside = True
 
     def _told(
         self, verdict: Verdict, group: list[Trial], broken: str = "", failed: Sequence[Trial] = ()
     ) -> Answer:
         self._drain()
         parted = [t for t in group if t.witness is not None]
+        # The first is what others are compared with, and may be another plan's.
         compared = [t for t in group[1:] if t.witness is not None or t.matched]
-        shown = group if verdict is not Verdict.DIVERGES else [group[0], *parted]
+        shown = group
+        if verdict is Verdict.DIVERGES:
+            shown = list(dict.fromkeys(t for p in parted for t in (self._partner(p), p)))
         return Answer(
             verdict,
             tuple(t.id for t in shown),
-            comparisons=len(compared),
+            comparisons=len(compared) if verdict is not Verdict.AGREES else len(group) - 1,
             divergences=len(parted),
             exercised=evidence.exercised(self.trials, self.factors),
             suspected=evidence.suspected(self.trials, self.factors),
@@ -170,7 +219,16 @@ class Laboratory(Store):
             settled=evidence.settled(self.trials, self.factors),
             broken=broken,
             blamed=evidence.blamed(failed),
+            alike=_alike(group),
+            stopped_share=self._stopped_share(),
         )
+
+    def _stopped_share(self) -> float:
+        """Duration of a trial stopped where it parted, as a share of a whole one's; 0: unknown."""
+        parted = [t for t in self.trials if t.outcome == "stopped-early" and not t.whole]
+        seconds = [t.seconds for t in parted if t.witness is not None]
+        whole = self.single_run_seconds()
+        return min(1.0, statistics.median(seconds) / whole) if seconds and whole else 0.0
 
     # -- running
 
@@ -178,26 +236,77 @@ class Laboratory(Store):
         """Start trials while there is room and need. Raises BudgetSpent."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise BudgetSpent
-        useful = [trial for trial in self._group(question) if trial.counts]
-        running = [t for t in self.trials if t.outcome is None]
-        parted = [t for t in useful if t.witness is not None]
-        # One that parted is no use for agreeing; it leaves room for another that may part too.
-        wanted = self._wanted(question) + (len(useful) if parted else 0)
-        if parted and question.parting <= len(parted):
-            return
-        room = min(self.jobs - len(running), wanted - len(useful))
-        if parted:
-            comparing = [t for t in running if not t.extends]
-            room = min(room, question.parting - len(parted) - len(comparing))
-        for _ in range(room):
-            if self._must_wait(question, useful):
+        while True:
+            running = [t for t in self.trials if t.outcome is None]
+            parent = self._next(question, running)
+            if parent is None or len(running) + self.warming.importing >= self.jobs:
                 return
             if len(self.trials) >= self.max_trials:
                 if running:
                     return
                 raise BudgetSpent
-            useful.append(self._start(question))
-            running.append(useful[-1])
+            self._start(question, parent)
+
+    def _next(self, question: Question, running: list[Trial]) -> str | None:
+        """Where the next trial comes from: the name of a parent, or empty for one that starts by
+        itself. None when no more are needed for now."""
+        group = [trial for trial in self._group(question) if trial.counts]
+        alone = [trial for trial in group if not trial.parent]
+        parted = [t for t in group if t.witness is not None]
+        if parted and question.to_end:
+            whole = [t for t in group if t.whole]
+            if len(whole) + len(running) >= WHOLE:
+                return None
+            # Siblings that have parted before will do so again.
+            alike = any(t.parent for t in parted)
+            return self.warming.parent(question.held) if alike else ""
+        if parted:
+            comparing = [t for t in running if not t.extends]
+            if question.parting <= len(parted) + len(comparing):
+                return None
+        parent = self._parent(question, group, parted)
+        if parent != "":
+            return parent
+        # One that parted is no use for agreeing; it leaves room for another that may part too.
+        # Nor is one that was stopped where it left another plan's.
+        lost = [t for t in alone if t.outcome == "stopped-early" and not t.whole]
+        wanted = self._wanted(question) + len(alone if parted else lost)
+        if len(alone) + self._bridging(group, alone) >= wanted or self._must_wait(question, alone):
+            return None
+        return ""
+
+    def _bridging(self, group: list[Trial], alone: list[Trial]) -> bool:
+        """Whether a forked trial equals those that started by themselves, or may turn out so."""
+        forked = next((t for t in group if t.parent and (t.whole or t.outcome is None)), None)
+        whole = next((t for t in alone if t.whole), None)
+        if forked is None:
+            return False
+        return whole is None or not forked.whole or bridged(forked, whole)
+
+    def _parent(self, question: Question, group: list[Trial], parted: list[Trial]) -> str | None:
+        """What to fork the next trial from; empty if it is to start by itself, None to wait.
+
+        Where a difference is expected, forked trials come first. Where agreement is, one stands for
+        a trial of its own, once there is one to compare it with.
+        """
+        forked = [t for t in group if t.parent]
+        if any(t.matched for t in forked) or (question.reference is not None and forked):
+            return ""
+        if not self.warming.worthwhile(self.trials, self.single_run_seconds()):
+            return ""
+        varies = set(evidence.suspected(self.trials, self.factors)) - question.held.keys()
+        if varies and self.warming.trusts(question.held) and (parted or question.agreeing <= FEW):
+            comparing = [t for t in forked[1:] if t.outcome is None and t.witness is None]
+            if (
+                question.reference is None
+                and len(forked) > 1
+                and len(parted) + len(comparing) >= question.parting
+            ):
+                return ""
+            return self.warming.parent(question.held)
+        if not forked and len(group) > 0 and question.held:
+            return self.warming.parent(question.held) or ""
+        return ""
 
     def _must_wait(self, question: Question, group: list[Trial]) -> bool:
         """A trial that is to start from the former one's files needs that one to have ended."""
@@ -209,7 +318,7 @@ class Laboratory(Store):
         running = any(trial.outcome is None for trial in group)
         return running and self.left(question.held) is None
 
-    def _start(self, question: Question) -> Trial:
+    def _start(self, question: Question, parent: str) -> None:
         rooms = self.settings.output / "trials"
         taken = max((trials.number(path.name) for path in rooms.iterdir()), default=0)
         name = f"t{taken + 1:02d}"
@@ -217,7 +326,7 @@ class Laboratory(Store):
         folder.mkdir(mode=0o700)
         held = dict(question.held)
         runtime = self.executor.runtime
-        carries = self._carries(held) and question.reference is None
+        carries = self._carries(held) and question.reference is None and not parent
         former = self.left(held) if carries else None
         left = self.written(held) if former is not None else ()
         plan = planning.plan_file(self.settings, held, name, self.executor, left)
@@ -229,25 +338,40 @@ class Laboratory(Store):
             for seen, real in zip(plan["folders"], self.settings.subject.folders, strict=True)
             if seen != str(real)
         )
-        trial = Trial(name, held, plan["hash"], question.text, folder, time.monotonic(), roots)
-        trial.chained = former is not None
-        trial.running = self.executor.start(
-            Launch(
-                trial=name,
-                argv=planning.command(self.settings, name, runtime),
-                env=planning.environment(self.settings, held, name),
-                cwd=self.settings.subject.cwd,
-                folders=self.settings.subject.folders,
-                log_folder=folder,
-                leftovers=former,
-                keep_leftovers=carries,
-                fixed_addresses=planning.fixed_addresses(held),
-                load=machine.cores() if planning.loads(held) else 0,
-            )
+        trial = Trial(
+            name,
+            held,
+            plan["hash"],
+            question.text,
+            folder,
+            time.monotonic(),
+            roots,
+            self.settings.horizon,
         )
+        trial.chained = former is not None
+        trial.parent = parent
+        launch = Launch(
+            trial=name,
+            argv=planning.command(self.settings, name, runtime),
+            env=planning.environment(self.settings, held, name),
+            cwd=self.settings.subject.cwd,
+            folders=self.settings.subject.folders,
+            log_folder=folder,
+            leftovers=former,
+            keep_leftovers=carries,
+            fixed_addresses=planning.fixed_addresses(held),
+            load=machine.cores() if planning.loads(held) else 0,
+            parent=parent,
+        )
+        try:
+            trial.running = self.executor.start(launch)
+        except ExecutorError as error:
+            if not parent:
+                raise
+            self.warming.give_up(str(error))
+            return
         self.trials.append(trial)
         self.watcher.trial_started(name, question.text)
-        return trial
 
     def _listen(self, question: Question) -> None:
         """Take in events, compare, and notice what has ended."""
@@ -258,12 +382,16 @@ class Laboratory(Store):
         if question.reference is not None and usable:
             # It belongs to another plan: what it was compared with there stays.
             reference, *usable = usable
-        for trial in usable:
-            trial.refer_to(reference.id if reference is not None else "")
-            if reference is not None:
-                self._compare(reference, trial)
-            if reference is None or trial.extends:
-                reference = trial
+        for alike in by_start(usable):
+            first = reference
+            for trial in alike:
+                trial.refer_to(first.id if first is not None else "")
+                if first is not None:
+                    self._compare(first, trial)
+                if first is None or trial.extends:
+                    first = trial
+        if any(trial.witness is not None for trial in usable):
+            self.warming.learn(self.trials)
         self._tell_progress(question)
 
     def _poll(self, trial: Trial) -> None:
@@ -274,6 +402,8 @@ class Laboratory(Store):
         if ended is None:
             if trial.fault:
                 trial.running.stop(trial.fault)
+            elif trial.course.over:
+                trial.running.stop("horizon")
             self._limit(trial)
             return
         timed_out = ended.stopped.startswith("time limit")
@@ -284,7 +414,7 @@ class Laboratory(Store):
             trial.alone_again = True
         trial.ended(ended, timed_out)
         trial.save()
-        self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.note)
+        self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)
 
     def _limit(self, trial: Trial) -> None:
         limit = self.time_limit()
@@ -303,7 +433,7 @@ class Laboratory(Store):
     def _compare(self, reference: Trial, trial: Trial) -> None:
         if trial.witness is not None:
             return
-        both_ended = reference.outcome == "completed" and trial.outcome == "completed"
+        both_ended = reference.whole and trial.whole
         one, other = reference.checkpoints, trial.checkpoints
         if trial.compared < min(len(one), len(other)) or both_ended:
             trial.witness = compare(one, other, start=trial.compared, ended=both_ended)
@@ -311,7 +441,8 @@ class Laboratory(Store):
         trial.matched = trial.witness is None and both_ended
         # The reference was stopped when another left it. A trial that agrees as far as it went says
         # nothing yet: it goes on to its end, and takes the reference's place for those to come.
-        stopped = reference.outcome == "stopped-early" and len(other) >= len(one)
+        stopped = reference.outcome == "stopped-early" and not reference.whole
+        stopped = stopped and len(other) >= len(one)
         trial.extends = trial.witness is None and stopped
         if trial.witness is not None and not trial.note:
             trial.note = self._parting_note(trial)
@@ -357,8 +488,47 @@ class Laboratory(Store):
         single = self.single_run_seconds()
         if single:
             group = self.of_plan(question.held)
-            left = self._wanted(question) - sum(t.outcome == "completed" for t in group)
+            left = self._wanted(question) - sum(t.whole for t in group)
             self.watcher.remaining(single * max(0, -(-left // self.jobs)))
+
+
+def _alike(group: Sequence[Trial]) -> tuple[int, ...]:
+    """Sizes of the groups of trials that agree as far as both went, largest first.
+
+    One that was stopped for another reason than its difference from these says nothing. Forked
+    trials are grouped by themselves, and only their differences count.
+    """
+    told = {t.reference for t in group if t.witness is not None}
+    telling = [t for t in group if t.witness is not None or t.whole or t.id in told]
+    if any(t.chained for t in telling) and any(t.wrote for t in telling):
+        # What a former trial left shows against one that found nothing. Among those that found
+        # nothing it can't show, and those that found the same may all be equal.
+        first, *others = telling
+        parted = [t for t in others if t.witness is not None]
+        equal = [t for t in others if t.witness is None and (t.chained or first.chained)]
+        return (1 + len(equal), *[1] * len(parted))
+    largest, smaller = 1, list[int]()
+    for parent in {t.parent for t in telling}:
+        sizes = _sizes([t for t in telling if t.parent == parent])
+        if parent:
+            sizes = [1] * len(sizes)
+        largest += sizes[0] - 1
+        smaller += sizes[1:]
+    return (largest, *sorted(smaller, reverse=True)) if telling else ()
+
+
+def _sizes(telling: list[Trial]) -> list[int]:
+    found: list[list[Trial]] = []
+    for trial in sorted(telling, key=lambda t: -len(t.checkpoints)):
+        for others in found:
+            first = others[0]
+            both = first.whole and trial.whole
+            if compare(first.checkpoints, trial.checkpoints, ended=both) is None:
+                others.append(trial)
+                break
+        else:
+            found.append([trial])
+    return sorted(map(len, found), reverse=True)
 
 
 def user_environment() -> dict[str, str]:

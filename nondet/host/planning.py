@@ -11,6 +11,7 @@ from typing import Any
 
 from nondet.guest.factors import by_name
 from nondet.host.executors.interface import Executor
+from nondet.host.horizon import Horizon
 from nondet.host.plugins import Plugin
 from nondet.host.subject import GUEST, Subject
 from nondet.record import Arm
@@ -31,6 +32,8 @@ class Settings:
     digest: str
     granularity: str
     plugins: tuple[Plugin, ...] = ()
+    horizon: Horizon | None = None
+    """Where trials are ended; None when they run to their end."""
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -43,6 +46,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     subject = settings.subject
     same = [settings.seed, settings.digest, settings.granularity]
     same += [plugin.sha256 for plugin in settings.plugins]
+    same += [settings.horizon.key] if settings.horizon is not None else []
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
     text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])

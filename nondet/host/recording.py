@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nondet import record, stats
+from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
-from nondet.search.questions import Finding
+from nondet.search.questions import Answer, Finding
+from nondet.verdict import Verdict
 
 
 def cleared(
@@ -38,7 +40,20 @@ def not_tested(finding: Finding, reasons: Mapping[str, str]) -> tuple[record.Not
     return tuple(record.NotTested(factor=name, why=why) for name, why in every.items())
 
 
-def confidence(finding: Finding, level: float) -> record.Confidence | None:
+def horizon(asked: Horizon | None, laboratory: Laboratory) -> record.Horizon | None:
+    """Where trials were ended, and the checkpoint at which the first of them came there."""
+    if asked is None:
+        return None
+    trials = [trial for trial in laboratory.trials if trial.course.reached]
+    reached = ""
+    if trials:
+        last = trials[0].checkpoints[-1]
+        models = {c.model for c in trials[0].checkpoints if c.kind != "user"}
+        reached = last.label if len(models) < 2 else f"{last.label} of `{last.model}`"
+    return record.Horizon(unit=asked.unit, count=asked.count, reached=reached)
+
+
+def confidence(finding: Finding, level: float, rate: float) -> record.Confidence | None:
     """What the agreeing trials allow to say; None when the verdict rests on none."""
     if finding.verdict not in ("reproducible", "causes-found"):
         return None
@@ -46,15 +61,26 @@ def confidence(finding: Finding, level: float) -> record.Confidence | None:
         agreeing_trials=len(finding.verified),
         divergence_probability_bound=stats.divergence_bound(0, finding.comparisons, level),
         level=level,
+        rate=rate,
     )
+
+
+def bound(answer: Answer, level: float) -> float | None:
+    """What agreeing trials allow a further one to differ with; None when they don't agree."""
+    if answer.verdict is not Verdict.AGREES:
+        return None
+    return stats.divergence_bound(0, answer.comparisons, level)
 
 
 def cost(laboratory: Laboratory, wall_seconds: float) -> record.Cost:
     return record.Cost(
         trials=len(laboratory.trials),
-        subject_seconds=sum(trial.seconds for trial in laboratory.trials),
+        subject_seconds=sum(t.seconds for t in laboratory.trials) + laboratory.warming.seconds,
         wall_seconds=wall_seconds,
         single_run_seconds=laboratory.single_run_seconds(),
+        importing_seconds=laboratory.warming.seconds,
+        forked_trials=sum(bool(trial.parent) for trial in laboratory.trials),
+        not_forked=laboratory.warming.why_not,
     )
 
 

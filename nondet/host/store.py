@@ -19,10 +19,10 @@ class Store:
 
     def restore(self, folder: Path) -> int:
         """Take over the finished trials of an earlier session; the number of them."""
-        plans: dict[tuple[tuple[str, Arm], ...], list[Trial]] = {}
-        for trial in trials.restore_all(folder):
+        plans: dict[tuple[object, ...], list[Trial]] = {}
+        for trial in trials.restore_all(folder, self.settings.horizon):
             if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
-                plans.setdefault(planning.plan_key(trial.held), []).append(trial)
+                plans.setdefault((planning.plan_key(trial.held), trial.parent), []).append(trial)
         found = [trial for group in plans.values() for trial in trials.telling(group)]
         self.trials = sorted(found, key=lambda trial: trials.number(trial.id))
         return len(self.trials)
@@ -36,11 +36,13 @@ class Store:
         return [trial for trial in self.of_plan(held) if trial.counts]
 
     def completed(self) -> list[Trial]:
-        return [trial for trial in self.trials if trial.outcome == "completed"]
+        """Trials that ran to their end, or to the horizon."""
+        return [trial for trial in self.trials if trial.whole]
 
     def single_run_seconds(self) -> float:
-        """Duration of one whole trial: the median of those that were completed."""
-        seconds = sorted(trial.seconds for trial in self.completed())
+        """Duration of one whole trial: the median, imports included."""
+        alone = [trial for trial in self.completed() if not trial.parent]
+        seconds = sorted(trial.seconds for trial in alone or self.completed())
         return seconds[len(seconds) // 2] if seconds else 0.0
 
     def left(self, held: Mapping[str, Arm]) -> Path | None:

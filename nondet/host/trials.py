@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 
 from nondet.host import events, output
 from nondet.host.executors.interface import Ended, Running
+from nondet.host.horizon import Course, Horizon
 from nondet.record import Arm, Outcome
 from nondet.verdict import Checkpoint, Witness, compare
 
@@ -34,9 +36,10 @@ class Saved(msgspec.Struct, frozen=True):
     note: str
     roots: tuple[tuple[str, str], ...] = ()
     chained: bool = False
+    parent: str = ""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Trial:
     """A trial's state. `checkpoints` grows while it runs; `outcome` is set when it has ended."""
 
@@ -48,6 +51,8 @@ class Trial:
     started: float = 0.0
     roots: tuple[tuple[str, str], ...] = ()
     """Folders as the trial saw them, with the user's own they stand for, where these differ."""
+    horizon: Horizon | None = None
+    """Where the host ends it; None when it may run to its end."""
     running: Running | None = None
     checkpoints: list[Checkpoint] = dataclasses.field(default_factory=list)
     layouts: dict[int, events.Layout] = dataclasses.field(default_factory=dict)
@@ -74,6 +79,14 @@ class Trial:
     leftovers: Path | None = None
     chained: bool = False
     """It started from what an earlier trial had left."""
+    parent: str = ""
+    """The process that it was forked from; empty when it started by itself."""
+    set_aside: bool = False
+    """A forked trial that is no evidence any more."""
+    settings_at_import: dict[str, dict[str, str | None]] = dataclasses.field(default_factory=dict)
+    """By framework, what the script had changed in its environment before the import."""
+    importing_seconds: float = 0.0
+    """Time to the last framework's import; 0 when not known."""
     note: str = ""
     reference: str = ""
     """The trial that this one is compared with: the first of its plan that counts."""
@@ -89,6 +102,7 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.reader = events.EventReader(self.folder / "events.jsonl")
+        self.course = Course(self.horizon)
 
     @property
     def fault(self) -> str:
@@ -107,9 +121,24 @@ class Trial:
         return ""
 
     @property
+    def whole(self) -> bool:
+        """Whether it has ended and shows all that is asked for: its end, or the horizon."""
+        return self.outcome == "completed" or (
+            self.outcome == "stopped-early" and self.course.reached
+        )
+
+    @property
+    def remark(self) -> str:
+        """The note, or else that the horizon ended it."""
+        if self.note or self.outcome != "stopped-early" or not self.course.reached:
+            return self.note
+        return f"ended at the horizon, {self.checkpoints[-1].label}"
+
+    @property
     def counts(self) -> bool:
         """Whether it can be evidence: it runs or ran as planned, and did not fail."""
-        return self.outcome in (None, "completed", "stopped-early") and not self.fault
+        able = self.outcome in (None, "completed", "stopped-early") and not self.fault
+        return able and not self.set_aside
 
     def refer_to(self, reference: str) -> None:
         """Be compared with that trial, from the start if it was another before."""
@@ -121,7 +150,8 @@ class Trial:
     def listen(self) -> None:
         """Take in the events that have come."""
         for event in self.reader.read():
-            self._take(event)
+            if self.course.admits(event):
+                self._take(event)
 
     def _take(self, event: events.AnyEvent) -> None:
         match event:
@@ -134,6 +164,8 @@ class Trial:
                 self.misled = not self.began
             case events.Framework():
                 self.frameworks[event.name] = event.version
+                self.settings_at_import[event.name] = event.environ
+                self.importing_seconds = time.monotonic() - self.started if self.started else 0.0
             case events.Exercised():
                 self._sight(
                     events.Sighting(
@@ -226,6 +258,10 @@ class Trial:
         self.note = self.note or note
 
     def _outcome(self, end: Ended, timed_out: bool) -> tuple[Outcome, str]:
+        if self.course.reached and not self.fault:
+            # However it ended, that lies behind the horizon.
+            by_itself = end.exit_code == 0 and not end.stopped
+            return ("completed" if by_itself else "stopped-early"), ""
         if timed_out:
             return "timed-out", f"stopped after {end.seconds:.0f} s: {end.stopped}"
         if self.fault:
@@ -261,6 +297,7 @@ class Trial:
             self.note,
             self.roots,
             self.chained,
+            self.parent,
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
@@ -277,24 +314,34 @@ class Trial:
             return ""
 
 
-def restore(folder: Path) -> Trial | None:
+def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     """A trial of an earlier session, or None when it had not ended properly."""
     try:
         saved = msgspec.json.decode((folder / "trial.json").read_bytes(), type=Saved)
     except (OSError, msgspec.DecodeError):
         return None
-    trial = Trial(saved.id, saved.held, saved.plan, saved.question, folder, roots=saved.roots)
+    trial = Trial(
+        saved.id,
+        saved.held,
+        saved.plan,
+        saved.question,
+        folder,
+        roots=saved.roots,
+        horizon=horizon,
+    )
     trial.listen()
     trial.outcome, trial.seconds = saved.outcome, saved.seconds
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
+    trial.parent = saved.parent
     return trial
 
 
-def restore_all(folder: Path) -> list[Trial]:
+def restore_all(folder: Path, horizon: Horizon | None = None) -> list[Trial]:
     """The trials of an earlier session that ended properly, in the order they were started."""
     paths = sorted((p for p in folder.glob("t*") if number(p.name)), key=lambda p: number(p.name))
-    return [trial for trial in map(restore, paths) if trial is not None]
+    found = (restore(path, horizon) for path in paths)
+    return [trial for trial in found if trial is not None]
 
 
 def number(name: str) -> int:
@@ -308,10 +355,10 @@ def telling(group: list[Trial]) -> list[Trial]:
 
     One that was stopped for another reason, such as an interruption, says nothing.
     """
-    while group and group[0].outcome != "completed" and not parting(group):
+    while group and not group[0].whole and not parting(group):
         group = group[1:]
     apart = parting(group)
-    return [t for t in group if t.outcome == "completed" or t is group[0] or t in apart]
+    return [t for t in group if t.whole or t is group[0] or t in apart]
 
 
 def parting(group: list[Trial]) -> list[Trial]:

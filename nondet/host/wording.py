@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from nondet import record
@@ -71,15 +72,28 @@ def summary(
     divergence: record.Divergence | None,
     error: record.Failure | None,
     interrupted: bool,
+    horizon: record.Horizon | None = None,
 ) -> str:
-    """The verdict as one sentence."""
+    """The verdict as one sentence; a second one says how far trials were followed."""
     if error is not None:
         return f"The script could not be diagnosed: {error.message}."
+    end = horizon.end if horizon is not None and horizon.reached else ""
     if finding.verdict == "reproducible":
         return (
             f"{len(finding.verified)} runs in fresh processes gave the same bits "
-            "in every weight at every checkpoint."
+            f"in every weight at every checkpoint{end and f' up to {end}'}."
         )
+    found = _found(finding, causes, divergence, interrupted)
+    return f"{found} Runs were followed up to {end}." if end else found
+
+
+def _found(
+    finding: Finding,
+    causes: Sequence[record.Cause],
+    divergence: record.Divergence | None,
+    interrupted: bool,
+) -> str:
+    """The sentence of every verdict under which runs part, or may."""
     if finding.verdict == "causes-found":
         reasons = (because(cause, brief=len(causes) > 1) for cause in causes)
         return f"{place(divergence)}, because {enumerate_names(reasons)}."
@@ -105,16 +119,38 @@ def provoked(question: Question, answer: Answer, where: record.Divergence | None
     return "not enough trials to say"
 
 
-def conclusion(question: Question, answer: Answer, where: record.Divergence | None) -> str:
-    """What an answer showed or ruled out, in a few words."""
-    held = [name for name, arm in question.held.items() if arm != "varied"]
-    if question.reference is not None:
-        return provoked(question, answer, where)
+def beside(answer: Answer) -> str:
+    """What a comparison with the trials of another plan showed, which agree."""
     if answer.verdict is Verdict.AGREES:
-        count = len(answer.trials)
+        return "no difference to a trial with more pinned: what was let go did nothing"
+    if answer.verdict is Verdict.DIVERGES:
+        return "another result than with more pinned: it varies, or a pin shifts it"
+    if answer.verdict is Verdict.BROKEN:
+        return f"the trials failed ({answer.broken}): that proves nothing"
+    return "not enough trials to say"
+
+
+def conclusion(
+    question: Question,
+    answer: Answer,
+    where: record.Divergence | None,
+    bound: float | None = None,
+) -> str:
+    """What an answer showed or ruled out, in a few words; with the bound that agreement allows."""
+    held = [name for name, arm in question.held.items() if arm != "varied"]
+    if "varied" in question.held.values():
+        return provoked(question, answer, where)
+    if question.reference is not None:
+        return beside(answer)
+    if answer.verdict is Verdict.AGREES:
+        count = answer.comparisons
+        agreed = f"no difference in {count} comparison{'' if count == 1 else 's'}"
+        agreed = f"{len(answer.trials)} trials, {agreed}"
+        if bound is not None:
+            agreed += f" (fewer than {math.ceil(100 * bound - 1e-9)} % of runs would differ)"
         if not held:
-            return f"{count} trials, no difference"
-        return f"{count} trials, no difference: with {enumerate_names(held)} pinned it repeats"
+            return agreed
+        return f"{agreed}: with {enumerate_names(held)} pinned it repeats"
     if answer.verdict is Verdict.DIVERGES:
         at = place(where)
         at = at[0].lower() + at[1:]

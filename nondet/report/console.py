@@ -82,9 +82,9 @@ def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
 
 
 def _headline(diagnosis: Diagnosis) -> RenderableType:
-    label, tone = words.VERDICTS[diagnosis.verdict]
+    label, tone = words.verdict(diagnosis)
     sentence = shown(diagnosis.summary or f"{diagnosis.subject.script}.")
-    parts = [Text.assemble((f"{label}. ", _TONES[tone]), sentence)]
+    parts = [Text.assemble((f"{shown(label)}. ", _TONES[tone]), sentence)]
     if diagnosis.interrupted:
         parts.append(Text("Interrupted: this is the best diagnosis so far.", "yellow"))
     return Group(*parts, Text())
@@ -105,6 +105,8 @@ def _causes(causes: Sequence[Cause]) -> Iterator[RenderableType]:
             yield _indented(f"consumed by {several(cause.consumers, 60)}")
         if proof := _proof(cause):
             yield _indented(proof, "dim")
+        if slower := rows.slower(cause):
+            yield _indented(slower, "yellow")
     if len(causes) > len(shown_causes):
         yield rows.more(len(causes) - len(shown_causes), "cause")
 
@@ -201,6 +203,8 @@ def _assurance(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     if sure and sure.agreeing_trials:
         fixed = bool(diagnosis.prescription and diagnosis.prescription.verified)
         yield rows.row("How sure", _confidence(sure, fixed))
+    if diagnosis.horizon:
+        yield rows.horizon(diagnosis.horizon)
     if diagnosis.alternatives:
         sets = [" + ".join(names) for names in diagnosis.alternatives]
         yield rows.row("Instead", f"pinning {several(sets, 60)} would do as well")
@@ -229,18 +233,20 @@ def _confidence(sure: Confidence, fixed: bool) -> str:
     which = f"{runs} with the causes pinned" if fixed else runs
     return (
         f"{which} agreed bit for bit. {100 * sure.level:.4g} % "
-        f"sure that fewer than {bound:g} % of runs would differ."
+        f"sure that fewer than {bound:g} % of runs would differ ({words.asked(sure)})."
     )
 
 
 def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
     cost = diagnosis.cost
     if cost.trials:
-        single = f"; one run takes {words.duration(cost.single_run_seconds)}"
+        there = " up to there" if diagnosis.horizon and diagnosis.horizon.reached else ""
+        single = f"; one run{there} takes {words.duration(cost.single_run_seconds)}"
         yield rows.row(
             "Cost",
             f"{words.plural(cost.trials, 'trial')} in {words.duration(cost.wall_seconds)}"
-            + (single if cost.single_run_seconds > 0 else ""),
+            + (single if cost.single_run_seconds > 0 else "")
+            + (f"; {cost.forked_trials} forked" if cost.forked_trials else ""),
         )
     yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
     for why, command in _next(diagnosis, report):

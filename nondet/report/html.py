@@ -36,6 +36,7 @@ _UNSEEN = re.compile(
 
 def render(diagnosis: Diagnosis) -> str:
     """The report as one HTML document; all text from the subject is escaped."""
+    label, tone = words.verdict(diagnosis)
     style, script = _assets(STYLES), _assets(SCRIPTS)
     charts = [_seen(matrices.pack(differences)) for differences in diagnosis.differences]
     return (
@@ -43,12 +44,12 @@ def render(diagnosis: Diagnosis) -> str:
         .get_template("report.html")
         .render(
             d=diagnosis,
-            label=words.VERDICTS[diagnosis.verdict][0],
-            tone=words.VERDICTS[diagnosis.verdict][1],
+            label=label,
+            tone=tone,
             policy=_policy(style, script),
             style=Markup(style),  # our own files, not the subject's text
             script=Markup(script),
-            icon=_icon(words.VERDICTS[diagnosis.verdict][1]),
+            icon=_icon(tone),
             charts=_json(charts),
             anchors={trial.id: f"trial-{place}" for place, trial in enumerate(diagnosis.trials, 1)},
             sections=[],  # filled by each section as it is written, read by the navigation

@@ -129,7 +129,7 @@ class Plain:
         """Not said: the next line would already make it stale."""
 
     def closed(self, diagnosis: Diagnosis, report: str) -> None:
-        label = words.VERDICTS[diagnosis.verdict][0].lower()
+        label = words.verdict(diagnosis)[0].lower()
         self._say(f"done: {label} ({words.plural(diagnosis.cost.trials, 'trial')}); see {report}")
 
     def _say(self, text: str) -> None:

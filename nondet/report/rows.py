@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nondet.record import Diagnosis, Divergence, Refusal, Stress, Suspect
+from nondet.record import Cause, Diagnosis, Divergence, Horizon, Refusal, Stress, Suspect
 from nondet.report.page import words
 from nondet.report.plain import several, shown
 
@@ -48,6 +48,25 @@ def apart(divergence: Divergence) -> str:
     if divergence.max_abs is not None:
         parts.append(f"{words.number(divergence.max_abs, 3)} absolute")
     return ", ".join(parts)
+
+
+def slower(cause: Cause) -> str:
+    """That a pin may hold the runs together by slowness alone; empty where that is no matter."""
+    found = cause.slowdown
+    if found is None or not found.noticeable:
+        return ""
+    others = f" with {several(found.also, 30)}" if found.also else ""
+    return (
+        f"takes {found.ratio:.1f} times as long when pinned{others}: slowness alone may hide a race"
+    )
+
+
+def horizon(found: Horizon) -> RenderableType:
+    """How far runs were followed, and what that leaves out."""
+    if not found.reached:
+        return row("Horizon", plainly(f"no run came to {found.end}: nothing was cut short"))
+    end = plainly(found.end)
+    return row("Horizon", f"up to {end}; not later epochs, evaluation, saving")
 
 
 def refusals(found: Sequence[Refusal]) -> Iterator[RenderableType]:

@@ -28,7 +28,7 @@ class Question:
     reference: Mapping[str, Arm] | None = None
     """Compare with a whole trial of this other plan, whose trials agree, not with one another."""
     to_end: bool = False
-    """Let diverging trials run to their end, so that the growth of the difference is known."""
+    """Let two diverging trials run to their end, so that the growth of the difference is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Answer:
     """Comparisons made between trials of this plan."""
     divergences: int = 0
     """How many of them found a difference."""
+    alike: tuple[int, ...] = ()
+    """Sizes of the groups of trials of this plan that agree as far as they went, largest first."""
+    stopped_share: float = 0.0
+    """Duration of a trial that was stopped at its first difference, as a share of a whole one's,
+    over all plans so far; 0 when not known."""
     exercised: frozenset[str] = frozenset()
     """Factors seen in use; those whose use can't be seen count as in use."""
     suspected: tuple[str, ...] = ()
@@ -53,6 +58,20 @@ class Answer:
     blamed: tuple[str, ...] = ()
     """Factors whose pin the failure itself names, when the trials are broken."""
 
+    @property
+    def seen(self) -> int:
+        """Trials but one, of those that tell how often runs of this plan differ."""
+        return max(0, sum(self.alike) - 1)
+
+    @property
+    def apart(self) -> int:
+        """How many of them are outside the largest group of equal ones.
+
+        Not the same as `divergences`, which are counted against one trial: when that one is the
+        odd one out, all others differ from it and are equal to each other.
+        """
+        return sum(self.alike) - max(self.alike, default=0)
+
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
@@ -62,6 +81,9 @@ class Candidate:
     pin: str = "faithful"
     instead: tuple[str, ...] = ()
     """Factors whose pin may hold the same difference."""
+    chained: bool = False
+    """Acts only from one trial to the next of the same plan: while it is free, trials can't be
+    compared with those of another plan."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,12 +44,25 @@ def test_a_binary_file_is_no_script(project: Project) -> None:
         (("--timeout", "-3s"), ("'-3s'", "90s, 20m or 2h")),
         (("--max-trials", "1"), ("--max-trials", "x>=2")),
         (("--confidence", "95"), ("--confidence", "0.5<=x<=0.9999")),
+        (("--rate", "0"), ("--rate", "0.001<=x<=1")),
+        (("--rate", "1.5"), ("--rate", "0.001<=x<=1")),
+        (("--epochs", "0"), ("--epochs", "x>=1")),
+        (("--steps", "few"), ("--steps", "few")),
     ],
 )
 def test_bad_options(project: Project, options: tuple[str, ...], words: tuple[str, ...]) -> None:
     project.write(SEEDED)
     ran = project.diagnose(*options, "train.py")
     ran.refused("usage", *words, "see `nondet diagnose --help`")
+
+
+def test_options_that_do_not_fit_together(project: Project) -> None:
+    project.write(SEEDED)
+    both = project.diagnose("--epochs", "2", "--steps", "9", "train.py")
+    both.refused("two-horizons", "--epochs and --steps")
+    unseen = project.diagnose("--steps", "9", "--granularity", "epoch", "train.py")
+    unseen.refused("steps-not-recorded", "--granularity epoch")
+    assert not project.output.exists()
 
 
 def test_bad_commands(project: Project) -> None:

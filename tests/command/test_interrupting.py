@@ -52,8 +52,9 @@ def went_on(project: Project) -> Ran:
     whole = {name for name, data in before.items() if b'"outcome":"completed"' in data}
     assert whole <= set(ids)
     assert set(ids) <= set(after)
-    # Two free ones, three held, a third free one; and those that found their pair too late.
-    assert len(ids) <= 12
+    # Two free ones, six held, a third free one, two for how the difference grows; and those that
+    # found their pair too late.
+    assert len(ids) <= 14
     return ran
 
 
@@ -81,7 +82,7 @@ def test_during_the_second_question(project: Project, number: int) -> None:
     assert diagnosis.interrupted
     assert diagnosis.first_divergence is not None
     assert diagnosis.questions[0].verdict == "DIVERGES"
-    assert [trial.outcome for trial in diagnosis.trials[:2]] == ["completed"] * 2
+    assert {t.outcome for t in diagnosis.trials[:2]} <= {"completed", "stopped-early"}
     went_on(project)
 
 

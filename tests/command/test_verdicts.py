@@ -292,6 +292,27 @@ def test_too_few_trials_are_said_to_be_too_few(project: Project) -> None:
     assert factors(more.diagnosis) == ["python-random"]
 
 
+def test_a_rate_asks_for_as_many_trials_as_show_it(project: Project) -> None:
+    project.write(SEEDED)
+    ran = project.diagnose("--rate", "0.3", "--confidence", "0.9", "--json", "train.py")
+    assert ran.code == 0, ran.err
+    diagnosis = ran.diagnosis
+    assert len(diagnosis.trials) == 8, "seven comparisons: 0.7 ** 7 < 0.1"
+    assert diagnosis.confidence is not None
+    assert diagnosis.confidence.rate == 0.3
+    assert diagnosis.confidence.divergence_probability_bound <= 0.3
+    assert diagnosis.warnings == ()
+
+
+def test_a_rate_that_the_trials_allowed_can_t_show_is_said_at_once(project: Project) -> None:
+    project.write(SEEDED)
+    ran = project.diagnose("--rate", "0.01", "--max-trials", "3", "train.py")
+    assert ran.code == 4
+    warning = "to be sure of agreement takes 300 trials"
+    assert any(warning in text for text in ran.diagnosis.warnings)
+    assert ran.err.index(warning) < ran.err.index("question:")
+
+
 def test_a_budget_of_time(project: Project) -> None:
     project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(60)\n")
     ran = project.diagnose("--budget", "1s", "train.py")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nondet.host.executors.interface import Ended, Launch
+from nondet.host.executors.interface import Ended, Launch, Start
+from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
 from nondet.host.planning import Settings
 from nondet.host.subject import Description, Subject
@@ -35,6 +36,10 @@ class Act:
     wrote: tuple[str, ...] = ()
     late: int = 0
     """Polls until its first event."""
+    imports: tuple[str, ...] = ()
+    """Frameworks that it imports."""
+    draws: tuple[str, ...] = ()
+    """Factors that it is seen to use, in a way that varies."""
 
     def events(self, plan: str) -> Iterator[dict[str, Any]]:
         if not self.begins:
@@ -48,6 +53,12 @@ class Act:
         }
         for ok in self.pins:
             yield {"event": "pin", "factor": "hash-seed", "expected": 0, "seen": 1, "ok": ok}
+        for name in self.imports:
+            yield {"event": "framework", "name": name, "version": "1", "environ": {}}
+        for factor in self.draws:
+            sighting = {"factor": factor, "detail": "a draw", "unseeded": True}
+            place = {"file": "/train.py", "line": 1, "function": "<module>"}
+            yield {"event": "exercised", **sighting, "consumer": None, "site": place}
         tensors = [["value", "uint8", [1]]]
         yield {"event": "layout", "id": 1, "model": "value", "index": 0, "tensors": tensors}
         for step, letter in enumerate(self.shows, 1):
@@ -90,6 +101,15 @@ class ActingTrial:
         self.stopped = self.stopped or reason
 
 
+class Ready:
+    """A process that has imported everything at once."""
+
+    unfit = ""
+    seconds = 1.0
+    importing = False
+    ready = True
+
+
 class ActingExecutor:
     """Gives the acts to the trials in turn; the last act for all that follow."""
 
@@ -101,6 +121,7 @@ class ActingExecutor:
         self.acts = acts
         self.launches: list[Launch] = []
         self.trials: list[ActingTrial] = []
+        self.parents: list[str] = []
 
     def map_path(self, trial: str, path: Path) -> Path:
         return path
@@ -111,16 +132,25 @@ class ActingExecutor:
         self.trials.append(ActingTrial(act, launch, self.runtime / f"left-by-{launch.trial}"))
         return self.trials[-1]
 
+    def parent(self, name: str, start: Start) -> Ready:
+        self.parents.append(name)
+        return Ready()
+
+    def end_parent(self, name: str) -> None:
+        self.parents.remove(name)
+
     def close(self) -> None:
         """Nothing of these trials can outlive them."""
 
 
-def settings(folder: Path, *args: str, granularity: str = "auto") -> Settings:
+def settings(
+    folder: Path, *args: str, granularity: str = "auto", horizon: Horizon | None = None
+) -> Settings:
     described = Description("3.11", "python", {"numpy": "2.0"}, {}, None)
     subject = Subject("train.py", args, "python", folder, "0" * 64, described)
     output = folder / "out"
     (output / "trials").mkdir(parents=True, exist_ok=True)
-    return Settings(subject, output, {}, 7, "sha256", granularity)
+    return Settings(subject, output, {}, 7, "sha256", granularity, horizon=horizon)
 
 
 def laboratory(

@@ -17,12 +17,14 @@ from nondet.record import (
     Dormant,
     Environment,
     Failure,
+    Horizon,
     NotTested,
     Prescription,
     Refusal,
     Seeding,
     Sensitivity,
     Site,
+    Slowdown,
     Stress,
     Subject,
     Suspect,
@@ -166,6 +168,25 @@ def late_seed(**changes: Any) -> Diagnosis:
     return one_cause(**(known | changes))
 
 
+SLOW = Slowdown(
+    ratio=1.6,
+    pinned_seconds=14.2,
+    free_seconds=8.9,
+    pinned=("t03", "t04"),
+    free=("t01", "t02"),
+    noticeable=True,
+)
+
+
+def shortened(**changes: Any) -> Diagnosis:
+    """One cause, whose pin is slow; the trials were ended after an epoch."""
+    known: dict[str, Any] = {
+        "causes": (cause("cpu-threads", sites=1, slowdown=SLOW),),
+        "horizon": Horizon(unit="epoch", count=1, reached="epoch 1"),
+    }
+    return one_cause(**(known | changes))
+
+
 def stressed(**changes: Any) -> Diagnosis:
     """Reproducible as it is; one source lies dormant."""
     stress = Stress(
@@ -240,6 +261,7 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "many-causes": many_causes,
     "reproducible": reproducible,
     "late-seed": late_seed,
+    "shortened": shortened,
     "stressed": stressed,
     "unresolved": unresolved,
     "unsure": unsure,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from nondet.record import (
     Cost,
     Diagnosis,
     Divergence,
+    Horizon,
     NotTested,
+    Slowdown,
     Suspect,
 )
 from tests.report import parts
@@ -27,6 +31,7 @@ __all__ = [
     "one_cause",
     "refused",
     "reproducible",
+    "shortened",
     "stressed",
     "three_causes",
     "unresolved",
@@ -106,6 +111,33 @@ def reproducible() -> Diagnosis:
     )
 
 
+def shortened() -> Diagnosis:
+    """Three causes, one with a slow pin; the trials were ended in their second fit."""
+    diagnosis = three_causes()
+    *others, threads = diagnosis.causes
+    slow = Slowdown(
+        ratio=1.64,
+        pinned_seconds=15.25,
+        free_seconds=9.3,
+        pinned=("t22", "t23", "t24"),
+        free=("t01", "t02"),
+        also=("hash-seed", "python-random"),
+        noticeable=True,
+    )
+    trials = tuple(
+        structs.replace(trial, outcome="stopped-early", at_horizon=True)
+        if trial.outcome == "completed"
+        else trial
+        for trial in diagnosis.trials
+    )
+    return structs.replace(
+        diagnosis,
+        causes=(*others, structs.replace(threads, slowdown=slow)),
+        trials=trials,
+        horizon=Horizon(unit="epoch", count=4, reached="fit 2, epoch 1"),
+    )
+
+
 def unsure() -> Diagnosis:
     """Interrupted after the runs had parted."""
     return base(
@@ -129,6 +161,7 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "unsure": unsure,
     "broken": broken,
     "late_seed": late_seed,
+    "shortened": shortened,
     "stressed": stressed,
     "refused": refused,
     "hostile": hostile,

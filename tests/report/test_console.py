@@ -14,6 +14,7 @@ from nondet.record import (
     Diagnosis,
     Dormant,
     Failure,
+    Horizon,
     NotTested,
     Prescription,
     Refusal,
@@ -30,12 +31,14 @@ from tests.report.console_samples import (
     LISTING,
     REFUSAL,
     REPORT,
+    SLOW,
     SNIPPET,
     START,
     cause,
     diagnosis,
     late_seed,
     one_cause,
+    shortened,
     site,
     stressed,
     unresolved,
@@ -175,6 +178,39 @@ def test_a_refusal_is_one_line_first_of_all_when_the_script_asked_for_it() -> No
     assert rows(printed(two), "Refused")[1].strip() == "... and 1 more operation in the report"
     lines = printed(ALL["refused"]()).splitlines()
     assert lines[3:5] == ["exit code 1", "Refused      an op of XLA in deterministic mode"]
+
+
+def test_a_shortened_horizon_is_told() -> None:
+    text = printed(shortened())
+    assert rows(text, "Horizon", "Cost") == [
+        "Horizon      up to the end of epoch 1; not later epochs, evaluation, saving",
+        "Cost         10 trials in 1 min 3 s; one run up to there takes 8.9 s",
+    ]
+    never = printed(shortened(horizon=Horizon(unit="step", count=9)))
+    assert rows(never, "Horizon") == ["Horizon      no run came to step 9: nothing was cut short"]
+    assert "one run takes 8.9 s" in never
+
+
+def test_a_verdict_that_holds_up_to_there_says_so() -> None:
+    found = ALL["reproducible"]()
+    assert printed(found).strip().startswith("Reproducible so far. 6 runs")
+    there = structs.replace(found, horizon=Horizon(unit="epoch", count=2, reached="epoch 2"))
+    assert printed(there).strip().startswith("Reproducible up to the end of epoch 2. 6 runs")
+    never = structs.replace(found, horizon=Horizon(unit="epoch", count=2))
+    assert printed(never).strip().startswith("Reproducible so far. 6 runs")
+
+
+def test_a_slow_pin_is_told_beside_its_proof() -> None:
+    lines = [line.strip() for line in printed(shortened()).splitlines()]
+    place = next(n for n, line in enumerate(lines) if line.startswith("free: t01"))
+    told = "takes 1.6 times as long when pinned: slowness alone may hide a race"
+    assert lines[place + 1] == told
+    together = structs.replace(SLOW, also=("clock", "hash-seed"))
+    two = printed(one_cause(causes=(cause("cpu-threads", slowdown=together),)))
+    assert "when pinned with clock, hash-seed: slowness alone" in flat(two)
+    quick = structs.replace(SLOW, noticeable=False)
+    told = printed(one_cause(causes=(cause("cpu-threads", slowdown=quick),)))
+    assert "times as long" not in told
 
 
 def test_thirty_factors_not_tested_take_a_line() -> None:

@@ -164,7 +164,7 @@ def test_the_verdict_says_how_sure_and_what_to_do() -> None:
     assert "Python's random is not seeded" in read.said("verdict")
     assert read.said("confidence") == (
         "6 runs with the causes pinned agree bit for bit; 95 % sure that fewer than 46 % of runs "
-        "would differ."
+        "would differ (at most 50 % was asked for)."
     )
     assert "Pins verified by 6 runs" in read.said("fix")
     assert "keras.utils.set_random_seed(20261)" in read.said("fix")
@@ -172,6 +172,28 @@ def test_the_verdict_says_how_sure_and_what_to_do() -> None:
     assert "no GPU" in read.said("not-tested")
     assert "cpu-threads" in read.said("cleared")
     assert "Intel Xeon Silver 4314, 16 cores" in read.said("environment")
+
+
+def test_a_shortened_horizon_is_told() -> None:
+    read = page(samples.shortened())
+    assert "Runs were ended at the end of epoch 4 (fit 2, epoch 1)." in read.said("horizon")
+    assert "evaluation and saving after it" in read.said("horizon")
+    assert "one run up to there takes 9.3 s" in html.render(samples.shortened())
+    assert "ran to the horizon" in read.said("trials")
+    assert "completed" not in read.said("trials")
+    assert "Metric at the horizon" in read.said("cause-python-random")
+    assert "horizon" not in page(samples.three_causes()).texts
+
+
+def test_a_slow_pin_is_told_with_its_trials() -> None:
+    read = page(samples.shortened())
+    assert read.said("slowdown") == (
+        "With this pin and that of hash-seed and python-random a run takes 1.6 times as long "
+        "(15 s for 9.3 s). Unless the machine was busier then, a race may be hidden by slowness "
+        "alone. Trials t22 t23 t24 with it, "
+        "t01 t02 without."
+    )
+    assert "slowdown" not in page(samples.three_causes()).texts
 
 
 def test_an_unverified_fix_says_so() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 from msgspec import structs
 
-from nondet.record import Arm, Confidence, Divergence, NotTested, Seeding
+from nondet.record import Arm, Confidence, Divergence, Horizon, NotTested, Seeding
 from nondet.report.page import words
 from tests.report import parts, samples
 
@@ -54,6 +54,47 @@ def test_a_bound_is_rounded_up(value: float, said: str) -> None:
 def test_confidence_of_one_run() -> None:
     sure = Confidence(agreeing_trials=1, divergence_probability_bound=1.0, level=0.95)
     assert words.confidence(sure, fixed=False).startswith("1 run agrees bit for bit")
+
+
+@pytest.mark.parametrize(("rate", "said"), [(0.5, "50 %"), (0.1, "10 %"), (0.005, "0.5 %")])
+def test_confidence_says_what_was_asked_for(rate: float, said: str) -> None:
+    sure = Confidence(agreeing_trials=6, divergence_probability_bound=0.004, level=0.95, rate=rate)
+    assert words.confidence(sure, fixed=False).endswith(
+        f"fewer than 0.4 % of runs would differ (at most {said} was asked for)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("horizon", "end"),
+    [
+        (Horizon(unit="epoch", count=3, reached="epoch 3"), "the end of epoch 3"),
+        (Horizon(unit="epoch", count=3), "the end of epoch 3"),
+        (
+            Horizon(unit="epoch", count=4, reached="fit 2, epoch 1"),
+            "the end of epoch 4 (fit 2, epoch 1)",
+        ),
+        (Horizon(unit="step", count=50, reached="step 50"), "step 50"),
+        (Horizon(unit="step", count=101, reached="step 102"), "step 101 (step 102)"),
+    ],
+)
+def test_where_runs_were_ended(horizon: Horizon, end: str) -> None:
+    assert f" {end}" in words.horizon(horizon)
+    label, tone = words.verdict(structs.replace(samples.reproducible(), horizon=horizon))
+    assert tone == "good"
+    assert label == (f"Reproducible up to {end}" if horizon.reached else "Reproducible so far")
+    assert words.verdict(samples.shortened()) == ("Causes found", "bad")
+
+
+def test_a_slow_pin_s_words() -> None:
+    slow = samples.shortened().causes[-1].slowdown
+    assert words.slowdown(slow) == (
+        "With this pin and that of hash-seed and python-random a run takes 1.6 times as long "
+        "(15 s for 9.3 s). Unless the machine was busier then, a race may be hidden by slowness "
+        "alone."
+    )
+    assert slow is not None
+    assert words.slowdown(structs.replace(slow, noticeable=False)) == ""
+    assert words.slowdown(None) == ""
 
 
 def test_plan_names_the_smaller_side() -> None:
@@ -164,4 +205,7 @@ def test_a_huge_count_of_floats_in_between_is_not_told() -> None:
 def test_commands_are_quoted_for_a_shell() -> None:
     diagnosis = samples.hostile()
     assert "'$(reboot)'" in words.again(diagnosis, "--resume")
+    assert words.again(samples.shortened(), "--resume") == (
+        "nondet diagnose --resume --epochs 4 train.py --data iris.csv"
+    )
     assert words.alone(samples.base(verdict="unsure")).endswith("python train.py --data iris.csv")

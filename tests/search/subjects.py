@@ -52,12 +52,18 @@ class Simulated:
         )
 
     @staticmethod
-    def settled(question: Question, differ: list[bool]) -> bool:
-        compared = len(differ) - 1
-        if any(differ):
+    def parted(question: Question, differ: list[bool]) -> list[bool]:
+        """Which trials differ from the one that they are compared with, itself left out."""
+        if question.reference is not None:
+            return differ
+        return [one or differ[0] for one in differ[1:]]
+
+    def settled(self, question: Question, differ: list[bool]) -> bool:
+        parted = self.parted(question, differ)
+        if any(parted):
             most = 2 * max(question.agreeing, question.parting)
-            return sum(differ) >= question.parting or compared >= most
-        return compared >= question.agreeing
+            return sum(parted) >= question.parting or len(parted) >= most
+        return len(parted) >= question.agreeing
 
     def answer(self, question: Question) -> Answer:
         """Run trials until the question is settled, as a laboratory does."""
@@ -73,16 +79,26 @@ class Simulated:
             blamed = tuple(n for n in self.breaking if n in question.held) if self.blames else ()
             why = self.broken or "it raises"
             return Answer(Verdict.BROKEN, (), broken=why, blamed=blamed, **shown)  # type: ignore[arg-type]
-        if question.reference is not None and not differ:
-            differ.append(False)  # the reference itself
         while not self.settled(question, differ):
             if self.trials >= self.most_trials:
                 raise BudgetSpent
-            differ.append(bool(differ) and self.differs(question))
+            # The first trial of a plan is what the others are compared with.
+            alone = not differ and question.reference is None
+            differ.append(not alone and self.differs(question))
         plan = list(self.plans).index(key)
         ids = tuple(f"{plan}-{i}" for i in range(len(differ)))
-        verdict = Verdict.DIVERGES if any(differ) else Verdict.AGREES
-        return Answer(verdict, ids, len(differ) - 1, sum(differ), **shown)  # type: ignore[arg-type]
+        parted = self.parted(question, differ)
+        verdict = Verdict.DIVERGES if any(parted) else Verdict.AGREES
+        equal = differ.count(False)
+        alike = tuple(size for size in (equal, *[1] * sum(differ)) if size)
+        return Answer(
+            verdict,
+            ids if question.reference is None else ("reference", *ids),
+            len(parted),
+            sum(parted),
+            alike=alike,
+            **shown,  # type: ignore[arg-type]
+        )
 
 
 Told = TypeVar("Told")

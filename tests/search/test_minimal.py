@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nondet.search.minimal import minimal_set
+from tests.benchmarks.searching.minimal import minimal_set
 
 NAMES = list("abcdefghijklmnop")
 

@@ -39,6 +39,8 @@ class Factor(object):
     fixed_addresses: bool = False
     """Whether the pinned arm needs a process without address space randomisation."""
     acts: str = "after-import"
+    late: bool = True
+    """Whether the pinned arm may be applied once the frameworks are imported."""
     pin: str = "faithful"
     observable = True
     """Whether a trial can see every use; when not, the factor counts as in use all the same."""

@@ -47,6 +47,7 @@ class CpuIsa(Factor):
     noticed = "A trial can't see it, so it counts as in use."
     stress = "sensitivity"
     acts = "before-start"
+    late = False
     observable = False
     advice = (
         "To get the same result on other processors, limit the libraries to what all of them "

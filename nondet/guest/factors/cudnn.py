@@ -17,6 +17,7 @@ class Cudnn(Factor):
     pinned = "`TF_CUDNN_DETERMINISTIC=1` and `CUBLAS_WORKSPACE_CONFIG=:4096:8`."
     noticed = "A trial can't see it, so it counts as in use on a machine with a GPU."
     acts = "before-start"
+    late = False
     observable = False
     instead = ("op-determinism", "device")
     advice = (

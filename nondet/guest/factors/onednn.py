@@ -28,6 +28,7 @@ class Onednn(Factor):
     noticed = "By importing TensorFlow or PyTorch with oneDNN switched on."
     stress = "sensitivity"
     acts = "before-import"
+    late = False
     advice = (
         "To get the same result on processors that oneDNN treats differently, switch it off on "
         "all of them. It may slow training down."

@@ -28,6 +28,7 @@ class Tf32(Factor):
     noticed = "A trial can't see it, so it counts as in use on a machine with a GPU."
     stress = "sensitivity"
     acts = "before-start"
+    late = False
     observable = False
     advice = "To get the same result on older GPUs, compute with full precision. It is slower."
     launch = ((VARIABLE, "0"),)

@@ -15,6 +15,7 @@ FUNCTIONS = "tensorflow.python.eager.polymorphic_function.polymorphic_function"
 class Xla(Factor):
     name = "xla"
     group = "kernels"
+    late = False
     title = "Compilation by XLA"
     explanation = (
         "XLA fuses operations and orders sums in its own way: a model compiled by it rounds "

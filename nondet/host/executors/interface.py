@@ -34,6 +34,8 @@ class Launch:
     """Start it without address space randomisation, where the system allows."""
     load: int = 0
     """Busy processes beside it, as long as it runs."""
+    parent: str = ""
+    """Name of the process that it is forked from; empty for one that starts by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,41 @@ class Ended:
     """Why it was stopped, when it was."""
     left_running: int = 0
     """Processes still alive after the trial's main one had ended; they were killed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What is in force before anything of a trial runs. Trials that start alike can be forked from
+    one process that has imported the frameworks."""
+
+    python: str
+    guest: str
+    """Path of the guest."""
+    env: tuple[tuple[str, str], ...]
+    cwd: Path
+    folder: Path
+    """The script's own folder."""
+    imports: tuple[tuple[str, tuple[tuple[str, str | None], ...]], ...]
+    """Modules in their order, with the changes to the environment before each."""
+    seed: int
+    """The plans' seed."""
+    fixed_addresses: bool = False
+
+
+class ImportingProcess(Protocol):
+    """A process that imports what trials need, to be forked from then on."""
+
+    unfit: str
+    """Why nothing can be forked from it; empty as long as that is not known."""
+    seconds: float
+    """What importing has taken; 0 while it goes on."""
+
+    @property
+    def importing(self) -> bool:
+        """Whether it is not ready yet, and may become so."""
+
+    @property
+    def ready(self) -> bool: ...
 
 
 class Running(Protocol):
@@ -79,6 +116,13 @@ class Executor(Protocol):
 
     def map_path(self, trial: str, path: Path) -> Path:
         """A path in the user's folders as that trial sees it."""
+
+    def parent(self, name: str, start: Start) -> ImportingProcess:
+        """Begin to import what trials need, in a process that trials can be forked from: they name
+        it in `Launch.parent`. Raises OSError."""
+
+    def end_parent(self, name: str) -> None:
+        """End such a process. None of its trials may be running."""
 
     def start(self, launch: Launch) -> Running: ...
 

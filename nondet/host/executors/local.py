@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from nondet.host.executors import folders as trees
 from nondet.host.executors.choice import CopyLimit, Mode, choose
-from nondet.host.executors.interface import ExecutorError, Launch
+from nondet.host.executors.interface import ExecutorError, Launch, Start
+from nondet.host.executors.parents import Parent
 from nondet.host.executors.running import LocalRunning
 
 MOST_WROTE = 1000
@@ -49,11 +50,25 @@ class LocalExecutor:
         if self.isolation != "overlay":
             self.runtime.symlink_to(self._output)
         self._running: dict[str, LocalRunning] = {}
+        self._parents: dict[str, Parent] = {}
         self._kept = 0
 
     def map_path(self, trial: str, path: Path) -> Path:
         """A path in the user's folders as that trial sees it."""
         return self._isolation.map_path(self._scratch.rooms / trial, path)
+
+    def parent(self, name: str, start: Start) -> Parent:
+        """Begin to import what trials need, in a process that trials can be forked from: they name
+        it in `Launch.parent`. Raises OSError."""
+        room = self._scratch.rooms / name
+        room.mkdir()
+        self._parents[name] = Parent(start, room)
+        return self._parents[name]
+
+    def end_parent(self, name: str) -> None:
+        """End such a process. None of its trials may be running."""
+        self._parents.pop(name).close()
+        trees.remove(self._scratch.rooms / name)
 
     def start(self, launch: Launch) -> LocalRunning:
         """Start a trial. Returns once its program runs; raises ExecutorError when it can't."""
@@ -64,7 +79,8 @@ class LocalExecutor:
             room.mkdir()
             kept = launch.leftovers if self.isolation != "in-place" else None
             mounts = self._isolation.prepare(room, kept)
-            running = LocalRunning(launch, room, lambda: self._clear(launch, room))
+            parent = self._parents[launch.parent] if launch.parent else None
+            running = LocalRunning(launch, room, lambda: self._clear(launch, room), parent)
             self._running[launch.trial] = running
             running.give(self._order(launch, mounts))
         except (ExecutorError, OSError) as error:
@@ -105,7 +121,7 @@ class LocalExecutor:
             "cwd": cwd,
             "stdout": str(launch.log_folder / "stdout.log"),
             "stderr": str(launch.log_folder / "stderr.log"),
-            "host": os.getpid(),
+            "host": self._parents[launch.parent].pid if launch.parent else os.getpid(),
             "mounts": mounts,
             "fixed_addresses": launch.fixed_addresses,
             "load": launch.load,
@@ -135,6 +151,8 @@ class LocalExecutor:
             for running in list(self._running.values()):
                 running.poll()
             time.sleep(0.005)
+        for parent in self._parents.values():
+            parent.close()
         self._scratch.close()
 
     def __enter__(self) -> Self:

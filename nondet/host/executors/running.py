@@ -17,6 +17,7 @@ import psutil
 
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import Ended, ExecutorError, Launch
+from nondet.host.executors.parents import Forked, Parent
 
 START_LIMIT = 60.0
 """Seconds in which a supervisor must have started its trial."""
@@ -29,12 +30,19 @@ Clear = Callable[[], tuple[Path | None, tuple[str, ...]]]
 class LocalRunning:
     """A trial under its supervisor."""
 
-    def __init__(self, launch: Launch, room: Path, clear: Clear) -> None:
+    def __init__(
+        self, launch: Launch, room: Path, clear: Clear, parent: Parent | None = None
+    ) -> None:
+        """`parent`: forks it off; without one it is a process of its own. Raises ExecutorError."""
         self._launch, self._room, self._clear = launch, room, clear
         self._started = time.monotonic()
         self._heard, self._silent, self._namespace = b"", False, ""
         self._reason, self._deadline = "", float("inf")
         self._ended: Ended | None = None
+        self._supervisor: subprocess.Popen[bytes] | Forked
+        if parent is not None:
+            self._supervisor = parent.fork(room / "supervisor.log")
+            return
         with (room / "supervisor.log").open("wb") as log:
             self._supervisor = subprocess.Popen(
                 SUPERVISOR,

@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 
 TYPE_CHECKING = False  # importing typing would make every trial start later
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def rehearse(mounts: dict[str, Any]) -> None:
         os.mkdir(place)
 
 
-def become_trial(order: dict[str, Any], files: list[int], supervisor: int) -> NoReturn:
+def become_trial(order: dict[str, Any], files: list[int], supervisor: int) -> None:
     """In the forked child: take on everything that the trial's program starts with."""
     if LINUX:
         libc("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -155,23 +156,32 @@ def become_trial(order: dict[str, Any], files: list[int], supervisor: int) -> No
     for handle, file in enumerate(files):
         os.dup2(file, handle)
     os.chdir(order["cwd"])
+
+
+def run_program(order: dict[str, Any]) -> NoReturn:
     if order["fixed_addresses"] and LINUX:
         fix_addresses()
     os.execvpe(order["argv"][0], order["argv"], order["env"])
 
 
-def start_trial(order: dict[str, Any], files: list[int]) -> int:
-    """The trial's process id, once its program runs."""
+def start_trial(order: dict[str, Any], files: list[int], forking: bool) -> int:
+    """The trial's process id, once its program runs; 0 in the trial itself, when that is forked."""
     supervisor = os.getpid()
     reading, writing = os.pipe()  # closed by exec: whatever is read from it is a failure
     child = os.fork()
     if child == 0:
         try:
             become_trial(order, files, supervisor)
+            if forking:
+                for handle in (*files, reading, writing):
+                    os.close(handle)
+                return 0
+            run_program(order)
         except OSError as error:
             os.write(writing, json.dumps(described(error)).encode())
-        finally:
-            os._exit(127)
+        except BaseException:  # whatever it is, this process is no second supervisor
+            traceback.print_exc()
+        os._exit(127)
     os.close(writing)
     with open(reading, "rb") as pipe:
         failure = pipe.read()
@@ -242,14 +252,20 @@ class Watch:
         self.main, self.ended = 0, 0.0
         self.load: set[int] = set()
         self.exit_code: int | None = None
-        self.wake, writing = os.pipe()
-        for end in (self.wake, writing):
+        self.wake, writing = self.ends = os.pipe()
+        for end in self.ends:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in (*ENDING, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         if rest:
             self.hear(rest)
+
+    def close(self) -> None:
+        """In a forked trial: let go of what the supervisor waits with."""
+        signal.set_wakeup_fd(-1)
+        for end in self.ends:
+            os.close(end)
 
     def wait(self, seconds: float) -> None:
         """Until something happens, and no longer than that."""
@@ -335,7 +351,8 @@ class Watch:
         }
 
 
-def run(order: dict[str, Any], rest: bytes) -> None:
+def run(order: dict[str, Any], rest: bytes, forking: bool) -> bool:
+    """See a trial to its end. True in the trial itself, when that is forked."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     files = [os.open(os.devnull, os.O_RDONLY)]
     files += [os.open(order[name], flags, 0o600) for name in ("stdout", "stderr")]
@@ -347,30 +364,37 @@ def run(order: dict[str, Any], rest: bytes) -> None:
     watch.load = start_load(order["load"])
     started = time.monotonic()
     try:
-        main = start_trial(order, files)
+        main = start_trial(order, files, forking)
     except OSError:
         watch.end_load()
         raise
+    if main == 0:
+        watch.close()
+        return True
     answer(ready=os.readlink("/proc/self/ns/mnt") if order["mounts"] else "")
     answer(result=watch.follow(main, started))
+    return False
 
 
-def main() -> None:
+def main(forking: bool = False) -> dict[str, Any] | None:
+    """Do what is ordered. With `forking`, this process has imported what the trial needs: the trial
+    is a fork of it, in which this returns the order."""
     data = b""
     while b"\n" not in data:
         if not (more := os.read(0, 65536)):
-            return
+            return None
         data += more
     line, _, rest = data.partition(b"\n")
-    order = json.loads(line)
+    order: dict[str, Any] = json.loads(line)
     try:
         if order.get("rehearse"):
             rehearse(order["mounts"])
             answer(rehearsed=True)
-        else:
-            run(order, rest)
+        elif run(order, rest, forking):
+            return order
     except OSError as error:
         answer(error=described(error))
+    return None
 
 
 if __name__ == "__main__":

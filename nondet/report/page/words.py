@@ -11,9 +11,11 @@ from nondet.record import (
     Confidence,
     Diagnosis,
     Divergence,
+    Horizon,
     NotTested,
     Seeding,
     Site,
+    Slowdown,
     VerdictWord,
 )
 
@@ -50,6 +52,15 @@ _HINTS = {
     "weights": "Record every step instead of every epoch to see the first one that differs.",
     "value": "The first value to differ is one of your own checkpoints: follow what it is made of.",
 }
+
+
+def verdict(diagnosis: Diagnosis) -> tuple[str, str]:
+    """The verdict's label and tone; one that holds up to a horizon only says so."""
+    label, tone = VERDICTS[diagnosis.verdict]
+    horizon = diagnosis.horizon
+    if diagnosis.verdict == "reproducible" and horizon is not None and horizon.reached:
+        label = f"Reproducible up to {horizon.end}"
+    return label.replace("`", ""), tone
 
 
 def duration(seconds: float) -> str:
@@ -112,7 +123,39 @@ def confidence(sure: Confidence, *, fixed: bool) -> str:
     which = f"{runs} with the causes pinned" if fixed else runs
     return (
         f"{which} {agree} bit for bit; {level} sure that fewer "
-        f"than {bound(sure.divergence_probability_bound)} of runs would differ."
+        f"than {bound(sure.divergence_probability_bound)} of runs would differ "
+        f"({asked(sure)})."
+    )
+
+
+def asked(sure: Confidence) -> str:
+    """How rare a difference was not to be missed, in a clause."""
+    return f"at most {number(100 * sure.rate, 3)} % was asked for"
+
+
+def horizon(found: Horizon) -> str:
+    """What a shortened horizon left out, or that it left out nothing."""
+    if found.reached:
+        return (
+            f"Runs were ended at {found.end}. What comes later was not looked at: further "
+            "training, evaluation and saving after it, sources that act late."
+        )
+    only = "epochs of `fit`" if found.unit == "epoch" else "steps of Keras optimizers"
+    return (
+        f"No run came to {found.end}, so nothing was cut short: all went on to their own end. "
+        f"Only {only} are counted."
+    )
+
+
+def slowdown(found: Slowdown | None) -> str:
+    """That a pin may hold the runs together by slowness alone; empty where that is no matter."""
+    if found is None or not found.noticeable:
+        return ""
+    pins = enumerated(found.also, 3)
+    return (
+        f"With this pin{pins and f' and that of {pins}'} a run takes {found.ratio:.1f} times as "
+        f"long ({duration(found.pinned_seconds)} for {duration(found.free_seconds)}). Unless the "
+        "machine was busier then, a race may be hidden by slowness alone."
     )
 
 
@@ -227,9 +270,10 @@ def hints(diagnosis: Diagnosis) -> list[str]:
 
 
 def again(diagnosis: Diagnosis, *options: str) -> str:
-    """The command line that diagnoses the same subject with `options`."""
-    subject = diagnosis.subject
-    return shlex.join(["nondet", "diagnose", *options, subject.script, *subject.args])
+    """The command line that diagnoses the same subject, up to the same horizon, with `options`."""
+    subject, horizon = diagnosis.subject, diagnosis.horizon
+    there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
+    return shlex.join(["nondet", "diagnose", *options, *there, subject.script, *subject.args])
 
 
 def alone(diagnosis: Diagnosis) -> str:

@@ -172,7 +172,7 @@ def test_stop_asks_first(plain: Trying) -> None:
 
 def test_stop_after_the_end_changes_nothing(plain: Trying) -> None:
     running = plain.start("")
-    until(lambda: running._supervisor.poll() is not None, "the supervisor's end")
+    until(lambda: gone(running.supervisor), "the supervisor's end")
     running.stop("late")
     end = ended(running)
     assert (end.exit_code, end.stopped) == (0, "")

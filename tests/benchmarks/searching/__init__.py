@@ -1,0 +1,1 @@
+"""Judges the search in a simulator, against the tools that people would otherwise use."""
