@@ -20,6 +20,7 @@ from nondet.verdict import Verdict, compare
 
 POLL_SECONDS = 0.03
 TELL_SECONDS = 0.25
+FAILED = ("crashed", "killed", "timed-out")
 CRASHES = 2
 """Crashed trials of one plan after which the plan counts as one that can't run; one is enough
 as long as no trial of any plan has come to its end."""
@@ -138,7 +139,9 @@ class Laboratory(Store):
         )
         if parted and enough:
             pair = [self._partner(parted[0]), parted[0]]
-            if question.to_end and len(whole := [t for t in usable if t.whole]) < WHOLE:
+            whole = [t for t in usable if t.whole]
+            failures = sum(t.outcome in FAILED for t in group)
+            if question.to_end and len(whole) < WHOLE and failures < CRASHES:
                 first = sorted(running, key=lambda t: t not in pair)
                 self._stop(first[WHOLE - len(whole) :], "others go on to the end")
                 return None
@@ -149,7 +152,7 @@ class Laboratory(Store):
             for trial in parted:
                 pair = [self._partner(trial), trial]
                 self._stop(pair, f"{pair[0].id} and {trial.id} have parted")
-        failed = [t for t in group if t.outcome in ("crashed", "killed", "timed-out")]
+        failed = [t for t in group if t.outcome in FAILED]
         for trial in [t for t in failed if t.parent and not t.set_aside]:
             self._set_aside([trial], f"the forked trial {trial.id} failed: {trial.note}")
         failed = [t for t in failed if not t.parent]

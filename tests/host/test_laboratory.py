@@ -62,6 +62,29 @@ def test_asked_to_the_end_the_first_pair_is_not_stopped(tmp_path: Path) -> None:
     assert [len(trial.checkpoints) for trial in lab.trials[:2]] == [5, 5]
 
 
+def test_how_the_difference_grows_is_asked_of_two_more_when_the_first_were_stopped(
+    tmp_path: Path,
+) -> None:
+    lab, _ = laboratory(
+        tmp_path, Act("abc", hangs=True), Act("axc", hangs=True), Act("aycd"), Act("azcd")
+    )
+    assert lab.ask(ask(agreeing=4)).verdict is Verdict.DIVERGES
+    assert outcomes(lab) == ["stopped-early"] * 2
+    assert lab.ask(ask(to_end=True)).verdict is Verdict.DIVERGES
+    assert outcomes(lab) == ["stopped-early"] * 2 + ["completed"] * 2
+    lab.ask(ask(to_end=True))
+    assert len(lab.trials) == 4
+
+
+def test_how_the_difference_grows_is_given_up_when_trials_crash(tmp_path: Path) -> None:
+    lab, _ = laboratory(
+        tmp_path, Act("abc", hangs=True), Act("axc", hangs=True), Act("a", exit_code=1)
+    )
+    lab.ask(ask(agreeing=4))
+    assert lab.ask(ask(to_end=True)).verdict is Verdict.DIVERGES
+    assert len(lab.trials) <= 2 + 3
+
+
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_a_crash_agrees_with_nothing(tmp_path: Path, jobs: int) -> None:
     lab, _ = laboratory(tmp_path, Act("ab"), Act("ab", exit_code=1), Act("ab"), jobs=jobs)
