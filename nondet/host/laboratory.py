@@ -264,7 +264,9 @@ class Laboratory(Store):
             alike = any(t.parent for t in parted)
             return self.warming.parent(question.held) if alike else ""
         if parted:
-            comparing = [t for t in running if not t.extends]
+            # Not the first of those that start alike: it is what others are compared with.
+            later = [t for alike in by_start(group) for t in alike[1:]]
+            comparing = [t for t in later if t.outcome is None and not t.extends]
             if question.parting <= len(parted) + len(comparing):
                 return None
         parent = self._parent(question, group, parted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,18 @@ def test_further_differences_come_from_forked_trials(tmp_path: Path) -> None:
     assert executor.launches[0].parent == executor.launches[1].parent == ""
     assert len(executor.forked) == 4  # the first of them is what the others are compared with
     assert [start.imports for start in executor.starts] == [(("tensorflow", ()),)]
+
+
+def test_the_first_forked_trial_is_not_waited_for(tmp_path: Path) -> None:
+    """It alone tells nothing: the second is started beside it, and both are stopped."""
+
+    def long(launch: Launch) -> Act:
+        return dataclasses.replace(unseeded(launch), hangs=bool(launch.parent))
+
+    made, executor = lab(tmp_path, long)
+    assert made.ask(ask({}, 5, parting=2)).divergences == 2
+    assert len(executor.forked) == 2
+    assert {t.outcome for t in made.trials if t.parent} == {"stopped-early"}
 
 
 def test_a_script_that_repeats_is_never_forked(tmp_path: Path) -> None:
