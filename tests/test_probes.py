@@ -195,7 +195,7 @@ def test_the_page_has_a_table_of_mixed_scripts(tmp_path: Path) -> None:
     )
     single, several = page.split("## Mixed scripts")
     assert "| none; under stress: file-order | not run: needs a GPU |" in single
-    assert "| hash-seed (3), tf-seed (4, 5), clock | 9 | 30 s | 3.0 | clock |" in several
+    assert "| hash-seed (3), tf-seed (4, 5), clock | 9 | 30 s | 3.0 | 2.0 | clock |" in several
     assert "| not run: needs no-such-package |" in several
     assert "Of 2 planted\nsources in 1 scripts 2 were found; 1 others were accused." in several
 
