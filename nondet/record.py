@@ -300,7 +300,7 @@ class Confidence(Base, frozen=True, kw_only=True):
 
 
 class Trial(Base, frozen=True, kw_only=True):
-    """One run of the subject in a fresh process."""
+    """One run of the subject in a process of its own."""
 
     id: str
     plan: dict[str, Arm]

@@ -169,12 +169,13 @@ class Diagnosing:
             if self.options.resume:
                 self._resume(laboratory)
             finding = self._search(laboratory)
+            self._follow(laboratory, finding)
             if laboratory.warming.mistaken and not self.interrupted:
                 # What forked trials have shown counts no more; all others are used again.
                 self.search, self.questions = self._new_search(), []
                 finding = self._search(laboratory)
+                self._follow(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
-            self._follow(laboratory, finding)
             return self._record(laboratory, finding, provoked)
 
     def _doubt(self) -> None:
@@ -234,7 +235,7 @@ class Diagnosing:
         if self.interrupted or finding.verdict not in ("causes-found", "unresolved"):
             return
         question = Question(GROWTH, {}, 1, to_end=True)
-        # It is asked last, and the answer stands without it.
+        # The verdict stands without it.
         with contextlib.suppress(BudgetSpent):
             try:
                 self._note(laboratory, question, laboratory.ask(question))

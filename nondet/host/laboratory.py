@@ -184,7 +184,7 @@ class Laboratory(Store):
         alone = [t for t in done if not t.parent]
         forked = [t for t in done if t.parent]
         if alone and forked and bridged(forked[0], alone[0]):
-            self.warming.proves(alone[0].held)
+            self.warming.proves(forked[0].held)
             alone = [*alone, forked[0]]
         if len(alone) < wanted:
             return []
@@ -309,7 +309,8 @@ class Laboratory(Store):
             ):
                 return ""
             return self.warming.parent(question.held)
-        if not forked and len(group) > 0 and question.held:
+        # Beside another plan's trial, one whose pins may not hold would tell of these.
+        if not forked and group and question.held and question.reference is None:
             return self.warming.parent(question.held) or ""
         return ""
 

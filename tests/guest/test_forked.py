@@ -86,26 +86,25 @@ def test_a_pin_holds_and_holds_the_same(name: str, numpy: Forking) -> None:
     assert forked.code == 0
 
 
-def test_a_function_that_a_library_took_over_is_replaced_there_too(numpy: Forking) -> None:
-    """`numpy.random` is imported already, and so is what took its functions over."""
-    path = script(
-        numpy,
-        """
-        import numpy.random, numpy.testing, time
-        from numpy.random import rand
-        import numpy
-        print(numpy.random.rand is rand, time.time is __import__("time").time)
-        rand(1)
-        """,
-    )
-    seen = numpy.run(path)
-    assert seen.out == "True True\n"
-    assert [e["site"]["line"] for e in seen.of("exercised") if e["factor"] == "numpy-global"] == [6]
+def test_a_function_that_a_library_took_over_is_replaced_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, installed = tmp_path / "subject", tmp_path / "site-packages"
+    folder.mkdir()
+    installed.mkdir()
+    (installed / "taker.py").write_text("from numpy.random import rand\nfrom time import time\n")
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    with forking(folder, "numpy", "taker") as one:
+        path = script(one, "import taker\nprint(taker.rand(1), taker.time())\n")
+        seen = one.run(path, pinned=["clock"])
+        assert seen.out.split()[-1] == one.alone(path, pinned=["clock"]).out.split()[-1]
+        lines = [e["site"]["line"] for e in seen.of("exercised") if e["factor"] == "numpy-global"]
+        assert lines == [2]
 
 
 def test_every_pin_that_must_come_early_says_so() -> None:
     early = {factor.name for factor in REGISTRY if not factor.late}
-    assert early == {"onednn", "xla", "cpu-isa", "cudnn", "tf32"}
+    assert early == {"onednn", "xla", "cpu-isa", "cudnn", "tf32", "shuffle", "keras-seed"}
 
 
 def test_the_parent_is_no_place_for_a_module_of_the_scripts_own(tmp_path: Path) -> None:
@@ -124,7 +123,9 @@ def test_a_module_that_is_missing_makes_it_unfit(tmp_path: Path) -> None:
         assert "no_such_module" in one.parent.unfit
 
 
-def test_a_parent_that_starts_threads_is_unfit(tmp_path: Path) -> None:
+def test_a_parent_that_starts_threads_is_unfit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, installed = tmp_path / "subject", tmp_path / "site-packages"
     folder.mkdir()
     installed.mkdir()
@@ -132,12 +133,9 @@ def test_a_parent_that_starts_threads_is_unfit(tmp_path: Path) -> None:
         "import threading, time\n"
         "threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
     )
-    os.environ["PYTHONPATH"] = str(installed)
-    try:
-        with forking(folder, "busy", ready=False) as one:
-            assert one.parent.unfit == "importing starts threads"
-    finally:
-        del os.environ["PYTHONPATH"]
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    with forking(folder, "busy", ready=False) as one:
+        assert one.parent.unfit == "importing starts threads"
 
 
 def test_a_parent_that_is_gone_forks_nothing(tmp_path: Path) -> None:
@@ -207,6 +205,40 @@ def test_the_weights_are_those_of_a_plain_run(tmp_path: Path) -> None:
         assert forked.out == alone.out
         assert digests(forked) == digests(alone) != []
         assert digests(one.run(path)) != digests(one.run(path))
+        more = ("tf-seed", "op-determinism", "data-threads", "python-workers", "numpy-generator")
+        more += ("python-random", "numpy-global", "initial-weights", "dropout")
+        forked, alone = one.run(path, pinned=more), one.alone(path, pinned=more)
+        assert digests(forked) == digests(alone) != []
+        assert forked.of("pin") and all(pin["ok"] for pin in forked.of("pin"))
+
+
+@pytest.mark.subject
+def test_pytorch_draws_anew_and_is_held(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    with forking(folder, "torch") as one:
+        path = script(one, "import torch\nprint(torch.rand(2), torch.initial_seed())\n")
+        assert len({one.run(path).out for _ in range(3)}) == 3
+        forked = one.run(path, pinned=["torch-seed"])
+        assert forked.out == one.run(path, pinned=["torch-seed"]).out
+        assert forked.out == one.alone(path, pinned=["torch-seed"]).out
+        assert all(pin["ok"] for pin in forked.of("pin"))
+
+
+@pytest.mark.subject
+def test_jax_computes_in_a_forked_trial(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    with forking(folder, "jax") as one:
+        path = script(
+            one,
+            "import jax\nprint(jax.random.normal(jax.random.key(1), (2,)) @ jax.numpy.ones(2))\n",
+        )
+        forked = one.run(path)
+        assert forked.code == 0, forked.err
+        assert forked.out == one.alone(path).out
 
 
 def digests(shown: Shown) -> list[object]:

@@ -161,6 +161,20 @@ def test_a_pin_is_relied_on_once_it_was_seen_to_hold(tmp_path: Path) -> None:
     assert len(executor.forked) == tried
 
 
+def test_beside_another_plans_trial_only_its_own_pins_are_shown_to_hold(tmp_path: Path) -> None:
+    made, executor = lab(tmp_path, unseeded)
+    both: dict[str, Arm] = {"python-random": "pinned", "hash-seed": "pinned"}
+    made.ask(ask({}, 5))
+    made.ask(ask(DRAWN, 2))
+    assert made.warming.proven == {"python-random"}
+    executor.made.ready = False  # the other plan's trials start by themselves
+    executor.made.unfit = "for now"
+    made.ask(ask(both, 2))
+    executor.made.ready, executor.made.unfit, made.warming.why_not = True, "", ""
+    made.ask(Question("One beside it?", DRAWN, 4, reference=both))
+    assert made.warming.proven == {"python-random"}
+
+
 def test_a_forked_trial_that_fails_is_no_failure_of_the_plan(tmp_path: Path) -> None:
     def failing(launch: Launch) -> Act:
         act = unseeded(launch)

@@ -8,6 +8,7 @@ BACKENDS = ("tensorflow", "jax", "torch", "numpy")
 class KerasSeed(Factor):
     name = "keras-seed"
     group = "consumers"
+    late = False
     title = "Keras' own default seeds"
     explanation = (
         "Layers, initializers and `keras.random` without a seed take one from Keras, which draws "

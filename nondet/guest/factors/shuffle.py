@@ -11,6 +11,7 @@ SAMPLERS = ("/torch/utils/data/sampler.py", "/torch/utils/data/dataset.py")
 class Shuffle(Factor):
     name = "shuffle"
     group = "consumers"
+    late = False
     title = "Shuffling of the training data"
     explanation = (
         "`fit` shuffles arrays before every epoch unless told not to, and `Dataset.shuffle`, "
