@@ -98,7 +98,8 @@ class Assembly:
         ]
         if not pairs:
             return None
-        tensors = [path for path, _ in pairs[0][0].tensors]
+        # A model that is built by its first batch has no tensors before.
+        tensors = [path for path, _ in pairs[-1][0].tensors]
         pairs = [p for p in pairs if [path for path, _ in p[0].tensors] == tensors]
         most = max(1, MOST_CELLS // max(1, len(tensors)))
         stride = -(-len(pairs) // most)

@@ -332,3 +332,31 @@ def test_distances_are_in_each_values_own_type(project: Project) -> None:
     assert first is not None
     assert first.max_abs is not None
     assert 0 < first.max_abs < 1
+
+
+BUILT_LATE = """
+import keras
+import numpy as np
+keras.utils.set_random_seed(1)
+import random
+random.seed()
+x = np.random.normal(size=(64, 4)).astype("float32")
+model = keras.Sequential([keras.layers.Dense(8), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, x[:, :1], epochs=3, verbose=0)
+"""
+
+
+@pytest.mark.subject
+@pytest.mark.xdist_group("subjects")
+def test_the_growth_of_a_model_that_its_first_batch_builds(project: Project) -> None:
+    """Before that batch it has no tensors, and the map shows those that it has then."""
+    project.write(BUILT_LATE)
+    ran = project.diagnose(*QUICK, "train.py")
+    assert ran.code == 1, ran.err
+    (grown,) = ran.diagnosis.differences
+    assert grown.checkpoints == ("epoch 1", "epoch 2", "epoch 3")
+    assert len(grown.tensors) == 4
+    pair = {trial.id: trial for trial in ran.diagnosis.trials if trial.id in grown.trials}
+    assert [trial.outcome for trial in pair.values()] == ["completed"] * 2
+    assert ran.diagnosis.cost.forked_trials == sum(t.forked for t in ran.diagnosis.trials) > 0

@@ -200,14 +200,14 @@ def test_the_weights_are_those_of_a_plain_run(tmp_path: Path) -> None:
             """,
         )
         assert one.run(path, "seed").out == plain(folder, path, "seed").out
-        pins = ("python-random", "numpy-global", "tf-seed")
+        pins: tuple[str, ...] = ("python-random", "numpy-global", "tf-seed")
         forked, alone = one.run(path, pinned=pins), one.alone(path, pinned=pins)
         assert forked.out == alone.out
         assert digests(forked) == digests(alone) != []
         assert digests(one.run(path)) != digests(one.run(path))
-        more = ("tf-seed", "op-determinism", "data-threads", "python-workers", "numpy-generator")
-        more += ("python-random", "numpy-global", "initial-weights", "dropout")
-        forked, alone = one.run(path, pinned=more), one.alone(path, pinned=more)
+        pins += ("op-determinism", "data-threads", "python-workers", "numpy-generator")
+        pins += ("initial-weights", "dropout")
+        forked, alone = one.run(path, pinned=pins), one.alone(path, pinned=pins)
         assert digests(forked) == digests(alone) != []
         assert forked.of("pin") and all(pin["ok"] for pin in forked.of("pin"))
 

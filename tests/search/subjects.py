@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from nondet.search.questions import Answer, BudgetSpent, Question
@@ -106,15 +106,22 @@ Told = TypeVar("Told")
 
 def drive(asking: Generator[Question, Answer, Told], subject: Simulated) -> Told:
     """Send a search the answers of a simulated subject until it has none to ask for."""
+    return answered(asking, subject.answer)
+
+
+def answered(
+    asking: Generator[Question, Answer, Told], answer: Callable[[Question], Answer]
+) -> Told:
+    """Send a search these answers until it has none to ask for."""
     try:
         question = next(asking)
         while True:
             try:
-                answer = subject.answer(question)
+                told = answer(question)
             except BudgetSpent:
                 question = asking.throw(BudgetSpent())
                 continue
-            question = asking.send(answer)
+            question = asking.send(told)
     except StopIteration as stop:
-        told: Told = stop.value
-        return told
+        found: Told = stop.value
+        return found

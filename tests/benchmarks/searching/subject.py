@@ -16,6 +16,7 @@ from nondet.record import Arm
 from nondet.search.questions import Answer, BudgetSpent, Question
 from nondet.verdict import Verdict
 from tests.benchmarks.searching.cases import Case
+from tests.search.subjects import answered
 
 Told = TypeVar("Told")
 
@@ -287,16 +288,9 @@ def drive(
 ) -> Told:
     """Send a search the answers of a simulated subject until it has none to ask for. `watch` is
     called before each question is answered."""
-    try:
-        question = next(asking)
-        while True:
-            watch()
-            try:
-                answer = subject.ask(question)
-            except BudgetSpent:
-                question = asking.throw(BudgetSpent())
-                continue
-            question = asking.send(answer)
-    except StopIteration as stop:
-        told: Told = stop.value
-        return told
+
+    def answer(question: Question) -> Answer:
+        watch()
+        return subject.ask(question)
+
+    return answered(asking, answer)
