@@ -161,6 +161,12 @@ def main() -> None:
     show_default=True,
     help="Fork trials off a process that has imported the framework, where that proves as much.",
 )
+@click.option(
+    "--zoom/--no-zoom",
+    default=True,
+    show_default=True,
+    help="Look, in a few more trials, inside the step where runs part.",
+)
 @click.option("--factors", type=Names(), metavar="LIST", help="Toggle these factors only.")
 @click.option("--skip", type=Names(), default="", metavar="LIST", help="Leave these factors alone.")
 @click.option(
@@ -265,6 +271,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             rate=options["rate"],
             alternatives=options["alternatives"],
             forking=options["fork"],
+            zoom=options["zoom"],
             factors=options["factors"],
             skip=options["skip"],
             granularity="step" if options["steps"] else options["granularity"],

@@ -97,12 +97,28 @@ class Divergence(Base, frozen=True, kw_only=True):
     tensor: str
     """Layer path of the variable, or the name given to ``nondet.checkpoint``."""
     kind: Literal[
-        "initial-weights", "batch", "forward", "loss", "gradient", "update", "weights", "value"
+        "initial-weights",
+        "state",
+        "batch",
+        "forward",
+        "loss",
+        "gradient",
+        "update",
+        "weights",
+        "value",
     ]
     max_abs: float | None = None
     max_rel: float | None = None
     max_ulp: int | None = None
     """Over the tensor's elements; None when the values were not kept or can't be compared."""
+    mean_abs: float | None = None
+    mean_rel: float | None = None
+    """Over all elements of the tensor, those that agree among them."""
+    share: float | None = None
+    """Of the tensor's elements whose bits differ: from 0 to 1."""
+    cosine: float | None = None
+    """Cosine of the angle between the two flattened tensors, in float64. None also when an element
+    of either is not finite, or a norm is 0."""
     trials: tuple[str, ...] = ()
     """The two trials that part here."""
     tensors_differing: int = 1
@@ -349,7 +365,7 @@ class QuestionRecord(Base, frozen=True, kw_only=True):
 class Differences(Base, frozen=True, kw_only=True):
     """How far two diverging trials are apart, tensor by tensor and checkpoint by checkpoint.
 
-    The three matrices have shape (tensors, checkpoints). A cell is 0 where the bits are equal,
+    The matrices have shape (tensors, checkpoints). A cell is 0 where the bits are equal,
     and None where the values were not kept or can't be compared as numbers.
     """
 
@@ -362,8 +378,87 @@ class Differences(Base, frozen=True, kw_only=True):
     max_rel: tuple[tuple[float | None, ...], ...]
     max_ulp: tuple[tuple[int | None, ...], ...]
     differs: tuple[tuple[bool, ...], ...]
+    share: tuple[tuple[float | None, ...], ...] = ()
+    """Of a tensor's elements whose bits differ. Empty in records that were made without it."""
     note: str = ""
     """What was left out, and why."""
+
+
+class Moment(Base, frozen=True, kw_only=True):
+    """Something recorded inside a step: a tensor that came into being there."""
+
+    phase: Literal["state", "batch", "forward", "loss", "gradient", "update"]
+    tensor: str
+    """Which: ``x``, ``input``, ``output``, ``kernel``, ``gradient of its output``."""
+    layer: str = ""
+    """Path of the layer; empty for the batch and the loss."""
+    kind: str = ""
+    """What computes it: the layer's or the optimizer's class, ``Conv2D``."""
+    op: str = ""
+    """The framework's own operation, where it is known: ``BiasAdd``."""
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    differs: bool = False
+
+
+class First(Base, frozen=True, kw_only=True):
+    """What was the first to differ, although all that was recorded before it agrees."""
+
+    step: int
+    moment: Moment
+    pairs: int
+    """In how many of the pairs of trials."""
+
+
+class Zoom(Base, frozen=True, kw_only=True):
+    """A closer look at the steps around the one where trials of a plan part."""
+
+    model: str
+    factors: tuple[str, ...] = ()
+    """Causes that were free in these trials; empty where none was found."""
+    trials: tuple[str, ...]
+    first_step: int
+    last_step: int
+    """The steps looked into."""
+    pairs: int = 0
+    """Pairs of trials that parted inside these steps."""
+    firsts: tuple[First, ...] = ()
+    """What was first, most frequent first."""
+    step: int = 0
+    """The step shown: where the first pair parted; 0 when none did."""
+    pair: tuple[str, str] | None = None
+    moments: tuple[Moment, ...] = ()
+    """All that was recorded in this step, in the order of execution."""
+    mode: str = ""
+    """How the step ran: ``eager``, ``graph``, ``xla`` or ``jit``."""
+    unchanged_steps: int = 0
+    """Steps before the parting whose weights have the same bits as in trials that were not looked
+    into: so far, looking changed nothing."""
+    note: str = ""
+    """What could not be seen, and why."""
+
+
+class StepMap(Base, frozen=True, kw_only=True):
+    """Which tensors differ between two trials after which steps."""
+
+    trials: tuple[str, str]
+    model: str
+    tensors: tuple[str, ...]
+    steps: tuple[int, ...]
+    differs: tuple[str, ...]
+    """For each tensor one character a step: ``1`` where the bits differ, else ``0``."""
+
+
+class Recording(Base, frozen=True, kw_only=True):
+    """How finely the weights were recorded during training."""
+
+    model: str
+    interval: int
+    """Every so many steps, after the first few that are all recorded."""
+    share: float
+    """Of the time of training, what recording took, in the trial where it took most."""
+    bytes: int = 0
+    """On disk, of the largest trial."""
 
 
 class Horizon(Base, frozen=True, kw_only=True):
@@ -446,6 +541,10 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """Operations that refused to run in deterministic mode."""
     horizon: Horizon | None = None
     """None when trials ran to their end."""
+    zooms: tuple[Zoom, ...] = ()
+    """Looks inside the steps where trials part."""
+    step_maps: tuple[StepMap, ...] = ()
+    recording: tuple[Recording, ...] = ()
     titles: dict[str, str] = {}
     """Every factor's title in a few words, for those who read the record without nondet."""
 

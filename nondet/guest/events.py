@@ -18,44 +18,72 @@ def plain(value):
     return value
 
 
-class Events(object):
-    """Appends events to a file.
+class Appended(object):
+    """A file that grows by whole pieces, each appended in one write.
 
     A forked child keeps silent: what it does is not this trial's training. A script may close
     every descriptor it finds and open its own files, which then get our number: the descriptor is
-    checked before each write, so that no line of ours ends in a file of the user's.
+    checked before each write, so that no piece of ours ends in a file of the user's.
+
+    `fresh`: what the file held before the first write goes. `pid`: the only process that writes;
+    None stands for this one.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, fresh=False, pid=None):
         self.path = path
-        self.pid = os.getpid()
+        self.first_flags = os.O_TRUNC if fresh else 0
+        self.pid = os.getpid() if pid is None else pid
         self.lock = threading.Lock()
-        self.descriptor = None
+        self.descriptor = -1
         self.identity = None
-        self._open()
 
-    def _open(self):
-        self.descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.identity = self._identify()
+    def open(self):
+        """Open it, or open it again. Raises OSError."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | self.first_flags
+        self.descriptor = os.open(self.path, flags, 0o600)
+        self.first_flags = 0
+        status = os.fstat(self.descriptor)
+        self.identity = (status.st_dev, status.st_ino)
+        return status
 
-    def _identify(self):
+    def _status(self):
+        """That of the descriptor, or None when it is not ours any more."""
         try:
             status = os.fstat(self.descriptor)
         except OSError:
             return None
-        return (status.st_dev, status.st_ino)
+        return status if (status.st_dev, status.st_ino) == self.identity else None
 
-    def emit(self, event, **fields):
+    def write(self, data):
+        """Append `data`. Returns the offset of its first byte, None in a forked child."""
         if os.getpid() != self.pid:
-            return
-        fields["event"] = event
-        line = (json.dumps(fields, default=str) + "\n").encode("utf-8", "backslashreplace")
+            return None
         with self.lock:
             try:
-                if self._identify() != self.identity:
-                    self._open()
-                os.write(self.descriptor, line)
+                offset = (self._status() or self.open()).st_size
+                if os.write(self.descriptor, data) == len(data):
+                    return offset
             except OSError:
-                # A trial that can't record must not go on: with a gap in it, its trajectory would
-                # seem to differ. The disk is full or the output folder is gone; the host tells.
-                os._exit(CANT_RECORD)
+                pass
+            # A trial that can't record must not go on: with a gap in it, its trajectory would
+            # seem to differ. The disk is full or the output folder is gone; the host tells.
+            os._exit(CANT_RECORD)
+
+    def close(self):
+        """Let go of the descriptor; a later write opens the file again."""
+        if self._status() is not None:
+            os.close(self.descriptor)
+        self.descriptor = -1
+
+
+class Events(object):
+    """Appends events to a file (see Appended)."""
+
+    def __init__(self, path):
+        self.file = Appended(path)
+        self.file.open()
+
+    def emit(self, event, **fields):
+        fields["event"] = event
+        line = (json.dumps(fields, default=str) + "\n").encode("utf-8", "backslashreplace")
+        self.file.write(line)

@@ -59,6 +59,11 @@ def install(session, recorder, guarded):
         "keras.src.layers.layer", lambda m: session.sightings.layers.listen(m, session.failed)
     )
     session.on_import("keras.src.models.model", models)
+    if recorder.scene is not None:
+        from .inside import keras_taps
+
+        recorder.scene.models = lambda: list(recorder.models)
+        keras_taps.install(session, recorder.scene, guarded)
     for backend in ("tensorflow", "jax", "torch"):
         session.on_import("keras.src.backend.%s.trainer" % backend, trainers)
     session.on_import("keras.src.callbacks.callback_list", callbacks)
@@ -87,6 +92,7 @@ def framework(session, module, changes):
 def wrap_callbacks(owner, recorder, guarded):
     """The user's callbacks come first: one that restores weights is part of its epoch."""
     begin, end, batch = owner.on_train_begin, owner.on_epoch_end, owner.on_train_batch_end
+    last = owner.on_train_end
 
     @functools.wraps(begin)
     def on_train_begin(self, logs=None):
@@ -106,10 +112,17 @@ def wrap_callbacks(owner, recorder, guarded):
         if getattr(self, "model", None) is not None:
             guarded("a step ends", recorder.fit_step_ends, self.model)
 
+    @functools.wraps(last)
+    def on_train_end(self, logs=None):
+        last(self, logs)
+        if getattr(self, "model", None) is not None:
+            guarded("fit ends", recorder.fit_ends, self.model)
+
     owner.on_train_begin = on_train_begin
+    owner.on_train_end = on_train_end
     owner.on_epoch_end = on_epoch_end
-    # Left alone when steps are not asked for: it is called for every batch.
-    if recorder.every_step:
+    # Left alone when no steps are to be recorded: it is called for every batch.
+    if recorder.logs_steps:
         owner.on_train_batch_end = on_train_batch_end
 
 

@@ -7,24 +7,16 @@ iteration counters are read.
 """
 
 import functools
+import os
 import sys
 import threading
 import weakref
 
 from . import digests
 from .events import plain
-
-DENSE_STEPS = 32
-
-
-def worth_recording(step):
-    """Steps kept outside `fit`: all up to 64, then 32 for each doubling.
-
-    A function of the step alone, so that two trials keep the same ones.
-    """
-    if step <= DENSE_STEPS:
-        return True
-    return step % (1 << (step.bit_length() - DENSE_STEPS.bit_length())) == 0
+from .inside.scene import Scene
+from .step_recording import StepRecorder
+from .steps import DENSE_STEPS, log_files, worth_recording
 
 
 class Tracked(object):
@@ -36,8 +28,14 @@ class Tracked(object):
         self.variables = variables
         self.layout = None
         self.steps = 0
+        # Steps before its present optimizer's first one.
+        self.base = 0
+        self.optimizer = None
         self.recorded = None
+        self.log = None
         self.fits = 0
+        # Whether each batch of this fit has been one update so far; None before its first.
+        self.even = None
         self.epochs = {}
         # Keeps a model alive only while its last steps are unrecorded.
         self.pending = None
@@ -59,6 +57,11 @@ class Recorder(object):
         self.digester = digests.Digester(plan["digest"])
         self.values = digests.Values(plan["values"], plan["values_limit"])
         self.every_step = plan["granularity"] == "step"
+        self.logs_steps = plan["granularity"] != "epoch"
+        self.folder = os.path.dirname(plan["events"])
+        self.pid = os.getpid()
+        window = plan.get("zoom")
+        self.scene = Scene(session, window["first"], window["last"]) if window else None
         self.lock = threading.RLock()
         self.models = weakref.WeakKeyDictionary()
         self.models_made = 0
@@ -87,14 +90,7 @@ class Recorder(object):
         callbacks, self.session.first_checkpoint[:] = list(self.session.first_checkpoint), []
         for callback in callbacks:
             callback()
-        layout = [[p, a.dtype.name, list(a.shape)] for p, a in zip(paths, arrays)]
-        if layout != tracked.layout:
-            tracked.layout = layout
-            self.layouts += 1
-            tracked.layout_id = self.layouts
-            self.session.events.emit(
-                "layout", id=self.layouts, model=tracked.name, index=tracked.index, tensors=layout
-            )
+        self.describe(tracked, paths, arrays)
         found = []
         for array in arrays:
             digest = self.digester.digest(array)
@@ -112,6 +108,39 @@ class Recorder(object):
             digests=found,
         )
 
+    def describe(self, tracked, paths, arrays):
+        """The number of the layout of these arrays, told once."""
+        layout = [[p, a.dtype.name, list(a.shape)] for p, a in zip(paths, arrays)]
+        if layout != tracked.layout:
+            tracked.layout = layout
+            self.layouts += 1
+            tracked.layout_id = self.layouts
+            self.session.events.emit(
+                "layout", id=self.layouts, model=tracked.name, index=tracked.index, tensors=layout
+            )
+        return tracked.layout_id
+
+    def log(self, tracked, model):
+        """Log the weights that a step has left, if it is this step's turn."""
+        if not self.logs_steps:
+            return
+        with self.lock:
+            if tracked.log is None:
+                tracked.log = StepRecorder(
+                    self.folder,
+                    tracked.index,
+                    self.pid,
+                    self.every_step,
+                    lambda variables, arrays: self.describe(tracked, names(variables), arrays),
+                    self.digester.digest,
+                )
+            tracked.log.step_ended(
+                tracked.steps,
+                tracked.variables,
+                lambda variables: values_now(model, variables),
+                lambda: wait_for(model),
+            )
+
     # -- which model
 
     def model_made(self, model):
@@ -124,6 +153,7 @@ class Recorder(object):
         tracked = self.by_model.get(model)
         if tracked is None:
             self.record_pending()
+            self.let_go()
             reference = weakref.ref(model)
             tracked = Tracked(
                 len(self.tracked), model.name, lambda: weights_of(reference())
@@ -135,7 +165,16 @@ class Recorder(object):
     def begin(self, tracked):
         """Record the initial weights, once, before the first update."""
         if tracked.recorded is None:
+            self._take_away(tracked.index)
             self.checkpoint("init", tracked)
+
+    def _take_away(self, index):
+        """Take away what this script has logged of a model before it started itself again: from the
+        first checkpoint on, the host takes the log for the present process's."""
+        if os.getpid() == self.pid:
+            for path in log_files(self.folder, index):
+                if os.path.exists(path):
+                    os.unlink(path)
 
     def owners(self, variables):
         """The Tracked of the fewest outermost models that hold these variables."""
@@ -163,11 +202,45 @@ class Recorder(object):
     def fit_begins(self, model):
         tracked = self.track(model)
         self.begin(tracked)
+        self.count_from(tracked, model)
         tracked.fits += 1
+        self._tell_fit(tracked, over=False)
+        if tracked.even:
+            tracked.even = None
+        if self.scene is not None:
+            self.scene.look(tracked, model, tracked.steps)
+
+    def fit_ends(self, model):
+        self._tell_fit(self.track(model), over=True)
+
+    def _tell_fit(self, tracked, over):
+        """Tell which steps belong to a fit."""
+        self.session.events.emit(
+            "fit",
+            model=tracked.name,
+            index=tracked.index,
+            fit=tracked.fits,
+            step=tracked.steps,
+            over=over,
+        )
+
+    def count_from(self, tracked, model):
+        """See which optimizer is about to be used: a new one counts its updates from 0 again."""
+        optimizer = getattr(model, "optimizer", None)
+        known = tracked.optimizer() if tracked.optimizer is not None else None
+        if optimizer is None or optimizer is known:
+            return
+        if tracked.optimizer is not None:
+            tracked.base = tracked.steps - iterations_of(optimizer)
+        tracked.optimizer = weakref.ref(optimizer)
 
     def epoch_ends(self, model, epoch, logs):
         tracked = self.track(model)
-        tracked.steps = max(tracked.steps, iterations_of(getattr(model, "optimizer", None)))
+        steps = tracked.base + updates_of(model)
+        # In an even fit the steps since the last look were not counted but taken for granted.
+        tracked.steps = steps if tracked.even else max(tracked.steps, steps)
+        if tracked.log is not None:
+            tracked.log.forget()
         self.checkpoint("epoch", tracked, epoch + 1, tracked.steps)
         metrics = {}
         for name, value in (logs or {}).items():
@@ -180,26 +253,46 @@ class Recorder(object):
         )
 
     def fit_step_ends(self, model):
-        if not self.every_step:
-            return
         tracked = self.track(model)
-        # On JAX the weights are elsewhere during an epoch, until they are asked for.
-        if hasattr(model, "jax_state_sync"):
-            model.jax_state_sync()
-        steps = iterations_of(getattr(model, "optimizer", None))
-        if steps > tracked.steps:
-            tracked.steps = steps
-            if worth_recording(steps):
-                self.checkpoint("step", tracked, 0, steps)
+        steps = self.steps_now(tracked, model)
+        if steps <= tracked.steps:
+            return
+        tracked.steps = steps
+        if self.scene is not None:
+            self.scene.ended(tracked, model, steps)
+        self.log(tracked, model)
+        if self.every_step and worth_recording(steps):
+            # On JAX the weights are elsewhere during an epoch, until they are asked for.
+            if hasattr(model, "jax_state_sync"):
+                model.jax_state_sync()
+            self.checkpoint("step", tracked, 0, steps)
+
+    def steps_now(self, tracked, model):
+        """The steps of a model that is in `fit`, at the end of a batch.
+
+        To read the optimizer's counter takes a while, and waits for the step itself where that is
+        computed while Python goes on. So it is read when the step is to be recorded, and otherwise
+        only if a batch need not be one update.
+        """
+        expected = tracked.steps + 1
+        if tracked.even and self.scene is None and not tracked.log.due(expected):
+            return expected
+        steps = tracked.base + updates_of(model)
+        tracked.even = tracked.even is not False and steps == expected
+        return steps
 
     # -- training by hand
 
     def batch_begins(self, model):
-        self.begin(self.track(model))
+        tracked = self.track(model)
+        self.begin(tracked)
+        self.count_from(tracked, model)
+        if self.scene is not None:
+            self.scene.look(tracked, model, tracked.steps)
 
     def batch_ends(self, model):
         tracked = self.track(model)
-        done = iterations_of(getattr(model, "optimizer", None)) - tracked.steps
+        done = tracked.base + iterations_of(getattr(model, "optimizer", None)) - tracked.steps
         if done > 0:
             self.step_ends(tracked, model, done)
 
@@ -220,6 +313,8 @@ class Recorder(object):
                 )
                 state.owned.append((tracked, hold))
                 self.begin(tracked)
+                if self.scene is not None and not isinstance(model, list):
+                    self.scene.look(tracked, model, tracked.steps)
 
     def updates_ended(self):
         """See which optimizers have stepped since the last look, and record their models."""
@@ -233,6 +328,10 @@ class Recorder(object):
 
     def step_ends(self, tracked, model, done):
         tracked.steps += done
+        if not isinstance(model, list):
+            if self.scene is not None:
+                self.scene.ended(tracked, model, tracked.steps)
+            self.log(tracked, model)
         crossed = any(worth_recording(tracked.steps - i) for i in range(min(done, DENSE_STEPS)))
         if crossed:
             self.checkpoint("step", tracked, 0, tracked.steps)
@@ -248,6 +347,12 @@ class Recorder(object):
                     self.checkpoint("step", tracked, 0, tracked.steps)
                     tracked.pending = None
 
+    def let_go(self):
+        """Hold no variables of models that are done, as in cross validation: they take memory."""
+        for tracked in self.tracked:
+            if tracked.log is not None:
+                tracked.log.forget()
+
     def close(self):
         """Record what the last steps left, before the interpreter takes the models apart."""
         if self.closed:
@@ -255,6 +360,11 @@ class Recorder(object):
         self.closed = True
         try:
             self.record_pending()
+            for tracked in self.tracked:
+                if tracked.log is not None:
+                    self.session.events.emit(
+                        "pace", model=tracked.name, index=tracked.index, **tracked.log.summary()
+                    )
             if self.values.omitted:
                 self.session.events.emit("values-omitted", tensors=self.values.omitted)
         except Exception as error:
@@ -281,6 +391,10 @@ def read(variable):
     import numpy
 
     value = getattr(variable, "value", variable)
+    if type(value).__name__ == "ResourceVariable":
+        # A third of the time that `read_value` takes.
+        operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
+        return numpy.asarray(operation(resource=value.handle, dtype=value.dtype))
     value = value() if callable(value) else value
     if hasattr(value, "read_value"):
         value = value.read_value()
@@ -290,6 +404,37 @@ def read(variable):
             # Known to NumPy by no name: its bits are.
             value = value.view(sys.modules["torch"].int16)
     return numpy.asarray(value)
+
+
+def values_now(model, variables):
+    """The variables' values as arrays. During an epoch on JAX they are in the trainer's state."""
+    state = getattr(model, "_jax_state", None)
+    if not state or getattr(model, "_jax_state_synced", True):
+        return [read(variable) for variable in variables]
+    held = {}
+    for name in ("trainable_variables", "non_trainable_variables"):
+        held.update(zip(map(id, getattr(model, name)), state[name]))
+    return [read(held.get(id(variable), variable)) for variable in variables]
+
+
+def wait_for(model):
+    """Return once the model's last step has been computed: frameworks may still be at it."""
+    state = getattr(model, "_jax_state", None)
+    if state:
+        sys.modules["jax"].block_until_ready(state["trainable_variables"])
+
+
+def updates_of(model):
+    """Updates that a model's optimizer has made, also in the middle of an epoch."""
+    optimizer = getattr(model, "optimizer", None)
+    state = getattr(model, "_jax_state", None)
+    if not state or getattr(model, "_jax_state_synced", True):
+        return iterations_of(optimizer)
+    # One that scales the loss leaves the counting to the one that it holds.
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    values = zip(optimizer.variables, state["optimizer_variables"])
+    counter = next(value for variable, value in values if variable is inner._iterations)
+    return int(read(counter)) // (inner.gradient_accumulation_steps or 1)
 
 
 def iterations_of(optimizer):

@@ -12,12 +12,14 @@ import msgspec
 from nondet import record, stats
 from nondet.guest.factors import by_name
 from nondet.host import differences, evidence, slowness, wording
+from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
 from nondet.host.prescribing import Places, edits, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
+from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
 from nondet.search.questions import Finding, Guilt
-from nondet.verdict import Witness, compare
+from nondet.verdict import Witness
 
 MOST_CELLS = 2_000_000
 """Cells of the layer x checkpoint matrix; more checkpoints than fit are thinned."""
@@ -41,7 +43,7 @@ class Assembly:
         parted = [self.by_id[i] for i in ids if self.by_id[i].witness is not None]
         if not parted:
             return None
-        trial = min(parted, key=lambda t: t.witness.index if t.witness else 0)
+        trial = min(parted, key=lambda t: order(t.witness) if t.witness else (0, False, 0))
         return self._divergence(self.by_id[trial.reference], trial)
 
     def _divergence(self, reference: Trial, trial: Trial) -> record.Divergence | None:
@@ -58,9 +60,13 @@ class Assembly:
             step=checkpoint.step,
             tensor=witness.tensor,
             kind=kinds.get(checkpoint.kind, "weights"),  # type: ignore[arg-type]
-            max_abs=distance[0],
-            max_rel=distance[1],
-            max_ulp=distance[2],
+            max_abs=distance.max_abs,
+            max_rel=distance.max_rel,
+            max_ulp=distance.max_ulp,
+            mean_abs=distance.mean_abs,
+            mean_rel=distance.mean_rel,
+            share=distance.share,
+            cosine=distance.cosine,
             trials=(reference.id, trial.id),
             tensors_differing=witness.differing,
             tensors=len(checkpoint.tensors),
@@ -77,18 +83,21 @@ class Assembly:
     def matrices(self, ids: Sequence[str]) -> tuple[record.Differences, ...]:
         """How far two of these trials that part are apart, for each model: whole ones if there
         are such."""
-        trials = [self.by_id[i] for i in ids]
-        whole = [t for t in trials if t.whole and not t.set_aside]
-        pairs = [
-            (a, b) for a, b in itertools.pairwise(whole) if compare(a.checkpoints, b.checkpoints)
-        ]
-        pairs += [(self.by_id[t.reference], t) for t in trials if t.witness is not None]
-        if not pairs:
+        pair = self._pair(ids)
+        if pair is None:
             return ()
-        reference, other = pairs[0]
+        reference, other = pair
         models = dict.fromkeys(c.model for c in reference.checkpoints if c.kind != "user")
         found = (self._matrix(model, reference, other) for model in models)
         return tuple(matrix for matrix in found if matrix is not None)
+
+    def _pair(self, ids: Sequence[str]) -> tuple[Trial, Trial] | None:
+        """Two of these trials that part, whole ones if there are such."""
+        trials = [self.by_id[i] for i in ids]
+        whole = [t for t in trials if t.whole and not t.set_aside]
+        pairs = [(a, b) for a, b in itertools.pairwise(whole) if parting(a, b, ended=True)]
+        pairs += [(self.by_id[t.reference], t) for t in trials if t.witness is not None]
+        return pairs[0] if pairs else None
 
     def _matrix(self, model: str, one: Trial, other: Trial) -> record.Differences | None:
         pairs = [
@@ -106,29 +115,47 @@ class Assembly:
         note = f"every {stride}th checkpoint is shown" if stride > 1 else ""
         pairs = pairs[::stride]
         dtypes = one.dtypes(model)
+        digests = [
+            [(a.tensors[i][1], b.tensors[i][1]) for a, b in pairs] for i in range(len(tensors))
+        ]
         rows = [
-            [
-                (
-                    a.tensors[i][1] != b.tensors[i][1],
-                    *differences.distance(
-                        self.store, a.tensors[i][1], b.tensors[i][1], dtypes.get(path, "")
-                    ),
-                )
-                for a, b in pairs
-            ]
-            for i, path in enumerate(tensors)
+            [differences.distance(self.store, *cell, dtypes.get(path, "")) for cell in row]
+            for path, row in zip(tensors, digests, strict=True)
         ]
         return record.Differences(
             trials=(one.id, other.id),
             model=model,
             tensors=tuple(tensors),
             checkpoints=tuple(a.label for a, _ in pairs),
-            differs=tuple(tuple(cell[0] for cell in row) for row in rows),
-            max_abs=tuple(tuple(cell[1] for cell in row) for row in rows),
-            max_rel=tuple(tuple(cell[2] for cell in row) for row in rows),
-            max_ulp=tuple(tuple(cell[3] for cell in row) for row in rows),
+            differs=tuple(tuple(one != other for one, other in row) for row in digests),
+            max_abs=tuple(tuple(cell.max_abs for cell in row) for row in rows),
+            max_rel=tuple(tuple(cell.max_rel for cell in row) for row in rows),
+            max_ulp=tuple(tuple(cell.max_ulp for cell in row) for row in rows),
+            share=tuple(tuple(cell.share for cell in row) for row in rows),
             note=note,
         )
+
+    def step_maps(self, ids: Sequence[str]) -> tuple[record.StepMap, ...]:
+        """Which tensors differ after which steps, of the same pair of trials as `matrices`."""
+        pair = self._pair(ids)
+        if pair is None:
+            return ()
+        one, other = pair
+        found = []
+        for index in sorted(one.traces.keys() & other.traces.keys()):
+            steps, differs = differing_map(one.traces[index], other.traces[index])
+            layout = one.layout_of(index, len(differs))
+            if layout is not None and differs.any():
+                found.append(
+                    record.StepMap(
+                        trials=(one.id, other.id),
+                        model=one.models[index],
+                        tensors=tuple(path for path, _, _ in layout.tensors),
+                        steps=tuple(int(step) for step in steps),
+                        differs=tuple("".join("01"[int(cell)] for cell in row) for row in differs),
+                    )
+                )
+        return tuple(found)
 
     # -- causes
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.host import apart, evidence, machine, recording, wording
+from nondet.host import apart, evidence, machine, recording, wording, zooming
 from nondet.host.assembling import Assembly
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
@@ -67,6 +69,8 @@ class Options:
     forking: bool = True
     """Whether trials may be forked from a process that has imported the frameworks."""
     horizon: Horizon | None = None
+    zoom: bool = True
+    """Whether further trials look into the steps where runs part."""
 
 
 class Diagnosing:
@@ -96,6 +100,9 @@ class Diagnosing:
         self.search = self._new_search()
         self.questions: list[record.QuestionRecord] = []
         self.telling = Telling(watcher)
+        self.looking: list[Laboratory] = []
+        """Those whose trials are looked into."""
+        self.zooms: list[record.Zoom] = []
         self.error: record.Failure | None = None
         self.interrupted = False
 
@@ -175,6 +182,7 @@ class Diagnosing:
                 self.search, self.questions = self._new_search(), []
                 finding = self._search(laboratory)
                 self._follow(laboratory, finding)
+            self._look_inside(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
             return self._record(laboratory, finding, provoked)
 
@@ -241,6 +249,31 @@ class Diagnosing:
                 self._note(laboratory, question, laboratory.ask(question))
             except KeyboardInterrupt:
                 self.interrupted = True
+
+    def _look_inside(self, laboratory: Laboratory, finding: Finding) -> None:
+        """Look into the steps where trials part, for each cause that shows in a step."""
+        if self.interrupted or not self.options.zoom:
+            return
+        for place in zooming.places(laboratory, finding):
+            looking = laboratory.beside(place.settings(laboratory.settings))
+            looking.max_trials -= sum(len(other.trials) for other in self.looking)
+            if self.options.resume:
+                looking.restore(laboratory.settings.output / "trials")
+            self.looking.append(looking)
+            question = place.question(1)
+            try:
+                answer = looking.ask(question)
+                if place.races and answer.verdict is Verdict.DIVERGES:
+                    question = place.question(zooming.PAIRS)
+                    answer = looking.ask(question)
+            except BudgetSpent:
+                return
+            except KeyboardInterrupt:
+                self.interrupted = True
+                return
+            self._note(looking, question, answer)
+            plain = laboratory.of_plan(place.held)
+            self.zooms.append(zooming.zoom(place, answer, looking.counting(place.held), plain))
 
     def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
         """What ``--stress`` brings to light; None when it was not asked for."""
@@ -339,8 +372,10 @@ class Diagnosing:
         causes = assembly.causes() if finding.verdict != "broken" else ()
         for cause in causes:
             self.telling.guilty(cause.factor, cause.trials)
+        causes = tuple(self._sharpened(cause) for cause in causes)
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
+        first = zooming.sharpened(first, self.zooms)
         for fault in recording.faults(laboratory):
             self.telling.warn(fault)
         return record.Diagnosis(
@@ -367,10 +402,13 @@ class Diagnosing:
                 laboratory.settings.plugins,
             ),
             confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
-            trials=assembly.trial_records(),
+            trials=(
+                *assembly.trial_records(),
+                *(t for other in self.looking for t in Assembly(other, finding).trial_records()),
+            ),
             questions=tuple(self.questions),
             differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
-            cost=recording.cost(laboratory, time.monotonic() - self.clock),
+            cost=recording.cost(laboratory, self.looking, time.monotonic() - self.clock),
             error=self.error,
             interrupted=self.interrupted,
             warnings=tuple(self.telling.warnings),
@@ -381,8 +419,17 @@ class Diagnosing:
             suspects=apart.suspects(assembly),
             refusals=apart.refusals(assembly),
             horizon=horizon,
+            zooms=tuple(self.zooms),
+            step_maps=assembly.step_maps([t.id for t in laboratory.of_plan({})]),
+            recording=recording.pace(laboratory),
             titles={factor.name: factor.title for factor in REGISTRY},
         )
+
+    def _sharpened(self, cause: record.Cause) -> record.Cause:
+        """The cause with the tensor that is first to differ inside a step."""
+        own = [zoom for zoom in self.zooms if cause.factor in zoom.factors]
+        where = zooming.sharpened(cause.first_divergence, own)
+        return msgspec.structs.replace(cause, first_divergence=where)
 
 
 def broken_before_trials(subject: record.Subject, broken: BrokenSubject) -> record.Diagnosis:

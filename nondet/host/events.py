@@ -115,6 +115,46 @@ class Recorded(Event, frozen=True, tag="checkpoint"):
     digests: list[str]
 
 
+class Fit(Event, frozen=True, tag="fit"):
+    """A fit of a model begins or is over."""
+
+    model: str
+    index: int
+    fit: int
+    """Its number, from 1."""
+    step: int
+    """The model's steps by then."""
+    over: bool
+
+
+class Pace(Event, frozen=True, tag="pace"):
+    """How often the steps of a model were logged, and what part of the time that took."""
+
+    model: str
+    index: int
+    interval: int
+    share: float
+
+
+class InsideLayout(Event, frozen=True, tag="inside-layout"):
+    """What is recorded inside a step, in the order of execution."""
+
+    id: int
+    mode: str
+    moments: list[tuple[str, str, str, str, str, str, tuple[int, ...]]]
+    """(phase, layer, kind, op, tensor, dtype, shape)"""
+
+
+class Inside(Event, frozen=True, tag="inside"):
+    """One step that was looked into."""
+
+    model: str
+    index: int
+    step: int
+    layout: int
+    digests: list[str]
+
+
 class Metric(Event, frozen=True, tag="metric"):
     model: str
     fit: int
@@ -153,6 +193,10 @@ AnyEvent = (
     | Pin
     | Layout
     | Recorded
+    | Fit
+    | Pace
+    | InsideLayout
+    | Inside
     | Metric
     | Crashed
     | Finished

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from nondet.host import evidence, machine, output, planning, trials
+from nondet.host.comparing import Following, parting
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
 from nondet.host.store import Store
 from nondet.host.trials import Trial
@@ -16,7 +17,7 @@ from nondet.host.warming import Warming, bridged, by_start
 from nondet.host.watching import Watcher
 from nondet.record import Arm
 from nondet.search.questions import Answer, BudgetSpent, Question
-from nondet.verdict import Verdict, compare
+from nondet.verdict import Verdict
 
 POLL_SECONDS = 0.03
 TELL_SECONDS = 0.25
@@ -62,8 +63,29 @@ class Laboratory(Store):
         self.check = check
         self.told = 0.0
         self.warming = Warming(settings, executor, forking)
+        self.following: dict[str, Following] = {}
+        """What is known of how each trial compares with its reference."""
+        self.earlier: Sequence[Trial] = ()
+        """Trials of another laboratory that tell what the subject uses, and nothing else."""
         self.clashing: set[str] = set()
         """Factors whose pins let a trial fail on what the former one left."""
+
+    def beside(self, settings: planning.Settings) -> Laboratory:
+        """A laboratory for trials under other settings, which are no evidence in this one."""
+        other = Laboratory(
+            settings,
+            self.executor,
+            self.watcher,
+            jobs=self.jobs,
+            factors=self.factors,
+            timeout=self.time_limit(),
+            deadline=self.deadline,
+            max_trials=self.max_trials - len(self.trials),
+            check=self.check,
+        )
+        other.warming = self.warming
+        other.earlier = self.trials
+        return other
 
     def _group(self, question: Question) -> list[Trial]:
         """The trials that bear on a question; the first is what the others are compared with."""
@@ -299,7 +321,8 @@ class Laboratory(Store):
             return ""
         if not self.warming.worthwhile(self.trials, self.single_run_seconds()):
             return ""
-        varies = set(evidence.suspected(self.trials, self.factors)) - question.held.keys()
+        known = [*self.earlier, *self.trials]
+        varies = set(evidence.suspected(known, self.factors)) - question.held.keys()
         if varies and self.warming.trusts(question.held) and (parted or question.agreeing <= FEW):
             comparing = [t for t in forked[1:] if t.outcome is None and t.witness is None]
             if (
@@ -440,15 +463,15 @@ class Laboratory(Store):
         if trial.witness is not None:
             return
         both_ended = reference.whole and trial.whole
-        one, other = reference.checkpoints, trial.checkpoints
-        if trial.compared < min(len(one), len(other)) or both_ended:
-            trial.witness = compare(one, other, start=trial.compared, ended=both_ended)
-            trial.compared = min(len(one), len(other))
+        following = self.following.get(trial.id)
+        if following is None or following.reference is not reference:
+            following = self.following[trial.id] = Following(reference, trial)
+        trial.witness = following.parting(ended=both_ended)
         trial.matched = trial.witness is None and both_ended
         # The reference was stopped when another left it. A trial that agrees as far as it went says
         # nothing yet: it goes on to its end, and takes the reference's place for those to come.
         stopped = reference.outcome == "stopped-early" and not reference.whole
-        stopped = stopped and len(other) >= len(one)
+        stopped = stopped and following.covers()
         trial.extends = trial.witness is None and stopped
         if trial.witness is not None and not trial.note:
             trial.note = self._parting_note(trial)
@@ -529,7 +552,7 @@ def _sizes(telling: list[Trial]) -> list[int]:
         for others in found:
             first = others[0]
             both = first.whole and trial.whole
-            if compare(first.checkpoints, trial.checkpoints, ended=both) is None:
+            if parting(first, trial, ended=both) is None:
                 others.append(trial)
                 break
         else:

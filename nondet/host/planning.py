@@ -21,6 +21,14 @@ VALUES_LIMIT = 256 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
+class Window:
+    """Steps of training that are looked into, the first and the last included."""
+
+    first: int
+    last: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """What is the same in every trial of a diagnosis."""
 
@@ -34,6 +42,8 @@ class Settings:
     plugins: tuple[Plugin, ...] = ()
     horizon: Horizon | None = None
     """Where trials are ended; None when they run to their end."""
+    zoom: Window | None = None
+    """The steps that are looked into; None when none are."""
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -44,9 +54,10 @@ def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
 def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     """Names a plan of this subject; the trial repeats it, which shows that it ran this plan."""
     subject = settings.subject
-    same = [settings.seed, settings.digest, settings.granularity]
+    same: list[object] = [settings.seed, settings.digest, settings.granularity]
     same += [plugin.sha256 for plugin in settings.plugins]
     same += [settings.horizon.key] if settings.horizon is not None else []
+    same += [settings.zoom.first, settings.zoom.last] if settings.zoom is not None else []
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
     text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])
@@ -108,6 +119,7 @@ def plan_file(
         "values_limit": VALUES_LIMIT,
         "digest": settings.digest,
         "granularity": settings.granularity,
+        "zoom": dataclasses.asdict(settings.zoom) if settings.zoom is not None else None,
     }
 
 

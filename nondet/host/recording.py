@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from nondet import record, stats
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
+from nondet.host.trials import Trial
 from nondet.search.questions import Answer, Finding
 from nondet.verdict import Verdict
 
@@ -72,15 +73,35 @@ def bound(answer: Answer, level: float) -> float | None:
     return stats.divergence_bound(0, answer.comparisons, level)
 
 
-def cost(laboratory: Laboratory, wall_seconds: float) -> record.Cost:
+def cost(laboratory: Laboratory, looking: Sequence[Laboratory], wall_seconds: float) -> record.Cost:
+    """`looking`: the laboratories of trials that were looked into."""
+    trials = [trial for one in (laboratory, *looking) for trial in one.trials]
     return record.Cost(
-        trials=len(laboratory.trials),
-        subject_seconds=sum(t.seconds for t in laboratory.trials) + laboratory.warming.seconds,
+        trials=len(trials),
+        subject_seconds=sum(trial.seconds for trial in trials) + laboratory.warming.seconds,
         wall_seconds=wall_seconds,
         single_run_seconds=laboratory.single_run_seconds(),
         importing_seconds=laboratory.warming.seconds,
-        forked_trials=sum(bool(trial.parent) for trial in laboratory.trials),
+        forked_trials=sum(bool(trial.parent) for trial in trials),
         not_forked=laboratory.warming.why_not,
+    )
+
+
+def pace(laboratory: Laboratory) -> tuple[record.Recording, ...]:
+    """How finely steps were recorded, by model, where some whole trial tells."""
+    told: dict[int, list[Trial]] = {}
+    for trial in laboratory.completed():
+        for index in trial.paces:
+            told.setdefault(index, []).append(trial)
+    return tuple(
+        record.Recording(
+            model=trials[0].models.get(index, trials[0].paces[index].model),
+            interval=max(trial.paces[index].interval for trial in trials),
+            share=max(trial.paces[index].share for trial in trials),
+            bytes=max(trial.traces[index].size for trial in trials if index in trial.traces),
+        )
+        for index, trials in sorted(told.items())
+        if any(index in trial.traces for trial in trials)
     )
 
 

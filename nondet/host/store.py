@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nondet.host import planning, trials
+from nondet.host import comparing, planning, trials
 from nondet.host.trials import Trial
 from nondet.record import Arm
 
@@ -23,7 +23,7 @@ class Store:
         for trial in trials.restore_all(folder, self.settings.horizon):
             if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
                 plans.setdefault((planning.plan_key(trial.held), trial.parent), []).append(trial)
-        found = [trial for group in plans.values() for trial in trials.telling(group)]
+        found = [trial for group in plans.values() for trial in comparing.telling(group)]
         self.trials = sorted(found, key=lambda trial: trials.number(trial.id))
         return len(self.trials)
 

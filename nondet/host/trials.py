@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,9 @@ import msgspec
 from nondet.host import events, output
 from nondet.host.executors.interface import Ended, Running
 from nondet.host.horizon import Course, Horizon
+from nondet.host.steps import StepTrace
 from nondet.record import Arm, Outcome
-from nondet.verdict import Checkpoint, Witness, compare
+from nondet.verdict import Checkpoint, Witness
 
 CANT_RECORD = 74
 """Exit code with which the guest says so (guest/events.py)."""
@@ -56,6 +58,18 @@ class Trial:
     running: Running | None = None
     checkpoints: list[Checkpoint] = dataclasses.field(default_factory=list)
     layouts: dict[int, events.Layout] = dataclasses.field(default_factory=dict)
+    models: dict[int, str] = dataclasses.field(default_factory=dict)
+    """Names of the models that train, by their place in the order of first training."""
+    owners: list[int] = dataclasses.field(default_factory=list)
+    """For each checkpoint the place of its model, -1 for the user's own: names need not differ."""
+    traces: dict[int, StepTrace] = dataclasses.field(default_factory=dict)
+    """The logs of their steps."""
+    fits: dict[tuple[int, int], tuple[int, int | None]] = dataclasses.field(default_factory=dict)
+    """By model and number of the fit, the model's steps before it, and at its end."""
+    paces: dict[int, events.Pace] = dataclasses.field(default_factory=dict)
+    scenes: dict[int, events.InsideLayout] = dataclasses.field(default_factory=dict)
+    insides: dict[tuple[int, int], events.Inside] = dataclasses.field(default_factory=dict)
+    """What was seen inside steps, by model and step."""
     sightings: dict[tuple[object, ...], events.Sighting] = dataclasses.field(default_factory=dict)
     seedings: dict[tuple[object, ...], events.SeedGiven] = dataclasses.field(default_factory=dict)
     first_seeds: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
@@ -66,6 +80,8 @@ class Trial:
     errors: list[events.GuestError] = dataclasses.field(default_factory=list)
     crash: events.Crashed | None = None
     began: bool = False
+    starts: int = 0
+    """How often the script has begun: it may start itself again."""
     misled: bool = False
     """It said that it ran another plan than this one."""
     values_omitted: int = 0
@@ -81,6 +97,8 @@ class Trial:
     """It started from what an earlier trial had left."""
     parent: str = ""
     """The process that it was forked from; empty when it started by itself."""
+    damaged: str = ""
+    """What is wrong with the log of its steps."""
     set_aside: bool = False
     """A forked trial that is no evidence any more."""
     settings_at_import: dict[str, dict[str, str | None]] = dataclasses.field(default_factory=dict)
@@ -90,8 +108,6 @@ class Trial:
     note: str = ""
     reference: str = ""
     """The trial that this one is compared with: the first of its plan that counts."""
-    compared: int = 0
-    """Checkpoints already found equal to those of the reference."""
     witness: Witness | None = None
     matched: bool = False
     """Found equal to the reference, both whole."""
@@ -109,6 +125,8 @@ class Trial:
         """Why nothing that this trial shows counts; empty when there is no reason."""
         if self.misled:
             return "it ran another plan than it was given"
+        if self.damaged:
+            return self.damaged
         if self.reader.damaged:
             return "its event file holds lines that are no events: something else wrote into it"
         for error in self.errors:
@@ -144,14 +162,27 @@ class Trial:
         """Be compared with that trial, from the start if it was another before."""
         if self.reference != reference:
             self.note = "" if self.witness is not None else self.note
-            self.reference, self.compared = reference, 0
+            self.reference = reference
             self.witness, self.matched, self.extends = None, False, False
 
     def listen(self) -> None:
         """Take in the events that have come."""
+        # The logs first: what lies behind the horizon comes after the event that tells of it.
+        for index in self.models:
+            self._look(index)
         for event in self.reader.read():
             if self.course.admits(event):
                 self._take(event)
+
+    def _look(self, index: int) -> None:
+        """See how far the log of a model's steps has come."""
+        try:
+            if index in self.traces:
+                self.traces[index].refresh()
+            else:
+                self.traces[index] = StepTrace(self.folder, index)
+        except ValueError as error:
+            self.damaged = str(error)
 
     def _take(self, event: events.AnyEvent) -> None:
         match event:
@@ -159,7 +190,10 @@ class Trial:
                 if self.began:
                     # The script started itself again: what came before is another process's.
                     self.checkpoints.clear()
-                    self.compared = 0
+                    self.owners.clear()
+                    self.models, self.traces, self.fits = {}, {}, {}
+                    self.paces, self.scenes, self.insides = {}, {}, {}
+                self.starts += 1
                 self.began = event.plan == self.plan
                 self.misled = not self.began
             case events.Framework():
@@ -190,6 +224,18 @@ class Trial:
                     self._seed(seeding)
             case events.Layout():
                 self.layouts[event.id] = event
+                if event.index >= 0:
+                    self.models[event.index] = event.model
+                    self._look(event.index)
+            case events.Fit():
+                begin, _ = self.fits.get((event.index, event.fit), (event.step, None))
+                self.fits[event.index, event.fit] = (begin, event.step if event.over else None)
+            case events.Pace():
+                self.paces[event.index] = event
+            case events.InsideLayout():
+                self.scenes[event.id] = event
+            case events.Inside():
+                self.insides[event.index, event.step] = event
             case events.Recorded():
                 self._record(event)
             case events.Metric():
@@ -231,6 +277,7 @@ class Trial:
         if layout is None:
             return
         paths = [path for path, _, _ in layout.tensors]
+        self.owners.append(event.index)
         self.checkpoints.append(
             Checkpoint(
                 kind=event.kind,
@@ -241,6 +288,26 @@ class Trial:
                 tensors=tuple(zip(paths, event.digests, strict=True)),
             )
         )
+
+    def last_step(self, index: int) -> float:
+        """The last step of a model that counts: a shortened horizon ends what is compared."""
+        return self.course.steps.get(index, 0) if self.course.reached else math.inf
+
+    def epoch_of(self, index: int, step: int) -> tuple[int, int]:
+        """The fit and the epoch that a step of a model belongs to; zeros for a step by hand."""
+        for (model, fit), (begin, end) in self.fits.items():
+            if model == index and begin < step and (end is None or step <= end):
+                own = [c for c in self.checkpoints if c.kind == "epoch" and c.fit == fit]
+                own = [c for c in own if c.model == self.models.get(index)]
+                later = [c.epoch for c in own if c.step >= step]
+                before = [c.epoch for c in own if c.step < step]
+                return fit, later[0] if later else before[-1] + 1 if before else 1
+        return 0, 0
+
+    def layout_of(self, index: int, tensors: int) -> events.Layout | None:
+        """The latest layout of a model with so many tensors."""
+        found = [x for x in self.layouts.values() if x.index == index and len(x.tensors) == tensors]
+        return found[-1] if found else None
 
     def dtypes(self, model: str) -> dict[str, str]:
         """Dtype by tensor path, of all layouts seen of a model; other models use the same paths."""
@@ -348,19 +415,3 @@ def number(name: str) -> int:
     """The 7 of ``t07``; 0 for what is no trial's name."""
     digits = name.removeprefix("t")
     return int(digits) if name.startswith("t") and digits.isdecimal() else 0
-
-
-def telling(group: list[Trial]) -> list[Trial]:
-    """Those ended trials of one plan that are evidence: whole, or stopped because two parted.
-
-    One that was stopped for another reason, such as an interruption, says nothing.
-    """
-    while group and not group[0].whole and not parting(group):
-        group = group[1:]
-    apart = parting(group)
-    return [t for t in group if t.whole or t is group[0] or t in apart]
-
-
-def parting(group: list[Trial]) -> list[Trial]:
-    """Those that differ from the first as far as both go."""
-    return [t for t in group[1:] if compare(group[0].checkpoints, t.checkpoints, ended=False)]

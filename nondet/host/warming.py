@@ -12,12 +12,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from nondet.guest.factors import by_name
-from nondet.host import planning
+from nondet.host import comparing, planning
 from nondet.host.executors.interface import Executor, ImportingProcess, Start
 from nondet.host.subject import GUEST
 from nondet.host.trials import Trial
 from nondet.record import Arm
-from nondet.verdict import compare
 
 MOST_PARENTS = 3
 """Processes with a framework in memory, kept at the same time."""
@@ -156,7 +155,7 @@ class Warming:
 
 def bridged(forked: Trial, alone: Trial) -> bool:
     """Whether a forked trial and one that started by itself, both whole, are equal."""
-    return compare(forked.checkpoints, alone.checkpoints) is None
+    return comparing.parting(forked, alone, ended=True) is None
 
 
 def by_start(group: list[Trial]) -> list[list[Trial]]:

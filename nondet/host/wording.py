@@ -11,6 +11,15 @@ from nondet.search.diagnosing import enumerate_names
 from nondet.search.questions import Answer, Finding, Question
 from nondet.verdict import Verdict
 
+_INSIDE = {
+    "state": "the state of {}",
+    "batch": "the batch {}",
+    "forward": "{}",
+    "loss": "the loss",
+    "gradient": "the gradient of {}",
+    "update": "the update of {}",
+}
+
 
 def place(divergence: record.Divergence | None) -> str:
     """Where runs part, in words a colleague understands."""
@@ -23,6 +32,9 @@ def place(divergence: record.Divergence | None) -> str:
         return f"Runs part before training: the initial weights of {tensor}{also} differ"
     if divergence.checkpoint == "epoch":
         return f"Runs part in epoch {divergence.epoch}: the weights of {tensor}{also} differ"
+    if divergence.kind in _INSIDE:
+        what = _INSIDE[divergence.kind].format(f"`{divergence.tensor}`")
+        return f"Runs part in step {divergence.step}: {what} differs"
     if divergence.checkpoint == "step":
         return f"Runs part by step {divergence.step}: the weights of {tensor}{also} differ"
     return f"Runs part at checkpoint `{divergence.model}`"

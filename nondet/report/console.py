@@ -72,6 +72,7 @@ def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
         parts += _causes(diagnosis.causes)
     if diagnosis.first_divergence:
         parts.append(rows.row("First parts", _parting(diagnosis.first_divergence)))
+    parts += rows.zooms(diagnosis.zooms)
     if diagnosis.prescription:
         parts += _prescription(diagnosis.prescription)
     elif diagnosis.causes:

@@ -9,20 +9,22 @@ import re
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nondet.record import Diagnosis, Trial
-from nondet.report.page import matrices, spots, words
+from nondet.report.page import matrices, moments, spots, step_maps, timeline, words, zooms
 
 STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css")
 SCRIPTS = (
     "vendor/uPlot.iife.min.js",
     "assets/data.js",
+    "assets/board.js",
+    "assets/window.js",
     "assets/heatmap.js",
     "assets/growth.js",
+    "assets/timeline.js",
     "assets/page.js",
 )
 
@@ -38,7 +40,6 @@ def render(diagnosis: Diagnosis) -> str:
     """The report as one HTML document; all text from the subject is escaped."""
     label, tone = words.verdict(diagnosis)
     style, script = _assets(STYLES), _assets(SCRIPTS)
-    charts = [_seen(matrices.pack(differences)) for differences in diagnosis.differences]
     return (
         _environment()
         .get_template("report.html")
@@ -50,7 +51,7 @@ def render(diagnosis: Diagnosis) -> str:
             style=Markup(style),  # our own files, not the subject's text
             script=Markup(script),
             icon=_icon(tone),
-            charts=_json(charts),
+            charts=_json(_charts(diagnosis)),
             anchors={trial.id: f"trial-{place}" for place, trial in enumerate(diagnosis.trials, 1)},
             sections=[],  # filled by each section as it is written, read by the navigation
             metrics=_metric_names(diagnosis.trials),
@@ -68,7 +69,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, matrices=matrices, spots=spots)
+    environment.globals.update(words=words, spots=spots, zooms=zooms, moments=moments)
+    environment.globals.update(timeline=timeline, step_maps=step_maps, matrices=matrices)
     environment.filters.update(log=_log, plural=_plural, prose=_prose)
     return environment
 
@@ -80,10 +82,26 @@ def _visible(value: object) -> object:
     return _UNSEEN.sub(_written_out, value.replace("\r\n", "\n"))
 
 
+def _charts(diagnosis: Diagnosis) -> dict[str, dict[str, object]]:
+    """What the page's scripts draw, by the name of its place in the page."""
+    packed = {
+        "zoom": [timeline.pack(found) for found in diagnosis.zooms],
+        "steps": [step_maps.pack(found) for found in diagnosis.step_maps],
+        "differences": [matrices.pack(found) for found in diagnosis.differences],
+    }
+    return {
+        f"{kind}-{place}": _seen(chart)
+        for kind, charts in packed.items()
+        for place, chart in enumerate(charts)
+    }
+
+
 def _seen(chart: dict[str, object]) -> dict[str, object]:
     """A chart whose labels show what they hold: a canvas obeys the same marks as the page."""
-    names = ("tensors", "checkpoints")
-    return chart | {key: [_visible(name) for name in cast(list[str], chart[key])] for key in names}
+    return {
+        key: [_visible(item) for item in value] if isinstance(value, list) else value
+        for key, value in chart.items()
+    }
 
 
 def _written_out(match: re.Match[str]) -> str:

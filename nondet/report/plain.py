@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TextIO
 
-from nondet.record import Diagnosis
-from nondet.report.page import words
+from nondet.record import Diagnosis, Zoom
+from nondet.report.page import words, zooms
 
 _LOUD = ("guilty", "cleared", "shifts", "not-tested")
 
@@ -59,6 +59,11 @@ def estimate(seconds: float) -> str:
         return "nearly done"
     step = 5 if seconds < 55 else 60
     return f"about {words.duration(max(10, step * round(seconds / step)))} left"
+
+
+def inside(zoom: Zoom) -> str:
+    """What a look inside a step found, in letters that every terminal has and without backticks."""
+    return shown(zooms.sentence(zoom).replace("`", "").replace("×", "x"))
 
 
 class Plain:
@@ -129,6 +134,8 @@ class Plain:
         """Not said: the next line would already make it stale."""
 
     def closed(self, diagnosis: Diagnosis, report: str) -> None:
+        for zoom in diagnosis.zooms:
+            self._say(f"looked into: {inside(zoom)}")
         label = words.verdict(diagnosis)[0].lower()
         self._say(f"done: {label} ({words.plural(diagnosis.cost.trials, 'trial')}); see {report}")
 

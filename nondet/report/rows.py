@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nondet.record import Cause, Diagnosis, Divergence, Horizon, Refusal, Stress, Suspect
+from nondet.record import Cause, Diagnosis, Divergence, Horizon, Refusal, Stress, Suspect, Zoom
 from nondet.report.page import words
-from nondet.report.plain import several, shown
+from nondet.report.plain import inside, several, shown
 
 
 def grid(width: int) -> Table:
@@ -48,6 +48,14 @@ def apart(divergence: Divergence) -> str:
     if divergence.max_abs is not None:
         parts.append(f"{words.number(divergence.max_abs, 3)} absolute")
     return ", ".join(parts)
+
+
+def zooms(found: Sequence[Zoom]) -> Iterator[RenderableType]:
+    """What differs first inside a step, for the first look, and how many more looks there are."""
+    for zoom in found[:1]:
+        yield row("Looked into", inside(zoom))
+    if len(found) > 1:
+        yield row("", more(len(found) - 1, "look"))
 
 
 def slower(cause: Cause) -> str:

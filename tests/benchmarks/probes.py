@@ -52,6 +52,8 @@ class Probe:
     packages: tuple[str, ...]
     marks: Mapping[str, frozenset[int]]
     """Lines that must be named, for each factor."""
+    place: str = ""
+    """What must be the first to differ, phase and path; only where tests/benchmarks/places asks."""
 
     @property
     def name(self) -> str:
@@ -120,6 +122,7 @@ def read(path: Path) -> Probe:
         needs_gpu=known.get("needs") == "gpu",
         packages=names("packages"),
         marks=marks(lines),
+        place=known.get("place", ""),
     )
 
 
@@ -147,8 +150,13 @@ def named(name: str) -> Probe:
     raise KeyError(name)
 
 
-def diagnose(probe: Probe, output: Path) -> record.Diagnosis:
-    """Run the installed command on a copy of the probe in a folder of its own."""
+def diagnose(
+    probe: Probe, output: Path, environ: Mapping[str, str] | None = None
+) -> record.Diagnosis:
+    """Run the installed command on a copy of the probe in a folder of its own.
+
+    `environ`: variables to add. Raises CommandFailed.
+    """
     command = shutil.which("nondet", path=str(Path(sys.executable).parent)) or "nondet"
     options = ["--quiet", "--force", *(["--stress"] if probe.stress else [])]
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
@@ -156,7 +164,7 @@ def diagnose(probe: Probe, output: Path) -> record.Diagnosis:
         done = subprocess.run(
             [command, "diagnose", *options, "--output", str(output), Path(script).name],
             cwd=folder,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environ or {})},
             capture_output=True,
             text=True,
             check=False,

@@ -332,6 +332,11 @@ def test_distances_are_in_each_values_own_type(project: Project) -> None:
     assert first is not None
     assert first.max_abs is not None
     assert 0 < first.max_abs < 1
+    assert first.mean_abs is not None
+    assert 0 < first.mean_abs <= first.max_abs
+    assert first.share == 1
+    # Two positive numbers.
+    assert first.cosine == 1
 
 
 BUILT_LATE = """

@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from nondet.guest import digests
-from nondet.guest.keras_recorder import worth_recording
 
 ARRAYS = npst.arrays(
     st.sampled_from(["float16", "float32", "float64", "int32", "uint8", "bool"]),
@@ -57,10 +56,3 @@ def test_negative_zero_and_nan_payloads_count() -> None:
 def test_objects_have_no_bits() -> None:
     with pytest.raises(TypeError, match="no bits"):
         digests.Digester("sha256").digest(np.array([object()]))
-
-
-def test_steps_are_thinned_as_they_grow() -> None:
-    kept = [step for step in range(1, 100_000) if worth_recording(step)]
-    assert kept[:64] == list(range(1, 65))
-    assert len(kept) < 32 * 13
-    assert all(later - step <= step / 16 for step, later in zip(kept[64:], kept[65:], strict=False))

@@ -22,7 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 INK = """
-const c = document.querySelector('[data-testid="heat-map"] canvas');
+const c = document.querySelector(`[data-testid="${arguments[0] || 'heat-map'}"] canvas`);
 const d = c.getContext('2d', {willReadFrequently: true}).getImageData(0, 0, c.width, c.height).data;
 const seen = new Set();
 for (let i = 0; i < d.length; i += 4) if (d[i + 3]) seen.add(`${d[i]},${d[i + 1]},${d[i + 2]}`);
@@ -69,6 +69,28 @@ def load(driver: Any, path: Path) -> Any:
     ready = "return document.documentElement.dataset.charts === 'drawn'"
     WebDriverWait(driver, 20).until(lambda page: page.execute_script(ready))
     return driver
+
+
+def resized(driver: Any, width: int, *, dark: bool) -> None:
+    """Give the page a width in CSS pixels and a theme."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    """Contrast ratio of WCAG 2.2, from 1 to 21."""
+
+    def luminance(colour: list[int]) -> float:
+        linear = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in (channel / 255 for channel in colour)
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def find(page: Any, name: str) -> Any:

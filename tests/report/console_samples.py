@@ -29,6 +29,7 @@ from nondet.record import (
     Subject,
     Suspect,
 )
+from tests.report import inside
 
 REPORT = "nondet-report/report.html"
 HOSTILE = "[red]a\nb\x1b[31mc\x9b2J\u202e\udc80.py"
@@ -187,6 +188,17 @@ def shortened(**changes: Any) -> Diagnosis:
     return one_cause(**(known | changes))
 
 
+def looked_into(**changes: Any) -> Diagnosis:
+    """A race of kernels, which no line of the script shows; steps were looked into."""
+    known: dict[str, Any] = {
+        "summary": "Runs part at step 17: the weights of `conv2d_3/kernel` differ, because some "
+        "kernels add up in no fixed order.",
+        "causes": (cause("op-determinism", sites=0, consumers=()),),
+        "zooms": inside.looked_into().zooms[:2],
+    }
+    return one_cause(**(known | changes))
+
+
 def stressed(**changes: Any) -> Diagnosis:
     """Reproducible as it is; one source lies dormant."""
     stress = Stress(
@@ -263,6 +275,7 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "late-seed": late_seed,
     "shortened": shortened,
     "stressed": stressed,
+    "looked-into": looked_into,
     "unresolved": unresolved,
     "unsure": unsure,
     "refused": refused,

@@ -17,6 +17,7 @@ from nondet.record import (
 )
 from tests.report import parts
 from tests.report.found import NOT_HERE, base, one_cause, three_causes
+from tests.report.inside import looked_into
 from tests.report.provoked import late_seed, refused, stressed
 from tests.report.trying import EVIL, broken, hostile, large
 
@@ -28,6 +29,7 @@ __all__ = [
     "hostile",
     "large",
     "late_seed",
+    "looked_into",
     "one_cause",
     "refused",
     "reproducible",
@@ -164,6 +166,7 @@ ALL: dict[str, Callable[[], Diagnosis]] = {
     "shortened": shortened,
     "stressed": stressed,
     "refused": refused,
+    "looked_into": looked_into,
     "hostile": hostile,
     "large": large,
 }

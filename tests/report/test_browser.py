@@ -12,7 +12,16 @@ import pytest
 from nondet.record import Diagnosis
 from nondet.report import html
 from tests.report import samples
-from tests.report.browser import INK, complaints, find, load, missing, started
+from tests.report.browser import (
+    INK,
+    complaints,
+    contrast,
+    find,
+    load,
+    missing,
+    resized,
+    started,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -32,10 +41,7 @@ def show(driver: Any, tmp_path: Path) -> Callable[..., Any]:
     def opened(diagnosis: Diagnosis, *, width: int = 1280, dark: bool = False) -> Any:
         path = tmp_path / "report.html"
         path.write_text(html.render(diagnosis), encoding="utf-8")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
+        resized(driver, width, dark=dark)
         return load(driver, path)
 
     return opened
@@ -182,20 +188,6 @@ def test_text_stands_out_from_its_ground(dark: bool, show: Callable[..., Any]) -
             for name in (ink, ground)
         ]
         assert contrast(*colours) >= 4.5, (ink, ground)
-
-
-def contrast(one: list[int], other: list[int]) -> float:
-    """Contrast ratio of WCAG 2.2, from 1 to 21."""
-
-    def luminance(colour: list[int]) -> float:
-        linear = [
-            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-            for part in (channel / 255 for channel in colour)
-        ]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 def test_prints_in_light_and_comes_back(show: Callable[..., Any]) -> None:

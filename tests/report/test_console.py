@@ -24,6 +24,7 @@ from nondet.record import (
     Suspect,
 )
 from nondet.report.console import print_factors, print_summary
+from tests.report import inside
 from tests.report.console_samples import (
     ALL,
     HOSTILE,
@@ -37,6 +38,7 @@ from tests.report.console_samples import (
     cause,
     diagnosis,
     late_seed,
+    looked_into,
     one_cause,
     shortened,
     site,
@@ -213,6 +215,21 @@ def test_a_slow_pin_is_told_beside_its_proof() -> None:
     assert "times as long" not in told
 
 
+def test_what_differs_first_inside_a_step_stands_below_the_first_divergence() -> None:
+    lines = printed(looked_into()).splitlines()
+    assert rows(printed(looked_into()), "Looked into") == [
+        "Looked into  At step 17, the gradient of conv2d_3/kernel is the first thing that",
+        "             differs: the model's state, the batch, every layer's output, the",
+        "             loss and all gradients computed before it have the same bits.",
+        "             Conv2D's backward pass computes it (float32, 3x3x32x32).",
+        "             ... and 1 more look in the report",
+    ]
+    above = next(n for n, line in enumerate(lines) if line.startswith("First parts"))
+    below = next(n for n, line in enumerate(lines) if line.startswith("Looked into"))
+    assert above < below <= above + 2
+    assert not rows(printed(one_cause()), "Looked into")
+
+
 def test_thirty_factors_not_tested_take_a_line() -> None:
     assert rows(printed(late_seed()), "Not tested") == [
         "Not tested   14 factors (no GPU here): factor-1, factor-2, factor-3 and 11 more"
@@ -286,7 +303,9 @@ def test_hostile_text_is_shown_literally() -> None:
     guilty = cause(
         HOSTILE, title=HOSTILE, consumers=(HOSTILE,), trials=(HOSTILE,), seedings=seedings
     )
+    odd = inside.moment(layer=HOSTILE, tensor=HOSTILE, kind=HOSTILE, op=HOSTILE, dtype=HOSTILE)
     hostile = one_cause(
+        zooms=(inside.zoom(firsts=(inside.at(odd),)),),
         summary=HOSTILE,
         causes=(structs.replace(guilty, sites=(evil,)),),
         stress=Stress(
@@ -307,7 +326,7 @@ def test_hostile_text_is_shown_literally() -> None:
     text = printed(hostile, width=400, report=HOSTILE)
     text.encode("utf-8")
     assert "\x1b" not in text and "\x9b" not in text and "\u202e" not in text
-    assert text.count("[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py") >= 29
+    assert text.count("[red]a\\nb\\x1b[31mc\\x9b2J\\u202e\\udc80.py") >= 33
 
 
 def test_hostile_file_names_are_shown_literally() -> None:

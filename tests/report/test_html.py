@@ -121,16 +121,68 @@ def test_hostile_text_stays_text_in_all_that_is_told(verdict: VerdictWord) -> No
     assert samples.EVIL not in text
     assert [tag for tag, _ in read.elements].count("script") == 2
     told = ("stress", "refusals", "refusal", "suspects", "sensitivities", "not-tested")
-    for name in (*told, f"dormant-{samples.EVIL}"):
+    inside = ("zoom", "zoom-said", "zoom-how", "recording")
+    for name in (*told, *inside, f"dormant-{samples.EVIL}"):
         assert samples.EVIL in read.said(name)
+
+
+def test_what_differs_first_inside_a_step_is_told_and_drawn() -> None:
+    read = page(samples.looked_into())
+    assert read.said("zoom-said").startswith(
+        "At step 17, the gradient of conv2d_3/kernel is the first thing that differs: the model's "
+        "state, the batch, every layer's output, the loss and all gradients computed before it "
+        "have the same bits."
+    )
+    said = read.said("zoom")
+    for part in (
+        "Inside step 17 with op-determinism free At step 17,",
+        "Step 17, from batch to weights t08 and t09",
+        "Looked into as the compiled graph; over the 16 steps before, weights have the same bits",
+        "40gradientconv2d_3 kerneldifferfloat32 3×3×32×32Conv2D",
+        "2 of 518the gradient of conv2d_2/kernelConv2D, float32, 3×3×16×32",
+        "Inside steps 1 to 32 with tf32 free None of the 4 runs looked into parted",
+        "so a race may not strike.Trials t08 t09 t12 t13",
+    ):
+        assert part in said
+    assert said.count("The timeline needs scripts") == 2
+    charts: dict[str, Any] = json.loads(read.scripts[0])
+    places = [known["data-chart"] for _, known in read.elements if "data-chart" in known]
+    assert set(places) < set(charts)
+    assert len(set(places)) == len(places)
+
+
+def test_the_map_of_steps_has_a_table_for_those_without_scripts() -> None:
+    text = html.render(samples.looked_into())
+    assert "18 tensors after 120 steps." in text
+    assert '<th scope="row">conv2d_0/kernel</th><td>step 17</td><td>104 of 120</td>' in text
+    assert "The map needs scripts" in text
+
+
+def test_a_look_inside_alone_makes_a_section() -> None:
+    found = samples.base(verdict="unsure", zooms=samples.looked_into().zooms[2:])
+    read = page(found)
+    assert "None of the 4 runs looked into parted in steps 1 to 32" in read.said("zoom")
+    assert "parting" in {known.get("id") for _, known in read.elements}
+
+
+def test_what_recording_took_stands_beside_the_cost() -> None:
+    assert page(samples.looked_into()).said("recording") == (
+        "Weights of sequential after every 4th step; recording took 3.1 % of the time of training; "
+        "1.2 MB a run."
+    )
+    assert "recording" not in page(samples.one_cause()).texts
 
 
 def test_hostile_names_survive_in_the_embedded_json() -> None:
     read = page(samples.hostile())
     data = read.scripts[0]
     assert not set(data) & set("<>&\u2028\u2029")
-    charts: list[dict[str, Any]] = json.loads(data)
-    assert charts[0]["tensors"][0] == f"{samples.EVIL}/kernel"
+    charts: dict[str, dict[str, Any]] = json.loads(data)
+    for place in ("differences-0", "steps-0"):
+        assert charts[place]["tensors"][0] == f"{samples.EVIL}/kernel"
+        assert charts[place]["tensors"][2] == "\\u202egnp.exe\\x00"
+    assert charts["zoom-0"]["layers"][2] == "\\u202egnp.exe\\x00"
+    assert samples.EVIL in charts["zoom-0"]["facts"][0]
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,21 @@ def test_infinite_distances_count_as_not_measured() -> None:
 
 
 def test_tables_hold_exact_numbers() -> None:
-    ulp = next(table for table in matrices.tables(small()) if table.unit == "ULP")
+    ulp = next(table for table in matrices.tables(small()) if table.title == "ULP distances")
     assert ulp.rows == [("k", ["=", "1", str(2**63)]), ("b", ["=", "differs", "1000"])]
     assert ulp.left_out == ""
+
+
+def test_the_share_of_elements_that_differ_is_one_more_unit() -> None:
+    found = small(share=((0.0, 0.25, 1.0), (0.0, None, 1e-3)))
+    assert matrices.units(found)[-1] == ("share", "share of elements")
+    expected = [0, 0.25, 1, 0, math.nan, 1e-3]
+    assert unpacked(matrices.pack(found), "share") == pytest.approx(expected, 1e-3, nan_ok=True)
+    table = matrices.tables(found)[-1]
+    assert table.title == "shares of elements"
+    assert table.cell == "the share of the elements whose bits differ"
+    assert table.rows == [("k", ["=", "0.25", "1"]), ("b", ["=", "differs", "0.001"])]
+    assert "share" not in dict(matrices.units(small()))
 
 
 def test_large_tables_say_what_they_leave_out() -> None:

@@ -7,7 +7,7 @@ import itertools
 
 from nondet.host.watching import Watcher
 from nondet.report.plain import Plain, elapsed, estimate, several, shown, shown_lines
-from tests.report.console_samples import HOSTILE, REPORT, feed, one_cause
+from tests.report.console_samples import HOSTILE, REPORT, feed, looked_into, one_cause
 
 
 def fed(*, hostile: bool = False) -> list[str]:
@@ -90,6 +90,19 @@ def test_several() -> None:
     assert several(("a", "b"), 10) == "a, b"
     assert several(("alpha", "beta", "gamma"), 17) == "alpha and 2 more"
     assert several(("a-very-long-name",), 4) == "a-very-long-name"
+
+
+def test_what_differs_first_inside_a_step_is_said_before_the_end() -> None:
+    stream = io.StringIO()
+    with Plain(stream) as watcher:
+        watcher.closed(looked_into(), REPORT)
+    lines = [line.partition("] ")[2] for line in stream.getvalue().splitlines()]
+    assert lines[0].startswith(
+        "looked into: At step 17, the gradient of conv2d_3/kernel is the first thing that differs"
+    )
+    assert lines[0].endswith("Conv2D's backward pass computes it (float32, 3x3x32x32).")
+    assert lines[1].startswith("looked into: In 3 of 5 pairs of runs, the gradient of")
+    assert lines[-1].startswith("done: ")
 
 
 def test_times() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 from msgspec import structs
 
-from nondet.record import Arm, Confidence, Divergence, Horizon, NotTested, Seeding
+from nondet.record import Arm, Confidence, Divergence, Horizon, NotTested, Recording, Seeding
 from nondet.report.page import words
 from tests.report import parts, samples
 
@@ -95,6 +95,27 @@ def test_a_slow_pin_s_words() -> None:
     assert slow is not None
     assert words.slowdown(structs.replace(slow, noticeable=False)) == ""
     assert words.slowdown(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("interval", "share", "count", "said"),
+    [
+        (
+            4,
+            0.031,
+            1_204_000,
+            "every 4th step; recording took 3.1 % of the time of training; 1.2 MB",
+        ),
+        (1, 0.0004, 0, "every step; recording took less than 0.1 % of the time of training."),
+        (2, 0.001, 512, "every 2nd step; recording took 0.1 % of the time of training; 512 B a"),
+        (3, 1.0, 99_600, "every 3rd step; recording took 100.0 % of the time of training; 100 kB"),
+        (12, 0.12, 10**15, "every 12th step; recording took 12.0 % of the time of training; 1000"),
+        (21, 0.12, 9_960, "every 21st step; recording took 12.0 % of the time of training; 10 kB"),
+    ],
+)
+def test_what_recording_took(interval: int, share: float, count: int, said: str) -> None:
+    found = Recording(model="net", interval=interval, share=share, bytes=count)
+    assert words.recording(found).startswith(f"Weights of `net` after {said}")
 
 
 def test_plan_names_the_smaller_side() -> None:
@@ -200,6 +221,13 @@ def test_a_huge_count_of_floats_in_between_is_not_told() -> None:
     near = samples.unresolved().first_divergence
     assert near is not None
     assert words.apart(near) == "2.98e-8 absolute, 3.3e-7 relative, 3 units in the last place"
+
+
+def test_how_a_difference_lies_in_its_tensor() -> None:
+    assert words.beside(parts.START) == ""
+    thin = structs.replace(parts.START, share=0.0312, mean_abs=1.25e-9, cosine=0.999999)
+    assert words.beside(thin) == "3.12 % of its elements differ, mean difference 1.25e-9 absolute"
+    assert words.beside(structs.replace(parts.START, cosine=-0.25)) == "cosine -0.25"
 
 
 def test_commands_are_quoted_for_a_shell() -> None:

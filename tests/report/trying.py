@@ -11,7 +11,9 @@ from nondet.record import (
     Divergence,
     Dormant,
     Failure,
+    Moment,
     NotTested,
+    Recording,
     Refusal,
     Seeding,
     Sensitivity,
@@ -23,7 +25,7 @@ from nondet.record import (
     Suspect,
     Trial,
 )
-from tests.report import parts
+from tests.report import inside, parts
 from tests.report.found import base, one_cause
 
 EVIL = "</script><script>alert(1)</script>"
@@ -98,6 +100,12 @@ def hostile() -> Diagnosis:
         trials=("t01", EVIL),
         seedings=seedings,
     )
+    evils = tuple(
+        Moment(phase=phase, tensor=EVIL, layer=layer, kind=EVIL, op=EVIL, dtype=EVIL, differs=True)
+        for phase in ("state", "batch", "forward", "loss", "gradient", "update")
+        for layer in layers
+    )
+    firsts = tuple(inside.at(moment) for moment in evils[::5])
     log = f"\x1b[31mred\x1b[0m {EVIL}\r 10/10 \x1b]0;title\x07\x00\n"
     return one_cause(
         subject=Subject(script=quotes, args=(EVIL, "$(reboot)"), cwd="/tmp/<b>"),
@@ -117,11 +125,18 @@ def hostile() -> Diagnosis:
             Refusal(op=EVIL, message=EVIL, advice=EVIL, own=True),
         ),
         not_tested=(NotTested(factor=EVIL, why=EVIL),),
+        zooms=(
+            inside.zoom(
+                model=EVIL, factors=(EVIL,), trials=(EVIL,), firsts=firsts, moments=evils, note=EVIL
+            ),
+        ),
+        step_maps=(inside.step_map(layers),),
+        recording=(Recording(model=EVIL, interval=1, share=0.5),),
     )
 
 
 def large(tensors: int = 500, epochs: int = 1000, trials: int = 60) -> Diagnosis:
-    """A deep network trained long, with many trials."""
+    """A deep network trained long, with many trials, each step recorded and one looked into."""
     names = tuple(
         f"block_{n // 10}/conv_{n // 2 % 5}/{'kernel' if n % 2 == 0 else 'bias'}"
         for n in range(tensors)
@@ -130,6 +145,7 @@ def large(tensors: int = 500, epochs: int = 1000, trials: int = 60) -> Diagnosis
     apart = parts.differences(
         start=epochs // 8, rate=18 / epochs, tensors=names, checkpoints=moments
     )
+    deep = inside.deep(tensors)
     where = Divergence(
         checkpoint="epoch",
         model="sequential",
@@ -148,6 +164,8 @@ def large(tensors: int = 500, epochs: int = 1000, trials: int = 60) -> Diagnosis
         first_divergence=where,
         causes=(structs.replace(parts.RANDOM, first_divergence=where),),
         differences=(apart,),
+        zooms=(inside.zoom(moments=inside.step("gradient/block_30/layer_300/kernel", deep)),),
+        step_maps=(inside.step_map(names, range(1, 501), start=170),),
         trials=tuple(
             parts.trial(n, parts.plan(("python-random",) if n % 3 else ()), "Is it python-random?")
             for n in range(1, trials + 1)

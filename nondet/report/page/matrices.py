@@ -19,7 +19,8 @@ ROWS, COLUMNS = 100, 40
 EXACT_CELLS = 20_000
 """Up to this many cells a chart gets 16 bits a cell (under 0.1 % off), above it 8 bits."""
 
-UNITS = {"rel": "relative", "ulp": "ULP", "abs": "absolute"}
+UNITS = {"rel": "relative", "ulp": "ULP", "abs": "absolute", "share": "share of elements"}
+"""What is measured between two tensors: three distances, and how many elements differ."""
 
 Matrix = NDArray[np.float64]
 
@@ -28,7 +29,10 @@ Matrix = NDArray[np.float64]
 class Table:
     """A Differences in one unit, cut to at most ROWS x COLUMNS."""
 
-    unit: str
+    title: str
+    """``relative distances``."""
+    cell: str
+    """What a number in it is."""
     columns: list[str]
     rows: list[tuple[str, list[str]]]
     """Tensor path and one text a checkpoint: a number, ``=`` (bits equal) or ``differs``."""
@@ -57,6 +61,11 @@ def pack(differences: Differences) -> dict[str, object]:
         "bits": bits,
         "units": units,
     }
+
+
+def compressed(codes: bytes) -> str:
+    """As the page's scripts read it: deflate, then base64."""
+    return base64.b64encode(zlib.compress(codes, 9)).decode()
 
 
 def parting(differences: Differences) -> int | None:
@@ -91,7 +100,16 @@ def _flags(differences: Differences) -> NDArray[np.bool_]:
 def _values(differences: Differences, unit: str) -> Matrix:
     """As floats, NaN where a cell is None."""
     shape = (len(differences.tensors), len(differences.checkpoints))
-    return np.array(getattr(differences, f"max_{unit}"), dtype=np.float64).reshape(shape)
+    return np.array(_matrix(differences, unit), dtype=np.float64).reshape(shape)
+
+
+def _matrix(differences: Differences, unit: str) -> Sequence[Sequence[float | None]]:
+    """Rows of numbers, of None where nothing was measured."""
+    if unit != "share":
+        found: Sequence[Sequence[float | None]] = getattr(differences, f"max_{unit}")
+        return found
+    nothing = ((None,) * len(differences.checkpoints),) * len(differences.tensors)
+    return differences.share or nothing
 
 
 def _pack_unit(values: Matrix, differs: NDArray[np.bool_], bits: int) -> dict[str, object]:
@@ -108,8 +126,8 @@ def _pack_unit(values: Matrix, differs: NDArray[np.bool_], bits: int) -> dict[st
     codes[measured] = 1 + np.rint(logs / span * (top - 2) if span else logs * 0)
     # Bits may differ while the numbers don't: -0.0 and 0.0, or the payload of a NaN.
     codes[differs & (values == 0)] = 1
-    data = base64.b64encode(zlib.compress(codes.astype(codes.dtype.newbyteorder("<")).tobytes(), 9))
-    return {"low": low, "high": high, "data": data.decode(), "measured": bool(measured.any())}
+    data = compressed(codes.astype(codes.dtype.newbyteorder("<")).tobytes())
+    return {"low": low, "high": high, "data": data, "measured": bool(measured.any())}
 
 
 def _chosen(differences: Differences) -> tuple[list[int], list[int]]:
@@ -129,9 +147,13 @@ def _chosen(differences: Differences) -> tuple[list[int], list[int]]:
 def _table(
     differences: Differences, unit: str, label: str, rows: Sequence[int], columns: Sequence[int]
 ) -> Table:
-    matrix = getattr(differences, f"max_{unit}")
+    matrix = _matrix(differences, unit)
+    share = unit == "share"
     return Table(
-        unit=label,
+        title="shares of elements" if share else f"{label} distances",
+        cell="the share of the elements whose bits differ"
+        if share
+        else "the largest distance between any two elements",
         columns=[differences.checkpoints[column] for column in columns],
         rows=[
             (

@@ -13,6 +13,7 @@ from nondet.record import (
     Divergence,
     Horizon,
     NotTested,
+    Recording,
     Seeding,
     Site,
     Slowdown,
@@ -30,8 +31,9 @@ VERDICTS: dict[VerdictWord, tuple[str, str]] = {
 
 _WHAT = {
     "initial-weights": "the initial weights of",
+    "state": "the state of",
     "batch": "the batch",
-    "forward": "the output of",
+    "forward": "the tensor",
     "loss": "the loss",
     "gradient": "the gradient of",
     "update": "the update of",
@@ -42,6 +44,8 @@ _WHAT = {
 _HINTS = {
     "initial-weights": "The weights already differ before the first step, so no training code "
     "is to blame: look for a generator that is seeded from the clock, a process id or hardware.",
+    "state": "A seed generator's state differs while the weights still agree: look at what draws "
+    "from it, and in which thread.",
     "batch": "The batches differ while the weights still agree: look at how the data is read, "
     "ordered and augmented, and in which process or thread.",
     "forward": "The inputs agree and a layer's output differs: suspect the kernel behind it.",
@@ -110,6 +114,12 @@ def enumerated(names: Sequence[str], most: int) -> str:
     return " and ".join(filter(None, (", ".join(kept[:-1]), *kept[-1:])))
 
 
+def _ordinal(count: int) -> str:
+    """``2nd``, ``3rd``, ``11th``."""
+    last = 0 if count % 100 in (11, 12, 13) else count % 10
+    return f"{count}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"
+
+
 def place(site: Site) -> str:
     """``train.py:31``."""
     return f"{site.file}:{site.line}"
@@ -159,6 +169,27 @@ def slowdown(found: Slowdown | None) -> str:
     )
 
 
+def recording(found: Recording) -> str:
+    """How finely weights were recorded, and what that took."""
+    every = "step" if found.interval == 1 else f"{_ordinal(found.interval)} step"
+    percent = 100 * found.share
+    took = f"{percent:.1f}" if percent >= 0.1 else "less than 0.1"
+    room = f"; {size(found.bytes)} a run" if found.bytes else ""
+    return (
+        f"Weights of `{found.model}` after every {every}; recording took {took} % of the time of "
+        f"training{room}."
+    )
+
+
+def size(count: float) -> str:
+    """`count` bytes as people say it: ``812 B``, ``1.2 MB``, ``34 MB``."""
+    units = iter(("B", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while count >= 999.5 and unit != "TB":
+        count, unit = count / 1000, next(units)
+    return f"{count:.1f} {unit}" if count < 9.95 and unit != "B" else f"{count:.0f} {unit}"
+
+
 def moment(divergence: Divergence) -> str:
     """When two trials part, as an adverbial: ``at the end of epoch 3``."""
     if divergence.checkpoint == "init":
@@ -188,6 +219,19 @@ def apart(divergence: Divergence) -> str:
     # Far apart, the count of floats in between tells nobody anything.
     if divergence.max_ulp is not None and (divergence.max_ulp < 10_000 or not parts):
         parts.append(f"{plural(divergence.max_ulp, 'unit')} in the last place")
+    return ", ".join(parts)
+
+
+def beside(divergence: Divergence) -> str:
+    """How the difference lies in the tensor, or the empty string when that was not measured."""
+    parts = []
+    if divergence.share is not None:
+        parts.append(f"{number(100 * divergence.share, 3)} % of its elements differ")
+    if divergence.mean_abs is not None:
+        parts.append(f"mean difference {number(divergence.mean_abs, 3)} absolute")
+    # Of tensors that point the same way, the cosine tells nobody anything.
+    if divergence.cosine is not None and divergence.cosine < 0.9995:
+        parts.append(f"cosine {number(divergence.cosine, 3)}")
     return ", ".join(parts)
 
 

@@ -15,7 +15,24 @@ nondet.decode = async function (chart) {
   return { ...chart, units, rows: chart.tensors.length, columns: chart.checkpoints.length };
 };
 
-nondet.unitNames = { rel: "relative", ulp: "ULP", abs: "absolute" };
+// The same chart cut to some rows, and to the columns from one up to before another.
+nondet.part = function (chart, rows, from, to) {
+  const columns = to - from;
+  const units = {};
+  for (const [key, unit] of Object.entries(chart.units)) {
+    const codes = new unit.codes.constructor(rows.length * columns);
+    rows.forEach((row, i) => {
+      const start = row * chart.columns;
+      codes.set(unit.codes.subarray(start + from, start + to), i * columns);
+    });
+    units[key] = { ...unit, codes };
+  }
+  const parting = chart.parting !== null && chart.parting >= from && chart.parting < to ? chart.parting - from : null;
+  const tensors = rows.map((row) => chart.tensors[row]);
+  return { ...chart, tensors, checkpoints: chart.checkpoints.slice(from, to), units, rows: rows.length, columns, parting };
+};
+
+nondet.unitNames = { rel: "relative", ulp: "ULP", abs: "absolute", share: "of the elements" };
 
 // 0 where bits are equal, NaN where they differ by an unknown amount, else the distance.
 nondet.value = function (unit, code) {
@@ -29,6 +46,7 @@ nondet.say = function (value, key) {
   if (key === "ulp" && value >= 1) {
     return value < 1000 ? String(Math.round(value)) : Number(value.toPrecision(3)).toLocaleString("en");
   }
+  if (key === "share") return `${Number((100 * value).toPrecision(3))} %`;
   if (value >= 0.01 && value < 1000) return String(Number(value.toPrecision(3)));
   return value.toExponential(1).replace("e+", "e").replace(".0e", "e");
 };
@@ -38,6 +56,7 @@ nondet.describe = function (chart, key, row, column) {
   const value = nondet.value(unit, unit.codes[row * chart.columns + column]);
   const where = `${chart.tensors[row]} at ${chart.checkpoints[column]}: `;
   if (value === 0) return where + "all bits equal";
+  if (key === "bits") return where + "bits differ";
   if (Number.isNaN(value)) return where + "differs, by how much is not known";
   return `${where}about ${nondet.say(value, key)} ${nondet.unitNames[key]}`;
 };

@@ -61,7 +61,7 @@ nondet.Growth = class {
       scales: { x: { time: false, range: (_, min, max) => [min - 0.15, max + 0.15] }, y: { distr: 3, range: (_, min, max) => this.decades(min, max) } },
       axes: [
         { ...axis, grid: { show: false }, size: 30, incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000], space: 42, values: (_, at) => at.map(short) },
-        { ...axis, size: 62, filter: (_, at) => at, splits: (_, __, min, max) => this.powers(min, max), values: (_, at) => at.map((value) => nondet.say(value, "")) },
+        { ...axis, size: 62, filter: (_, at) => at, splits: (_, __, min, max) => this.powers(min, max), values: (_, at) => at.map((value) => nondet.say(value, this.key === "share" ? "share" : "")) },
       ],
       series: [{}, ...this.rows.map((row, place) => this.line(row, place))],
       hooks: { draw: [(plot) => this.mark(plot)], setCursor: [(plot) => this.read(plot.cursor.idx)] },
@@ -117,10 +117,11 @@ nondet.Growth = class {
     context.lineTo(x, bbox.top + bbox.height);
     context.stroke();
     context.font = `${12 * ratio}px ${nondet.css("--sans")}`;
-    const right = x + 60 * ratio < bbox.left + bbox.width;
+    const text = `runs part at ${this.chart.checkpoints[parting]}`;
+    const right = x + context.measureText(text).width < bbox.left + bbox.width;
     context.textAlign = right ? "left" : "right";
     context.textBaseline = "alphabetic";
-    context.fillText("runs part", x + (right ? -2 : 2) * ratio, bbox.top - 9 * ratio);
+    context.fillText(text, x + (right ? -2 : 2) * ratio, bbox.top - 9 * ratio);
     context.restore();
   }
 

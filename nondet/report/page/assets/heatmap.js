@@ -1,16 +1,10 @@
 // The heat map: tensors down, checkpoints across, the logarithm of the distance as colour.
-nondet.HeatMap = class {
+nondet.HeatMap = class extends nondet.Board {
   constructor(figure, chart) {
-    this.figure = figure;
-    this.chart = chart;
-    this.canvas = figure.querySelector(".canvas canvas");
-    this.readout = figure.querySelector(".readout");
-    this.cell = null;
-    this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    this.canvas.addEventListener("pointerdown", (event) => this.point(event));
-    this.canvas.addEventListener("pointerleave", () => this.select(null));
-    this.canvas.addEventListener("keydown", (event) => this.key(event));
-    this.canvas.addEventListener("focus", () => this.cell || this.select([0, this.chart.parting || 0]));
+    super(figure, chart);
+    this.whole = chart;
+    const controls = figure.querySelector(".window");
+    if (controls) this.window = new nondet.Window(controls, this);
   }
 
   show(key) {
@@ -18,7 +12,16 @@ nondet.HeatMap = class {
     this.unit = this.chart.units[key];
     this.draw();
     this.legend();
-    this.select(this.cell);
+    this.select(this.spot);
+  }
+
+  // Show only these rows, and the columns from one up to before another.
+  look(rows, from, to) {
+    this.chart = nondet.part(this.whole, rows, from, to);
+    this.unit = this.chart.units[this.unitKey];
+    this.spot = null;
+    this.draw();
+    this.select(null);
   }
 
   layout() {
@@ -44,14 +47,12 @@ nondet.HeatMap = class {
     if (!this.figure.clientWidth) return;
     this.layout();
     const { left, top, width, height, total } = this.box;
-    this.canvas.style.height = `${height + top + 24}px`;
-    const context = nondet.sized(this.canvas, total, height + top + 24);
+    const context = this.begin(total, height + top + 24);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.pixels(), left, top, width, height);
     this.grid(context);
     this.axes(context);
-    this.picture = Object.assign(document.createElement("canvas"), { width: this.canvas.width, height: this.canvas.height });
-    this.picture.getContext("2d").drawImage(this.canvas, 0, 0);
+    this.keep();
   }
 
   // One pixel a cell; cells that must share a pixel show the largest code of them.
@@ -78,13 +79,15 @@ nondet.HeatMap = class {
     canvas.height = high;
     const context = canvas.getContext("2d");
     const image = context.createImageData(wide, high);
-    const equal = nondet.rgb(nondet.css("--equal"));
-    const unknown = nondet.rgb(nondet.css("--unknown"));
+    const pixels = new Uint32Array(image.data.buffer);
     const { top } = this.unit;
+    // By code, one word a colour: alpha, blue, green, red.
+    const inks = [];
+    const word = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
+    inks[0] = word(nondet.rgb(nondet.css("--equal")));
+    inks[top] = word(nondet.rgb(nondet.css(this.ink())));
     for (let i = 0; i < codes.length; i++) {
-      const code = codes[i];
-      const colour = code === 0 ? equal : code === top ? unknown : nondet.colour((code - 1) / (top - 2));
-      image.data.set([...colour, 255], i * 4);
+      pixels[i] = inks[codes[i]] ??= word(nondet.colour((codes[i] - 1) / (top - 2)));
     }
     context.putImageData(image, 0, 0);
     return canvas;
@@ -98,7 +101,7 @@ nondet.HeatMap = class {
   }
 
   axes(context) {
-    const { left, top, height, cell } = this.box;
+    const { left, top, height, cell, total } = this.box;
     context.font = this.font;
     context.textBaseline = "middle";
     context.textAlign = "right";
@@ -109,101 +112,75 @@ nondet.HeatMap = class {
     context.fillStyle = nondet.css("--muted");
     context.textAlign = "center";
     for (const { column, text } of this.ticks(context)) {
-      context.fillText(text, left + (column + 0.5) * cell[0], top + height + 14);
+      const edge = total - context.measureText(text).width / 2;
+      context.fillText(text, Math.min(left + (column + 0.5) * cell[0], edge), top + height + 14);
     }
-    if (this.chart.parting !== null) this.mark(context);
+    const { parting, checkpoints } = this.chart;
+    if (parting !== null) this.flag(context, `runs part at ${checkpoints[parting]}`, left + (parting + 0.5) * cell[0], top - 2);
   }
 
-  // Labels below: as many as fit side by side, the first always among them.
+  // Labels below: as many as fit side by side, at round numbers, the initial weights among them.
   ticks(context) {
     const { checkpoints, columns } = this.chart;
     const words = checkpoints.map((label) => label.replace(/^(epoch|step) /, ""));
     const widest = Math.max(...words.slice(-50).map((word) => context.measureText(word).width), 14) + 12;
     const rough = widest / this.box.cell[0];
     const step = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000].find((n) => n >= rough) || Math.ceil(rough);
-    const first = /^init/.test(checkpoints[0]) || columns === 1 ? 0 : step - 1;
+    const number = parseInt(words[0], 10) || 0;
+    const first = Math.min((step - (number % step)) % step, columns - 1);
     const ticks = [];
     for (let column = first; column < columns; column += step) ticks.push({ column, text: words[column] });
     return ticks;
   }
 
-  // The moment of parting, marked above its column.
-  mark(context) {
-    const { left, top, cell, total } = this.box;
-    const x = left + (this.chart.parting + 0.5) * cell[0];
-    context.fillStyle = nondet.css("--bad");
-    context.beginPath();
-    context.moveTo(x - 5, top - 9);
-    context.lineTo(x + 5, top - 9);
-    context.lineTo(x, top - 2);
-    context.fill();
-    const text = "runs part";
-    const right = x + 10 + context.measureText(text).width < total;
-    context.textAlign = right ? "left" : "right";
-    context.fillText(text, right ? x + 9 : x - 9, top - 11);
-  }
-
-  point(event) {
+  under(x, y) {
     const { left, top, cell } = this.box;
-    const at = this.canvas.getBoundingClientRect();
-    const column = Math.floor((event.clientX - at.left - left) / cell[0]);
-    const row = Math.floor((event.clientY - at.top - top) / cell[1]);
+    const column = Math.floor((x - left) / cell[0]);
+    const row = Math.floor((y - top) / cell[1]);
     const inside = row >= 0 && row < this.chart.rows && column >= 0 && column < this.chart.columns;
-    this.select(inside ? [row, column] : null);
+    return inside ? [row, column] : null;
   }
 
-  key(event) {
+  start() {
+    return [0, this.chart.parting || 0];
+  }
+
+  moved(key) {
     const { rows, columns } = this.chart;
     const page = Math.max(1, Math.round(rows / 10));
     const moves = {
       ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
       PageUp: [-page, 0], PageDown: [page, 0], Home: [0, -columns], End: [0, columns],
     };
-    const move = moves[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const [row, column] = this.cell || [0, 0];
+    const move = moves[key];
+    if (!move) return undefined;
+    const [row, column] = this.spot || [0, 0];
     const within = (value, count) => Math.min(Math.max(value, 0), count - 1);
-    this.select([within(row + move[0], rows), within(column + move[1], columns)]);
+    return [within(row + move[0], rows), within(column + move[1], columns)];
   }
 
-  select(cell) {
-    this.cell = cell;
-    const context = this.canvas.getContext("2d");
-    if (!this.picture) return;
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(this.picture, 0, 0, this.box.total, this.box.height + this.box.top + 24);
-    this.readout.textContent = cell
-      ? nondet.describe(this.chart, this.unitKey, ...cell)
-      : "Point at a cell, or move with the arrow keys, to read it.";
-    this.readout.classList.toggle("muted", !cell);
-    if (!cell) return;
-    const { left, top, cell: size } = this.box;
-    context.strokeStyle = nondet.css("--text");
-    context.lineWidth = 2;
-    const width = Math.max(size[0], 5);
-    const height = Math.max(size[1], 5);
-    context.strokeRect(left + (cell[1] + 0.5) * size[0] - width / 2, top + (cell[0] + 0.5) * size[1] - height / 2, width, height);
+  tell(spot) {
+    return nondet.describe(this.chart, this.unitKey, ...spot);
+  }
+
+  frame([row, column]) {
+    const { left, top, cell } = this.box;
+    const [width, height] = [Math.max(cell[0], 5), Math.max(cell[1], 5)];
+    return [left + (column + 0.5) * cell[0] - width / 2, top + (row + 0.5) * cell[1] - height / 2, width, height];
+  }
+
+  // The colour of what differs by nobody knows how much, or by what is not asked for.
+  ink() {
+    return this.unitKey === "bits" ? "--differs" : "--unknown";
   }
 
   legend() {
     const place = this.figure.querySelector(".legend");
     place.replaceChildren();
-    const codes = this.unit.codes;
+    const { codes } = this.whole.units[this.unitKey];
     if (codes.includes(0)) place.append(this.swatch("--equal", "bits equal"));
     if (this.unit.measured) place.append(this.scale());
-    if (codes.includes(this.unit.top)) place.append(this.swatch("--unknown", "differs, not measured"));
-  }
-
-  swatch(name, text) {
-    const key = document.createElement("span");
-    key.className = "key";
-    const canvas = document.createElement("canvas");
-    const context = nondet.sized(canvas, 18, 12);
-    context.fillStyle = nondet.css(name);
-    context.fillRect(0, 0, 18, 12);
-    key.append(canvas, text);
-    return key;
+    if (codes.includes(this.unit.top)) place.append(this.swatch(this.ink(), this.unitKey === "bits" ? "bits differ" : "differs, not measured"));
   }
 
   scale() {

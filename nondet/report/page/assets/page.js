@@ -1,19 +1,23 @@
 // The page's own behaviour: charts, the theme, copying, and printing.
 nondet.blocks = [];
 
+nondet.figures = {
+  "figure.heat": nondet.HeatMap,
+  "figure.growth": nondet.Growth,
+  "figure.timeline": nondet.Timeline,
+};
+
 nondet.build = async function (place, chart) {
-  const decoded = await nondet.decode(chart);
-  const units = Object.keys(decoded.units);
-  if (!units.length || !decoded.rows || !decoded.columns) return;
+  const decoded = chart.units ? await nondet.decode(chart) : chart;
+  const units = Object.keys(decoded.units || {});
+  if (chart.units && (!units.length || !decoded.rows || !decoded.columns)) return;
   const views = [];
-  const add = (selector, View) => {
+  for (const [selector, View] of Object.entries(nondet.figures)) {
     const figure = place.querySelector(selector);
-    if (!figure) return;
+    if (!figure) continue;
     figure.hidden = false;
     views.push(new View(figure, decoded));
-  };
-  add("figure.heat", nondet.HeatMap);
-  add("figure.growth", nondet.Growth);
+  }
   const chosen = () => place.querySelector(".units input:checked")?.value || units[0];
   const redraw = () => views.forEach((view) => view.show(chosen()));
   place.querySelectorAll(".units").forEach((set) => {
@@ -36,7 +40,7 @@ nondet.redraw = () => nondet.blocks.forEach((redraw) => redraw());
 nondet.charts = function () {
   const charts = JSON.parse(document.getElementById("charts").textContent);
   const places = [...document.querySelectorAll("[data-chart]")];
-  return Promise.all(places.map((place) => nondet.build(place, charts[Number(place.dataset.chart)])));
+  return Promise.all(places.map((place) => nondet.build(place, charts[place.dataset.chart])));
 };
 
 nondet.theme = function () {
