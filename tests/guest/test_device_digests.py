@@ -175,7 +175,7 @@ def test_shape_and_dtype_count(array: NDArray[Any]) -> None:
         np.zeros(2, kind("int4")),
         np.zeros(2, "datetime64[s]"),
     ],
-    ids=str,
+    ids=lambda array: str(array.dtype),
 )
 def test_what_has_no_such_bits_is_refused(array: NDArray[Any]) -> None:
     with pytest.raises(TypeError, match="no digest of dtype .*: expected bool, int8"):
