@@ -40,7 +40,7 @@ def mlp() -> Layer:
 def cnn() -> Layer:
     layers = keras.layers
     model = keras.Sequential([keras.Input((32, 32, 3))])
-    for filters in (16, 32, 64, 128):
+    for filters in (24, 48, 96, 192):
         model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
         model.add(layers.BatchNormalization())
         model.add(layers.ReLU())
@@ -48,7 +48,7 @@ def cnn() -> Layer:
         model.add(layers.MaxPooling2D())
     model.add(layers.Flatten())
     for _ in range(2):
-        model.add(layers.Dense(2880, activation="relu"))
+        model.add(layers.Dense(2700, activation="relu"))
     model.add(layers.Dense(10))
     return model
 
