@@ -58,11 +58,11 @@ def hold(session, factor, arm, module, claims):
 
 def state_of(generator):
     """The two numbers that a seed generator holds; None while its variable has no value."""
+    from .device_values import array_of, value_of
     from .keras_hooks import outside_graphs
-    from .keras_recorder import read
 
     value = getattr(generator.state, "_value", None)
     if value is None:
         return None
     with outside_graphs():
-        return [int(number) & 0xFFFFFFFF for number in read(value)]
+        return [int(number) & 0xFFFFFFFF for number in array_of(value_of(value))]

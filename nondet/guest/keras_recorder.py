@@ -13,6 +13,7 @@ import threading
 import weakref
 
 from . import digests
+from .device_values import array_of, kind_of, value_of
 from .events import plain
 from .inside.scene import Scene
 from .step_recording import StepRecorder
@@ -76,8 +77,9 @@ class Recorder(object):
     def checkpoint(self, kind, tracked, epoch=0, step=0):
         """Digest every variable of a model now. Its order is the order of execution."""
         with self.lock:
-            arrays = [read(variable) for variable in tracked.variables()]
-            self._emit(kind, tracked, epoch, step, names(tracked.variables()), arrays)
+            variables = tracked.variables()
+            values = [value_of(variable) for variable in variables]
+            self._emit(kind, tracked, epoch, step, names(variables), values)
             tracked.recorded = (kind, step)
 
     def record_user(self, name, count, pairs):
@@ -86,13 +88,14 @@ class Recorder(object):
             paths = [path for path, _ in pairs]
             self._emit("user", tracked, 0, count, paths, [array for _, array in pairs])
 
-    def _emit(self, kind, tracked, epoch, step, paths, arrays):
+    def _emit(self, kind, tracked, epoch, step, paths, values):
         callbacks, self.session.first_checkpoint[:] = list(self.session.first_checkpoint), []
         for callback in callbacks:
             callback()
-        self.describe(tracked, paths, arrays)
+        self.describe(tracked, paths, [kind_of(value) for value in values])
         found = []
-        for array in arrays:
+        for value in values:
+            array = array_of(value)
             digest = self.digester.digest(array)
             self.values.keep(digest, array)
             found.append(digest)
@@ -108,9 +111,9 @@ class Recorder(object):
             digests=found,
         )
 
-    def describe(self, tracked, paths, arrays):
-        """The number of the layout of these arrays, told once."""
-        layout = [[p, a.dtype.name, list(a.shape)] for p, a in zip(paths, arrays)]
+    def describe(self, tracked, paths, kinds):
+        """The number of the layout of tensors, each of a (dtype, shape); told once."""
+        layout = [[path, dtype, list(shape)] for path, (dtype, shape) in zip(paths, kinds)]
         if layout != tracked.layout:
             tracked.layout = layout
             self.layouts += 1
@@ -131,14 +134,11 @@ class Recorder(object):
                     tracked.index,
                     self.pid,
                     self.every_step,
-                    lambda variables, arrays: self.describe(tracked, names(variables), arrays),
+                    lambda variables, kinds: self.describe(tracked, names(variables), kinds),
                     self.digester.digest,
                 )
             tracked.log.step_ended(
-                tracked.steps,
-                tracked.variables,
-                lambda variables: values_now(model, variables),
-                lambda: wait_for(model),
+                tracked.steps, tracked.variables, lambda variables: holders(model, variables)
             )
 
     # -- which model
@@ -386,42 +386,15 @@ def names(variables):
     return found
 
 
-def read(variable):
-    """The variable's value as an array, without a copy where the framework allows."""
-    import numpy
-
-    value = getattr(variable, "value", variable)
-    if type(value).__name__ == "ResourceVariable":
-        # A third of the time that `read_value` takes.
-        operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
-        return numpy.asarray(operation(resource=value.handle, dtype=value.dtype))
-    value = value() if callable(value) else value
-    if hasattr(value, "read_value"):
-        value = value.read_value()
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            # Known to NumPy by no name: its bits are.
-            value = value.view(sys.modules["torch"].int16)
-    return numpy.asarray(value)
-
-
-def values_now(model, variables):
-    """The variables' values as arrays. During an epoch on JAX they are in the trainer's state."""
+def holders(model, variables):
+    """What holds the variables' values: during an epoch on JAX that is the trainer's state."""
     state = getattr(model, "_jax_state", None)
     if not state or getattr(model, "_jax_state_synced", True):
-        return [read(variable) for variable in variables]
+        return variables
     held = {}
     for name in ("trainable_variables", "non_trainable_variables"):
         held.update(zip(map(id, getattr(model, name)), state[name]))
-    return [read(held.get(id(variable), variable)) for variable in variables]
-
-
-def wait_for(model):
-    """Return once the model's last step has been computed: frameworks may still be at it."""
-    state = getattr(model, "_jax_state", None)
-    if state:
-        sys.modules["jax"].block_until_ready(state["trainable_variables"])
+    return [held.get(id(variable), variable) for variable in variables]
 
 
 def updates_of(model):
@@ -434,7 +407,7 @@ def updates_of(model):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     values = zip(optimizer.variables, state["optimizer_variables"])
     counter = next(value for variable, value in values if variable is inner._iterations)
-    return int(read(counter)) // (inner.gradient_accumulation_steps or 1)
+    return int(array_of(value_of(counter))) // (inner.gradient_accumulation_steps or 1)
 
 
 def iterations_of(optimizer):
@@ -442,7 +415,7 @@ def iterations_of(optimizer):
     counter = getattr(optimizer, "iterations", None)
     if counter is None:
         return 0
-    return int(read(counter))
+    return int(array_of(value_of(counter)))
 
 
 def within_fit(code):

@@ -18,7 +18,9 @@ DENSE_STEPS = 32
 VERSION = 1
 RECORD = struct.Struct("<Q8s16sQII")
 """Step; root; chain; 1 + offset of the row, 0 without one; layout; number of tensors."""
-HEADER = struct.pack("<8sII", b"nd-steps", VERSION, RECORD.size)
+HEADER = struct.Struct("<8sHHI")
+"""Magic; version; method of the digests, of which two can't be compared; size of a record."""
+ON_HOST, ON_DEVICE = 0, 1
 ROOT_BYTES = 8
 CHAIN_BYTES = 16
 DIGEST_BYTES = 8
@@ -62,6 +64,7 @@ class StepLog(object):
         self.rows = Appended(rows, fresh=True, pid=pid)
         self.rows_limit = rows_limit
         self.rows_bytes = 0
+        self.method = ON_HOST
         self.step = 0
         self.chain = b""
 
@@ -78,8 +81,11 @@ class StepLog(object):
         chain = fingerprint((self.chain or bytes(CHAIN_BYTES)) + struct.pack("<Q", step) + root)
         row = self._append_row(step, digests)
         record = RECORD.pack(step, root[:ROOT_BYTES], chain, row, layout, len(digests))
-        self.records.write(record if self.chain else HEADER + record)
+        self.records.write(record if self.chain else self._header() + record)
         self.step, self.chain = step, chain
+
+    def _header(self) -> bytes:
+        return HEADER.pack(b"nd-steps", VERSION, self.method, RECORD.size)
 
     def _append_row(self, step: int, digests: list[bytes]) -> int:
         """1 + the offset of the step's row, 0 when none is kept."""

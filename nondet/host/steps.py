@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 MAGIC = b"nd-steps"
 VERSION = 1
-HEADER = struct.Struct("<8sII")
+HEADER = struct.Struct("<8sHHI")
 RECORD = struct.Struct("<Q8s16sQII")
 """As the guest writes it (guest/steps.py)."""
 RECORDS = np.dtype(
@@ -61,6 +61,8 @@ class StepTrace:
         self.path = folder / f"steps-{index}.bin"
         self.rows_path = folder / f"rows-{index}.bin"
         self._length = 0
+        self.method = 0
+        """How its digests were made; those of two methods can't be compared."""
         self.refresh()
 
     def refresh(self) -> int:
@@ -81,7 +83,7 @@ class StepTrace:
         return self._length
 
     def _check(self, head: bytes) -> None:
-        magic, version, size = HEADER.unpack(head)
+        magic, version, self.method, size = HEADER.unpack(head)
         if magic != MAGIC:
             raise self._damaged(f"it begins with {magic!r}")
         if (version, size) != (VERSION, RECORD.size):
@@ -207,7 +209,12 @@ class Comparison:
         self._found: Parting | None = None
 
     def parting(self) -> Parting | None:
-        """The first difference, as far as both traces had come at their last `refresh`."""
+        """The first difference, as far as both traces had come at their last `refresh`.
+
+        None throughout where their digests were made in two ways.
+        """
+        if self.one.method != self.other.method:
+            return None
         if self._found is None and self._same_schedule:
             self._follow_chains()
         while self._found is None and not self._same_schedule and self._follow_roots():
@@ -294,10 +301,13 @@ def differing_map(
     """Which tensors differ at which steps: the steps, and a map of shape (tensors, steps).
 
     Of the steps that have rows on both sides, and one layout of the first log throughout: the one
-    at the parting, without a parting the last one. More than `most_steps` are thinned: half of them
-    stand around the parting without a gap, the others are spread evenly.
+    at the parting, without a parting the last one. None where the digests were made in two ways.
+    More than `most_steps` are thinned: half of them stand around the parting without a gap, the
+    others are spread evenly.
     """
     a, b = _with_rows(one), _with_rows(other)
+    if one.method != other.method:
+        b = b[:0]
     _, in_a, in_b = common(a["step"], b["step"])
     a, b = a[in_a], b[in_b]
     alike = a["tensors"] == b["tensors"]

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nondet.guest import step_recording
+from nondet.guest import device_values, step_recording
+from nondet.guest.device_digests import finish, numpy_lanes
 from nondet.guest.keras_recorder import Recorder
 from nondet.guest.step_recording import StepRecorder
-from nondet.guest.steps import DENSE_STEPS, Pace, StepLog
+from nondet.guest.steps import DENSE_STEPS, ON_DEVICE, ON_HOST, Pace, StepLog
 from nondet.host.steps import StepTrace
+from tests.guest.device_lanes import kind
 from tests.guest.looking import BACKENDS, look, need
 from tests.guest.running import guided
 
@@ -194,14 +196,17 @@ class Logging:
         self.clock = Clock()
         monkeypatch.setattr(step_recording, "perf_counter", self.clock)
         monkeypatch.setattr(step_recording, "Pace", pace)
+        self.computing = 0.0
+        wait = lambda values: self.clock.passes(self.computing)  # noqa: E731
+        monkeypatch.setattr(device_values, "wait", wait)
         self.folder = folder
         self.arrays = [np.zeros(2, "float32"), np.zeros(1, "int64")]
         self.asked = 0
         self.layouts: list[list[tuple[Any, ...]]] = []
         self.recorder = StepRecorder(str(folder), 0, None, every, self.describe, self.digest)
 
-    def describe(self, variables: Any, arrays: list[NDArray[Any]]) -> int:
-        self.layouts.append([array.shape for array in arrays])
+    def describe(self, variables: Any, kinds: list[tuple[str, tuple[int, ...]]]) -> int:
+        self.layouts.append([shape for _, shape in kinds])
         return 10 * len(self.layouts)
 
     def digest(self, array: NDArray[Any]) -> str:
@@ -216,7 +221,8 @@ class Logging:
             self.clock.passes(recording)
             return [self.arrays[i] for i in variables]
 
-        self.recorder.step_ended(number, self.weights, values, lambda: self.clock.passes(computing))
+        self.computing = computing
+        self.recorder.step_ended(number, self.weights, values)
 
     @property
     def trace(self) -> StepTrace:
@@ -352,3 +358,61 @@ def test_rows_are_those_of_the_checkpoints(backend: str, tmp_path: Path) -> None
         assert rows == [(path, digest[:16]) for path, digest in epoch.tensors]
     # Each step has left other weights.
     assert len({trace.record(i).root for i in range(len(trace))}) == len(trace)
+
+
+AWAY = """
+import sys
+
+import keras
+import numpy as np
+
+# The memory of the host stands for a device's.
+(ours,) = [module for name, module in sys.modules.items() if name.endswith(".device_values")]
+ours.away = lambda values: True
+keras.utils.set_random_seed(1)
+x = np.random.normal(size=(24, 4)).astype("float32")
+inner = keras.layers.Dense(4, dtype="bfloat16")
+model = keras.Sequential([inner, keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+model.fit(x, x.sum(axis=1), batch_size=8, verbose=0)
+np.savez("weights.npz", *[keras.ops.convert_to_numpy(w).astype("float32") for w in model.weights])
+"""
+
+
+@pytest.mark.subject
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_lies_on_a_device_is_digested_there(backend: str, tmp_path: Path) -> None:
+    need(backend)
+    script = tmp_path / "train.py"
+    script.write_text(AWAY)
+    shown, trial = look(tmp_path / "subject", script, backend=backend)
+    assert shown.code == 0, shown.err
+    assert [e.error for e in trial.errors] == []
+    trace = trial.traces[0]
+    assert (trace.method, trace.last) == (ON_DEVICE, 3)
+    tensors = trial.layouts[trace.record(2).layout].tensors
+    with np.load(tmp_path / "subject" / "weights.npz") as saved:
+        weights = [saved[name] for name in saved.files]
+    expected = [
+        finish(numpy_lanes(weight.astype(kind(dtype))), dtype, shape)
+        for weight, (_, dtype, shape) in zip(weights, tensors, strict=True)
+    ]
+    assert [dtype for _, dtype, _ in tensors] == ["bfloat16"] * 2 + ["float32"] * 6
+    assert trace.row(2) == tuple(expected)
+    # The layout is the same one where weights are copied, as at the ends of epochs.
+    assert len(trial.layouts) == 1 + (backend == "tensorflow")
+
+
+def test_a_device_that_we_know_too_little_of_has_its_values_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(values: Any) -> list[bytes]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(device_values, "away", lambda values: True)
+    monkeypatch.setattr(device_values, "digests", fails)
+    logging = Logging(tmp_path, monkeypatch, every=True)
+    logging.step(1)
+    logging.step(2)
+    assert logging.trace.method == ON_HOST
+    assert logging.trace.row(1) == (b"\x02" * 8, b"\x01" * 8)

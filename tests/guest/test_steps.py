@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nondet.guest.events import CANT_RECORD
-from nondet.guest.steps import DENSE_STEPS, HEADER, RECORD, Pace, StepLog, worth_recording
+from nondet.guest.steps import DENSE_STEPS, HEADER, ON_HOST, RECORD, Pace, StepLog, worth_recording
 
 ONE, TWO = [b"a" * 16, b"b" * 16], [b"a" * 16, b"c" * 16]
 
 
 def records(folder: Path, index: int = 0) -> list[tuple[int, bytes, bytes, int, int, int]]:
     data = (folder / f"steps-{index}.bin").read_bytes()
-    assert data.startswith(HEADER)
-    return list(RECORD.iter_unpack(data[len(HEADER) :]))
+    assert HEADER.unpack_from(data) == (b"nd-steps", 1, ON_HOST, RECORD.size)
+    return list(RECORD.iter_unpack(data[HEADER.size :]))
 
 
 def test_steps_are_thinned_as_they_grow() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nondet.guest import steps as guest
-from nondet.guest.steps import StepLog
+from nondet.guest.steps import ON_DEVICE, StepLog
 from nondet.host import steps as module
 from nondet.host.steps import Comparison, Parting, Record, StepTrace, differing_map, parting
 
@@ -147,6 +147,19 @@ def test_logs_are_followed_while_they_grow(
             log.close()
 
 
+def test_logs_of_two_methods_are_not_compared(tmp_path: Path) -> None:
+    logs = [StepLog(str(tmp_path), index) for index in (0, 1, 2)]
+    for log in logs[1:]:
+        log.method = ON_DEVICE
+    for log, digest in zip(logs, (b"a", b"b", b"c"), strict=True):
+        log.append(1, 1, [digest * 8])
+        log.close()
+    copied, device, also = (StepTrace(tmp_path, index) for index in (0, 1, 2))
+    assert parting(copied, device) is None
+    assert differing_map(copied, device)[1].size == 0
+    assert parting(device, also) == Parting(1, 0, 0, 1, 1)
+
+
 class Counted(StepTrace):
     """Counts the records that are read one by one."""
 
@@ -188,7 +201,8 @@ def test_what_was_compared_is_not_read_again(tmp_path: Path) -> None:
 def test_the_guest_writes_what_the_host_reads() -> None:
     assert guest.RECORD.format == module.RECORD.format
     assert module.RECORDS.itemsize == module.RECORD.size
-    assert module.HEADER.pack(module.MAGIC, module.VERSION, module.RECORD.size) == guest.HEADER
+    assert guest.HEADER.format == module.HEADER.format
+    assert guest.VERSION == module.VERSION
     assert guest.DIGEST_BYTES == module.DIGEST_BYTES
 
 
@@ -239,8 +253,8 @@ def test_a_log_that_begins_anew_is_followed(tmp_path: Path) -> None:
     [
         (b"PK", "begins with b'PK'"),
         (b"not a log of steps at all", "begins with b'not a lo'"),
-        (guest.HEADER[:8] + b"\2\0\0\0\x30\0\0\0", "version 2 with records of 48 bytes"),
-        (guest.HEADER[:12] + b"\x20\0\0\0", "version 1 with records of 32 bytes"),
+        (b"nd-steps\2\0\0\0\x30\0\0\0", "version 2 with records of 48 bytes"),
+        (b"nd-steps\1\0\0\0\x20\0\0\0", "version 1 with records of 32 bytes"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, data: bytes, says: str) -> None:
