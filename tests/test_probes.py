@@ -36,7 +36,7 @@ SHOWN = ("hash_seed", "three_causes", "two_causes")
 subject = [pytest.mark.subject, pytest.mark.xdist_group("subjects")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("diagnoses")
 

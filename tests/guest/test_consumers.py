@@ -10,7 +10,8 @@ import pytest
 
 from tests.guest.running import Shown, guided, plain
 
-pytestmark = pytest.mark.subject
+# One worker: several tests look at the same runs.
+pytestmark = [pytest.mark.subject, pytest.mark.xdist_group("consumers")]
 
 LAYERS = """
 import hashlib, random
@@ -110,7 +111,7 @@ def subject(folder: Path, seeds: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shown, Shown]:
     folder = subject(
         tmp_path_factory.mktemp("layers") / "subject", "np.random.seed(1); tf.random.set_seed(1)"

@@ -39,13 +39,14 @@ MODES = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
 
 
 def heavy(names: Sequence[str]) -> pytest.MarkDecorator:
-    """One worker has all that is learnt from a process."""
+    """One worker has all that is learnt from a process, for as long as it lives: it may run other
+    tests in between."""
     groups = {name: pytest.mark.xdist_group(f"inside {name}") for name in names}
     cases = [pytest.param(name, marks=[pytest.mark.subject, groups[name]]) for name in names]
     return pytest.mark.parametrize("name", cases)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     """What a case shows without a guest, and with one that looks into all steps."""
 
@@ -226,7 +227,7 @@ def test_steps_outside_of_the_window_are_left_alone(name: str, tmp_path: Path) -
 # -- where two trials part
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def looked_into(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     """Two trials of all probes of places, one after the other in one process."""
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.guest.running import Shown, guided, plain
 
-pytestmark = pytest.mark.subject
+# One worker: several tests look at the same runs.
+pytestmark = [pytest.mark.subject, pytest.mark.xdist_group("keras")]
 
 HEAD = """
 import hashlib
@@ -81,12 +82,12 @@ tell(batches)
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shown, Shown]:
     return both(tmp_path_factory.mktemp("fit"), FIT)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def loops(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shown, Shown]:
     return both(tmp_path_factory.mktemp("loops"), LOOPS)
 
