@@ -109,8 +109,9 @@ def wrap_callbacks(owner, recorder, guarded):
     @functools.wraps(batch)
     def on_train_batch_end(self, batch_index, logs=None):
         batch(self, batch_index, logs)
-        if getattr(self, "model", None) is not None:
-            guarded("a step ends", recorder.fit_step_ends, self.model)
+        model = trained_by(self)
+        if model is not None:
+            guarded("a step ends", recorder.fit_step_ends, model)
 
     @functools.wraps(last)
     def on_train_end(self, logs=None):
@@ -124,6 +125,16 @@ def wrap_callbacks(owner, recorder, guarded):
     # Left alone when no steps are to be recorded: it is called for every batch.
     if recorder.logs_steps:
         owner.on_train_batch_end = on_train_batch_end
+
+
+def trained_by(callbacks):
+    """Their model. On JAX its property `model` brings all of the trainer's state into the model,
+    which takes as long as a small step."""
+    model = getattr(callbacks, "_model", None)
+    if model is None or not hasattr(model, "optimizer"):
+        # Of another version of Keras, or wrapped for several devices.
+        return getattr(callbacks, "model", None)
+    return model
 
 
 def wrap_optimizer(owner, recorder, guarded, fit_code):

@@ -38,8 +38,17 @@ class Tracked(object):
         # Whether each batch of this fit has been one update so far; None before its first.
         self.even = None
         self.epochs = {}
+        # Variables whose values are logged, and where a trainer's state holds them.
+        self.logged = None
+        self.held = None
         # Keeps a model alive only while its last steps are unrecorded.
         self.pending = None
+
+    def forget(self):
+        """Let go of the model's variables; those of the next step are looked up."""
+        self.logged = self.held = None
+        if self.log is not None:
+            self.log.forget()
 
 
 class Stepping(object):
@@ -138,8 +147,22 @@ class Recorder(object):
                     self.digester.digest,
                 )
             tracked.log.step_ended(
-                tracked.steps, tracked.variables, lambda variables: holders(model, variables)
+                tracked.steps,
+                tracked.variables,
+                lambda variables: self._holders(tracked, model, variables),
             )
+
+    def _holders(self, tracked, model, variables):
+        """What holds the variables' values: during an epoch on JAX that is the trainer's state."""
+        state = getattr(model, "_jax_state", None)
+        if not state or getattr(model, "_jax_state_synced", True):
+            return variables
+        if tracked.logged is not variables:
+            tracked.logged, tracked.held = variables, places_in(model, variables)
+        return [
+            variable if place is None else state[place[0]][place[1]]
+            for variable, place in zip(variables, tracked.held)
+        ]
 
     # -- which model
 
@@ -239,8 +262,7 @@ class Recorder(object):
         steps = tracked.base + updates_of(model)
         # In an even fit the steps since the last look were not counted but taken for granted.
         tracked.steps = steps if tracked.even else max(tracked.steps, steps)
-        if tracked.log is not None:
-            tracked.log.forget()
+        tracked.forget()
         self.checkpoint("epoch", tracked, epoch + 1, tracked.steps)
         metrics = {}
         for name, value in (logs or {}).items():
@@ -350,8 +372,7 @@ class Recorder(object):
     def let_go(self):
         """Hold no variables of models that are done, as in cross validation: they take memory."""
         for tracked in self.tracked:
-            if tracked.log is not None:
-                tracked.log.forget()
+            tracked.forget()
 
     def close(self):
         """Record what the last steps left, before the interpreter takes the models apart."""
@@ -386,15 +407,13 @@ def names(variables):
     return found
 
 
-def holders(model, variables):
-    """What holds the variables' values: during an epoch on JAX that is the trainer's state."""
-    state = getattr(model, "_jax_state", None)
-    if not state or getattr(model, "_jax_state_synced", True):
-        return variables
+def places_in(model, variables):
+    """Where the state of a trainer on JAX holds these variables: (name, number), or None. It is
+    found once, since to list a model's variables takes longer than to read them."""
     held = {}
     for name in ("trainable_variables", "non_trainable_variables"):
-        held.update(zip(map(id, getattr(model, name)), state[name]))
-    return [held.get(id(variable), variable) for variable in variables]
+        held.update((id(v), (name, i)) for i, v in enumerate(getattr(model, name)))
+    return [held.get(id(variable)) for variable in variables]
 
 
 def updates_of(model):

@@ -54,7 +54,8 @@ class StepRecorder(object):
             self.layout = self.describe(self.variables, kinds)
         digests = self._digests(found)
         self.log.append(step, self.layout, digests)
-        self.pace.recorded(perf_counter() - began - waited)
+        ended = perf_counter()
+        self.pace.recorded(ended - began - waited, ended)
 
     def _digests(self, values):
         """By one method for all of the log, since digests of two can't be compared."""

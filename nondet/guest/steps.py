@@ -110,10 +110,13 @@ class StepLog(object):
 class Pace(object):
     """Decides which steps of a model are recorded, so that this takes a small share of the time.
 
-    The first steps are all recorded, 32 or, where recording is dear, 11. What they took gives
-    `interval`, a power of two: from then on every `interval`-th step is recorded. It is considered
-    anew each time that the number of steps has doubled, and only ever grows, so that of two trials
-    the one with the longer interval records steps that the other one records as well.
+    The first steps are all recorded, 32 or, where recording is dear, 11. Of the next 24 every
+    eighth one is: what a training takes without being recorded can't be seen otherwise. Where
+    Python is ahead of the steps, most of what recording costs is that it waits for one. What all
+    these took gives `interval`, a power of two: from then on every `interval`-th step is recorded.
+    It is considered anew each time that the number of steps has doubled, and only ever grows, so
+    that of two trials the one with the longer interval records steps that the other one records as
+    well.
 
     `share` bounds the time of recording, as a part of all time. With an `interval` given, a power
     of two (1: every step), the schedule depends on no time at all.
@@ -130,6 +133,9 @@ class Pace(object):
     """From this interval on, not even the 32 first steps are all recorded: at a share of 0.05 one
     recording then takes more than a fifth of a step."""
     LONGEST_INTERVAL = 1 << 20
+    GAP = 8
+    """After the dense steps, the interval of those that show what steps take unrecorded."""
+    GAPS = 3
     WINDOW = 32
     """Latest measurements that a median is taken of."""
 
@@ -145,13 +151,27 @@ class Pace(object):
         self.span, self.span_steps = 0.0, 0
         self.steps_took = collections.deque(maxlen=self.WINDOW)
         self.recordings_took = collections.deque(maxlen=self.WINDOW)
+        # From the end of one recording to that of the next, as (steps, seconds): those of a call
+        # each, and those of several.
+        self.close = collections.deque(maxlen=self.WINDOW)
+        self.wide = collections.deque(maxlen=self.WINDOW)
+        self.last_recorded = None
+        self.recordings = 0
 
     def due(self, step):
         """Whether `step` is to be recorded if it is the next one, as far as is known before it.
 
         Also where that is about to be considered anew, which can only spare it.
         """
-        return self.count < self.dense or step // self.interval > self.step // self.interval
+        return self._passes(self.step, step, self.count + 1)
+
+    def _passes(self, before, step, count):
+        """Whether a call that ends with `step`, the one of that number, is to be recorded."""
+        interval = self.interval
+        if not self.given and count <= self.dense + self.GAP * self.GAPS:
+            # Of calls of several steps, too, every eighth one or so.
+            interval = max(interval, self.GAP << (step - before - 1).bit_length())
+        return count <= self.dense or step // interval > before // interval
 
     def stepped(self, step, now):
         """Take in that `step` has ended at the time `now`; whether to record it.
@@ -175,24 +195,54 @@ class Pace(object):
         self.now, self.since = now, 0.0
         if not self.given:
             self._consider()
-        return self.count <= self.dense or step // self.interval > before // self.interval
+        return self._passes(before, step, self.count)
 
-    def recorded(self, seconds):
-        """Take in what it took to record the latest step, without the wait for its result."""
+    def recorded(self, seconds, now):
+        """Take in what it took to record the latest step, without the wait for its result, and that
+        this ended at the time `now`."""
         self.since += seconds
         self.recording += seconds
+        self.recordings += 1
         if self.count > self.UNMEASURED:
             self.recordings_took.append(seconds)
+            if self.last_recorded is not None:
+                step, then = self.last_recorded
+                stretch = self.step - step, now - then
+                if self.count <= self.dense:
+                    self.close.append(stretch)
+                elif self.close and stretch[0] >= self.GAP // 2 * self.close[-1][0]:
+                    self.wide.append(stretch)
+            self.last_recorded = self.step, now
 
     @property
     def share(self):
         """The part of all time so far, from the end of the first step, that recording took."""
         elapsed = self.now - self.began + self.since
-        return self.recording / elapsed if elapsed > 0 else 0.0
+        if elapsed <= 0:
+            return 0.0
+        _, cost = self._costs()
+        return min(1.0, max(self.recording, cost * self.recordings) / elapsed)
+
+    def _costs(self):
+        """Seconds of a step and of a recording, as far as is known.
+
+        A recording takes at least as long as is seen from within. From without, a stretch of n
+        steps with one recording takes n steps and a recording: two kinds of stretches give both.
+        """
+        step = median(self.steps_took) if self.steps_took else 0.0
+        recording = median(self.recordings_took) if self.recordings_took else 0.0
+        if self.close and self.wide:
+            near, far = middle(self.close), middle(self.wide)
+            if far[0] > near[0]:
+                apart = (far[1] - near[1]) / (far[0] - near[0])
+                if 0.0 < apart < near[1] / near[0]:
+                    step, recording = apart, max(recording, near[1] - near[0] * apart)
+        return step, recording
 
     def _consider(self):
         doubled = self.count & (self.count - 1) == 0
-        if not doubled and self.count not in (self.FEWEST + 1, DENSE_STEPS + 1):
+        moments = self.FEWEST + 1, DENSE_STEPS + 1, self.dense + self.GAP * self.GAPS + 1
+        if not doubled and self.count not in moments:
             return
         interval = self._affordable()
         if self.count == self.FEWEST + 1 and interval >= self.DEAR_INTERVAL:
@@ -205,13 +255,20 @@ class Pace(object):
         interval = self.interval
         if not self.steps_took or not self.recordings_took:
             return interval
-        step, recording = median(self.steps_took), median(self.recordings_took)
+        step, recording = self._costs()
         while (
             recording > self.limit * (interval * step + recording)
             and interval < self.LONGEST_INTERVAL
         ):
             interval *= 2
         return interval
+
+
+def middle(stretches):
+    """(steps, seconds) of the middle one by seconds a step."""
+    return sorted(stretches, key=lambda stretch: stretch[1] / max(1, stretch[0]))[
+        len(stretches) // 2
+    ]
 
 
 def median(numbers):

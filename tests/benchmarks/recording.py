@@ -38,7 +38,7 @@ EPOCHS, QUICK = 11, 3
 """Epochs that are measured, of each way."""
 UNMEASURED = 2
 """Turns of a training before these, which take FIRST steps."""
-FIRST = 41
+FIRST = 65
 
 
 @dataclasses.dataclass(frozen=True)

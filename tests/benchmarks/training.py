@@ -18,8 +18,8 @@ from typing import Any
 import keras
 import numpy as np
 
-WARM_UP = 40
-"""Steps by which nondet has settled how often it records: it looks at the first 32."""
+WARM_UP = 64
+"""Steps by which nondet has settled how often it records: the last time is the 64th."""
 WORDS = 10_000
 Layer = Any
 
