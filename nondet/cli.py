@@ -17,6 +17,7 @@ from rich.console import Console
 
 from nondet import __version__, record
 from nondet.guest.factors import REGISTRY
+from nondet.host import fixing
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
@@ -26,7 +27,7 @@ from nondet.host.interrupting import Interruption
 from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
-from nondet.report import html
+from nondet.report import html, junit, markdown, sarif
 from nondet.report.live import Live
 from nondet.report.plain import Plain, shown
 
@@ -167,6 +168,12 @@ def main() -> None:
     show_default=True,
     help="Look, in a few more trials, inside the step where runs part.",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=False,
+    show_default=True,
+    help="Run the patched script itself, as often as --confidence asks for.",
+)
 @click.option("--factors", type=Names(), metavar="LIST", help="Toggle these factors only.")
 @click.option("--skip", type=Names(), default="", metavar="LIST", help="Leave these factors alone.")
 @click.option(
@@ -272,6 +279,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             alternatives=options["alternatives"],
             forking=options["fork"],
             zoom=options["zoom"],
+            verify=options["verify"],
             factors=options["factors"],
             skip=options["skip"],
             granularity="step" if options["steps"] else options["granularity"],
@@ -345,14 +353,47 @@ def complain(slug: str, message: str, code: int = 2) -> NoReturn:
     sys.exit(code)
 
 
+FORMATS = {
+    "json": lambda diagnosis: record.encode(diagnosis).decode(),
+    "sarif": sarif.render,
+    "junit": junit.render,
+    "markdown": markdown.render,
+}
+
+
 @main.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", *FORMATS]),
+    default="html",
+    show_default=True,
+    help="What to make of the record: the page in DIR, or one of the others on standard output.",
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-def report(folder: Path) -> None:
-    """Render the report of DIR again from its record."""
+def report(folder: Path, form: str) -> None:
+    """Render the report of DIR again from its record, or tell it to other readers."""
     with usage_errors():
         diagnosis = outputs.read_diagnosis(folder)
+        if form in FORMATS:
+            sys.stdout.buffer.write(FORMATS[form](diagnosis).encode())
+            sys.stdout.buffer.flush()
+            return
         outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
         terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+
+
+@main.command()
+@click.option("--apply", "wanted", is_flag=True, help="Write the change, with a backup beside.")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def fix(folder: Path, wanted: bool) -> None:
+    """Show the change that the diagnosis in DIR asks for, as a patch, or apply it."""
+    with usage_errors():
+        diagnosis = outputs.read_diagnosis(folder)
+        if wanted:
+            for path, kept in fixing.apply(diagnosis):
+                click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
+        terminal.print_fix(Console(), Console(stderr=True), diagnosis)
 
 
 @main.command()

@@ -285,6 +285,15 @@ class Edit(Base, frozen=True, kw_only=True):
     line: int
     code: str
     """What to write there in place of what varies."""
+    factor: str = ""
+    """The cause that it is for."""
+    call: str = ""
+    """Last part of the name called there, of the call that changes; empty where `code` is for
+    people alone."""
+    template: str = ""
+    """What becomes of the call: see `nondet.patching.calls.Rewrite`."""
+    top: str = ""
+    """What the change needs at the top of its file."""
 
 
 class Prescription(Base, frozen=True, kw_only=True):
@@ -298,7 +307,22 @@ class Prescription(Base, frozen=True, kw_only=True):
     """In words, for what no line of code was found for."""
     launch: str = ""
     """Launch line, for what can't be set from inside the script."""
+    variables: dict[str, str] = {}
+    """What it sets in the environment."""
+    top: tuple[str, ...] = ()
+    """The code for the top of the script that runs there as it is: what the patch puts there."""
+    drawing: tuple[str, ...] = ()
+    """Modules of the user's that draw while they are imported: the code goes before them."""
     patch: str | None = None
+    """Unified diff of the user's files that does what code can do; None where it can do nothing."""
+    left: tuple[str, ...] = ()
+    """What the patch does not do, and why."""
+    patch_trials: tuple[str, ...] = ()
+    """Trials of the patched script with nothing pinned, and how it is to be started."""
+    patch_verified: bool = False
+    """Whether these agree, as often as the confidence asks for."""
+    patch_note: str = ""
+    """Why they don't tell, or were not run."""
     pins: tuple[str, ...] = ()
     verified_trials: tuple[str, ...] = ()
     verified: bool = False

@@ -173,7 +173,10 @@ class Assembly:
         fed = [s.factor for s in seedings if s.fault == "varies" and by_name(s.factor).consumer]
         consumers |= dict.fromkeys(fed)
         plugins = self.laboratory.settings.plugins
-        changes = [e.code for e in seed_edits(seedings) or edits(guilt.factor, sites, plugins)]
+        changes = [
+            e.code
+            for e in seed_edits(guilt.factor, seedings) or edits(guilt.factor, sites, plugins)
+        ]
         cause = record.Cause(
             factor=guilt.factor,
             title=factor.title,

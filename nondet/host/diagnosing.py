@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,10 +17,12 @@ from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
 from nondet.host import apart, evidence, machine, recording, wording, zooming
 from nondet.host.assembling import Assembly
 from nondet.host.errors import BrokenSubject
+from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.executors.parents import possible
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory, user_environment
+from nondet.host.mending import mend
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
 from nondet.host.prescribing import prescribe
@@ -71,6 +73,8 @@ class Options:
     horizon: Horizon | None = None
     zoom: bool = True
     """Whether further trials look into the steps where runs part."""
+    verify: bool = False
+    """Whether further trials run the patched script itself."""
 
 
 class Diagnosing:
@@ -184,7 +188,9 @@ class Diagnosing:
                 self._follow(laboratory, finding)
             self._look_inside(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
-            return self._record(laboratory, finding, provoked)
+            causes = self._causes(laboratory, finding)
+            prescription = self._prescribe(laboratory, finding, causes)
+            return self._record(laboratory, finding, provoked, causes, prescription)
 
     def _doubt(self) -> None:
         """Say at once when the trials allowed can't be enough for runs that agree."""
@@ -363,16 +369,68 @@ class Diagnosing:
         )
         self.telling.answered(question, answer, text, free, self.search.finding.guilty)
 
+    def _causes(self, laboratory: Laboratory, finding: Finding) -> tuple[record.Cause, ...]:
+        if finding.verdict == "broken":
+            return ()
+        causes = Assembly(laboratory, finding).causes()
+        for cause in causes:
+            self.telling.guilty(cause.factor, cause.trials)
+        return tuple(self._sharpened(cause) for cause in causes)
+
+    def _prescribe(
+        self, laboratory: Laboratory, finding: Finding, causes: Sequence[record.Cause]
+    ) -> record.Prescription | None:
+        """The change that the causes ask for, and what the patched script does by itself."""
+        if not causes:
+            return None
+        assembly = Assembly(laboratory, finding)
+        frameworks = {name for trial in laboratory.trials for name in trial.frameworks}
+        prescription, written = prescribe(
+            finding,
+            causes,
+            {cause.factor: assembly.places(cause.factor) for cause in causes},
+            self.subject.script,
+            frameworks,
+            laboratory.settings.plugins,
+        )
+        try:
+            mending = mend(prescription, causes, written, self.subject)
+        except Exception as error:
+            # What was found stands without a patch.
+            self.telling.warn(f"no patch could be made: {type(error).__name__}: {error}")
+            return prescription
+        if not mending.runnable or self.interrupted or not self.options.verify:
+            return mending.prescription
+        patched = laboratory.beside(mending.settings(laboratory.settings))
+        patched.max_trials -= sum(len(other.trials) for other in self.looking)
+        if self.options.resume:
+            patched.restore(laboratory.settings.output / "trials")
+        self.looking.append(patched)
+        question = mending.question(self.goal.comparisons)
+        try:
+            answer = patched.ask(question)
+        except BudgetSpent:
+            answer = Answer(Verdict.UNSURE, tuple(trial.id for trial in patched.trials))
+        except KeyboardInterrupt:
+            self.interrupted = True
+            answer = Answer(Verdict.UNSURE, tuple(trial.id for trial in patched.trials))
+        except ExecutorError as error:
+            # The folder is shared by all trials: none can have a script of its own.
+            return msgspec.structs.replace(mending.prescription, patch_note=f"not run: {error}")
+        self._note(patched, question, answer)
+        return mending.told(answer)
+
     def _record(
-        self, laboratory: Laboratory, finding: Finding, provoked: Provoked | None
+        self,
+        laboratory: Laboratory,
+        finding: Finding,
+        provoked: Provoked | None,
+        causes: tuple[record.Cause, ...],
+        prescription: record.Prescription | None,
     ) -> record.Diagnosis:
         if laboratory.clashing and not any(g.factor == "leftovers" for g in finding.guilty):
             self.not_tested["leftovers"] = CLASH
         assembly = Assembly(laboratory, finding)
-        causes = assembly.causes() if finding.verdict != "broken" else ()
-        for cause in causes:
-            self.telling.guilty(cause.factor, cause.trials)
-        causes = tuple(self._sharpened(cause) for cause in causes)
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
         first = zooming.sharpened(first, self.zooms)
@@ -393,14 +451,7 @@ class Diagnosing:
             cleared=recording.cleared(finding, causes, self.search.exercised, self.not_tested),
             not_tested=recording.not_tested(finding, self.not_tested),
             first_divergence=first,
-            prescription=prescribe(
-                finding,
-                causes,
-                {cause.factor: assembly.places(cause.factor) for cause in causes},
-                self.subject.script,
-                any("keras" in trial.frameworks for trial in laboratory.trials),
-                laboratory.settings.plugins,
-            ),
+            prescription=prescription,
             confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
             trials=(
                 *assembly.trial_records(),

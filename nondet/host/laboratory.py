@@ -391,6 +391,7 @@ class Laboratory(Store):
             fixed_addresses=planning.fixed_addresses(held),
             load=machine.cores() if planning.loads(held) else 0,
             parent=parent,
+            files=self.settings.files,
         )
         try:
             trial.running = self.executor.start(launch)

@@ -44,6 +44,8 @@ class Settings:
     """Where trials are ended; None when they run to their end."""
     zoom: Window | None = None
     """The steps that are looked into; None when none are."""
+    files: tuple[tuple[Path, bytes], ...] = ()
+    """Files of the subject that trials find with this content: those of a patch."""
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -58,6 +60,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     same += [plugin.sha256 for plugin in settings.plugins]
     same += [settings.horizon.key] if settings.horizon is not None else []
     same += [settings.zoom.first, settings.zoom.last] if settings.zoom is not None else []
+    same += [[str(path), hashlib.sha256(data).hexdigest()] for path, data in settings.files]
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
     text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])

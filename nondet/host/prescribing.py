@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
+from nondet.guest.factors.base import Factor
 from nondet.host.plugins import Plugin
 from nondet.search.questions import Finding
 
 SEED_ALL = "import keras\nkeras.utils.set_random_seed(42)"
-
+MADE_THERE, NAMED_LAST = "{made}", "{last}"
+"""In place of a name in `Factor.rewrites`: what makes a NumPy generator at the user's line; the
+last word of what was seen there, without what stands before a dot in it."""
 
 MADE = (
     ("default_rng", "np.random.default_rng(42)"),
@@ -23,6 +26,16 @@ MADE = (
     ("SFC64", "np.random.SFC64(42)"),
 )
 """What makes a NumPy generator, by the name that stands at the user's line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """Code that holds a cause."""
+
+    factor: str
+    text: str
+    runs: bool = True
+    """Whether it does so at the top of the script; else it shows what to write."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,18 +60,48 @@ def edits(
             open_ended = start.endswith((" ", "."))
             if site.detail == start or (open_ended and site.detail.startswith(start)):
                 written = made_there(site) if factor == "numpy-generator" else code
-                edit = record.Edit(file=site.file, line=site.line, code=written)
+                call, template, top = rewrite(factor, site)
+                edit = record.Edit(
+                    file=site.file,
+                    line=site.line,
+                    code=written,
+                    factor=factor,
+                    call=call,
+                    template=template,
+                    top=top,
+                )
                 found.setdefault((site.file, site.line), edit)
     return tuple(found.values())
 
 
-def seed_edits(seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
+def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
+    """The call to change at a site, what becomes of it, and what that needs at the top."""
+    for start, call, template, top in by_name(factor).rewrites:
+        if site.detail.startswith(start):
+            if call == MADE_THERE:
+                text = "".join(line.text for line in site.source if line.number == site.line)
+                call = next((name for name, _ in MADE if name in text), "")
+            elif call == NAMED_LAST:
+                call = site.detail.split()[-1].rpartition(".")[2].strip("()`'")
+            return (call, template, top) if call or top else ("", "", "")
+    return "", "", ""
+
+
+def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
     """Seeds that are taken from what varies, with a number in its place."""
     found: dict[tuple[str, int], record.Edit] = {}
     for seeding in seedings:
         if seeding.fault == "varies":
             site = seeding.site
-            edit = record.Edit(file=site.file, line=site.line, code=f"{seeding.call}(42)")
+            call = seeding.call.rpartition(".")[2]
+            edit = record.Edit(
+                file=site.file,
+                line=site.line,
+                code=f"{seeding.call}(42)",
+                factor=factor,
+                call=call if call.isidentifier() else "",
+                template="{function}(42)",
+            )
             found.setdefault((site.file, site.line), edit)
     return tuple(found.values())
 
@@ -77,16 +120,14 @@ def prescribe(
     causes: Sequence[record.Cause],
     places: Mapping[str, Places],
     script: str,
-    has_keras: bool,
+    frameworks: Container[str],
     plugins: Sequence[Plugin] = (),
-) -> record.Prescription | None:
-    """The change for all causes together; None when there is no cause.
+) -> tuple[record.Prescription, tuple[Written, ...]]:
+    """The change for all causes together, and the code of it for the top of the script.
 
     Verified means: with exactly these pins, the trials named agree.
     """
-    if not causes:
-        return None
-    seeds = {cause.factor: seed_edits(cause.seedings) for cause in causes}
+    seeds = {cause.factor: seed_edits(cause.factor, cause.seedings) for cause in causes}
     in_place = {
         name: seeds[name] or edits(name, found.sites, plugins) for name, found in places.items()
     }
@@ -97,21 +138,35 @@ def prescribe(
         for c in causes
         if not seeds[c.factor] and not all_edited(c.factor, places, in_place)
     ]
-    top = [factor.fix for factor in factors if factor.fix and not (factor.reseeds and has_keras)]
-    if has_keras and any(factor.reseeds for factor in factors):
-        top.insert(0, SEED_ALL)
+    written = at_top(factors, frameworks)
+    top = [one.text for one in written]
     launch = [pair for factor in factors if not factor.fix for pair in factor.launch]
     line = " ".join(f"{name}={value}" for name, value in launch)
     spoken = [f for f in factors if not f.fix and not f.launch]
-    return record.Prescription(
-        snippet="\n\n".join(top),
+    prescription = record.Prescription(
+        snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
         advice=(*moves(causes), *(factor.advice for factor in spoken)),
         launch=f"{line} python {script}" if line else "",
+        variables=dict(launch),
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
         verified=finding.verdict == "causes-found" and bool(finding.verified),
     )
+    return prescription, tuple(one for one in written if one.runs)
+
+
+def at_top(factors: Sequence[Factor], frameworks: Container[str]) -> list[Written]:
+    """Code for the top of the script, in the terms of the frameworks that it uses."""
+    found = []
+    seeded = [factor for factor in factors if factor.reseeds] if "keras" in frameworks else []
+    found += [Written(factor.name, SEED_ALL) for factor in seeded]
+    for factor in factors:
+        if factor not in seeded and factor.fix:
+            other = [fix for name, fix in factor.fixes if name in frameworks]
+            text = other[0] if other and "tensorflow" not in frameworks else factor.fix
+            found.append(Written(factor.name, text, not factor.fix_is_sample))
+    return found
 
 
 def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:

@@ -155,6 +155,30 @@ def _parting(divergence: Divergence) -> str:
     return f"{text}, by up to {apart}" if apart else text
 
 
+def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
+    """The patch on `out`, as it is unless that is a terminal; all else on `notes`."""
+    found = diagnosis.prescription
+    if found is None:
+        notes.print(Text("No cause was found, so there is nothing to fix."))
+        return
+    if found.patch and out.is_terminal:
+        for line in found.patch.splitlines():
+            style = "bold" if line[:3] in ("+++", "---") else _DIFF.get(line[:1], "")
+            out.print(Text(shown(line), style=style), soft_wrap=True)
+    elif found.patch:
+        out.file.write(found.patch)
+    if found.patch:
+        style = "green" if found.patch_verified else "yellow"
+        notes.print(Text(shown(words.patched(found)), style=style))
+    for sentence in (*found.left, *found.advice):
+        notes.print(Text(f"{shown(sentence[:1].upper() + sentence[1:]).rstrip('.')}."))
+    if found.launch:
+        notes.print(Text.assemble("Start it with: ", (shown(found.launch), "bold")), soft_wrap=True)
+
+
+_DIFF = {"+": "green", "-": "red", "@": "cyan"}
+
+
 def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
     count = len(prescription.verified_trials)
     trials = words.plural(count, "trial")
@@ -176,6 +200,9 @@ def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
         if top or prescription.edits or prescription.advice:
             yield Rule(Text("Start it with", "bold"), align="left", style="dim")
         yield _whole(shown(prescription.launch))
+    if prescription.patch:
+        style = "green" if prescription.patch_verified else "dim"
+        yield Text(f"As a patch: `nondet fix`. {shown(words.patched(prescription))}", style=style)
     yield Rule(style="dim")
 
 

@@ -56,6 +56,14 @@ class Factor(object):
     """Code to copy; empty when the launch line is the fix."""
     edits: tuple[tuple[str, str], ...] = ()
     """(start of a sighting's detail, code to write at its place): what no seed at the top holds."""
+    rewrites: tuple[tuple[str, str, str, str], ...] = ()
+    """The same for programs: (start of the detail, name of the call at that line, what becomes of
+    it, what that needs at the top of the file). See `nondet.patching.calls.Rewrite`; a name in
+    braces stands for one that the host finds out."""
+    fixes: tuple[tuple[str, str], ...] = ()
+    """(framework, code): what stands for `fix` in a script that uses no TensorFlow."""
+    fix_is_sample = False
+    """Whether `fix` shows how to write a line of the script, rather than what to put at its top."""
     launch: tuple[tuple[str, str], ...] = ()
     """Environment of the launch line, as (name, value)."""
     reseeds = False

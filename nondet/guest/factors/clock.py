@@ -4,6 +4,7 @@ import sys
 
 from .. import asking, clocks
 from .base import Factor, replace
+from .os_entropy import STREAM, UUID
 
 KINDS = {
     "time": "wall",
@@ -51,6 +52,7 @@ class Clock(Factor):
         ("date.", "42  # a fixed number instead of the time"),
         ("time.", "42  # a fixed number instead of the time"),
     )
+    rewrites = (("uuid.uuid1", "uuid1", UUID, STREAM + "\nimport uuid"),)
     acts = "before-import"
 
     def install(self, session, arm):

@@ -78,6 +78,7 @@ class CpuThreads(Factor):
         "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
         "tf.config.threading.set_inter_op_parallelism_threads(1)"
     )
+    fixes = (("torch", "import torch\ntorch.set_num_threads(1)"),)
     edits = (
         ("IndexBackward0", "torch.set_num_threads(1)  # before the training"),
         ("TakeBackward0", "torch.set_num_threads(1)  # before the training"),

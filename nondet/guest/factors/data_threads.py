@@ -17,6 +17,7 @@ STAGES = ("map", "interleave", "batch", "padded_batch", "ragged_batch")
 ANY_ORDER = "Options.deterministic = False"
 AHEAD = "Dataset.prefetch, behind what draws from shared state"
 SLOPPY = "parallel_interleave, sloppy=True"
+SERIAL = "-num_parallel_calls, deterministic"
 
 
 class DataThreads(Factor):
@@ -58,6 +59,19 @@ class DataThreads(Factor):
         (AHEAD, "# no prefetch behind what draws from shared state"),
         ("Dataset.", "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"),
         (SLOPPY, "dataset.interleave(read)  # without num_parallel_calls"),
+    )
+    rewrites = (
+        ("Dataset.map in parallel, deterministic=False, drawing", "map", SERIAL, ""),
+        ("Dataset.map in parallel, drawing", "map", SERIAL, ""),
+        ("Dataset.interleave in parallel, drawing", "interleave", SERIAL, ""),
+        ("Dataset.map in parallel, deterministic=False", "map", "+deterministic=True", ""),
+        (
+            "Dataset.interleave in parallel, deterministic=False",
+            "interleave",
+            "+deterministic=True",
+            "",
+        ),
+        ("DataLoader with ", "DataLoader", "+num_workers=1, in_order=True", ""),
     )
 
     def install(self, session, arm):

@@ -21,6 +21,7 @@ class Dropout(Factor):
     consumer = True
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
     fix = "keras.layers.Dropout(0.5, seed=42)"
+    fix_is_sample = True
 
     def recognises(self, filename, frame):
         base = filename.rsplit("/", 1)[-1].rsplit(".", 1)[0]

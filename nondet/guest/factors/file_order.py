@@ -16,6 +16,7 @@ SETTLED = (
 )
 """Libraries that sort what they list before they use it, or in which no result depends on it."""
 ASKING = ("user", "library")
+WALKED = "((root, sorted(dirs), sorted(files)) for root, dirs, files in sorted({call}))"
 GFILE = "tensorflow/python/lib/io/file_io.py"
 
 
@@ -53,6 +54,17 @@ class FileOrder(Factor):
         ("tf.io.gfile.listdir", "sorted(tf.io.gfile.listdir(folder))"),
         ("tf.io.gfile.glob", "sorted(tf.io.gfile.glob(pattern))"),
         ("tf.io.gfile.walk", "sorted(tf.io.gfile.walk(folder))  # and sort the names of each"),
+    )
+    rewrites = (
+        ("os.listdir", "listdir", "sorted({call})", ""),
+        ("os.scandir", "scandir", "sorted({call}, key=lambda entry: entry.name)", ""),
+        ("os.walk", "walk", WALKED, ""),
+        ("glob.", "{last}", "sorted({call})", ""),
+        ("Path.iterdir", "iterdir", "sorted({call})", ""),
+        ("Path.", "{last}", "sorted({call})", ""),
+        ("tf.io.gfile.listdir", "listdir", "sorted({call})", ""),
+        ("tf.io.gfile.glob", "glob", "sorted({call})", ""),
+        ("tf.io.gfile.walk", "walk", WALKED, ""),
     )
 
     def install(self, session, arm):

@@ -25,6 +25,7 @@ class InitialWeights(Factor):
     consumer = True
     advice = "Give initializers a seed, or seed with `keras.utils.set_random_seed`."
     fix = "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))"
+    fix_is_sample = True
 
     def recognises(self, filename, frame):
         code = frame.f_code

@@ -22,6 +22,7 @@ class JaxSeed(Factor):
     consumer = True
     advice = "Make the key from a number that stands in the script: `jax.random.key(42)`."
     fix = "key = jax.random.key(42)"
+    fix_is_sample = True
 
     def unavailable(self, machine):
         return "" if machine.get("jax") else "JAX is not installed"

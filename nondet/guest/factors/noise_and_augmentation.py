@@ -22,6 +22,7 @@ class NoiseAndAugmentation(Factor):
     consumer = True
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
     fix = "keras.layers.GaussianNoise(0.1, seed=42)"
+    fix_is_sample = True
 
     layers = None
 

@@ -39,6 +39,7 @@ class NumpyGenerator(Factor):
         ("a NumPy RandomState without a seed", "np.random.RandomState(42)"),
         ("a NumPy generator without a seed", "np.random.default_rng(42)"),
     )
+    rewrites = (("a NumPy ", "{made}", "{function}(42)", ""),)
 
     def install(self, session, arm):
         # All of them take their entropy through this one name, looked up at every call.

@@ -38,6 +38,7 @@ class NumpyGlobal(Factor):
     )
     fix = "import numpy as np\nnp.random.seed(42)"
     edits = (("np.random.seed() without a number", "np.random.seed(42)"),)
+    rewrites = (("np.random.seed() without a number", "seed", "{function}(42)", ""),)
     reseeds = True
 
     def install(self, session, arm):

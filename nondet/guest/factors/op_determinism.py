@@ -79,6 +79,7 @@ class OpDeterminism(Factor):
         "training down."
     )
     fix = "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()"
+    fixes = (("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),)
 
     def unavailable(self, machine):
         return "" if machine.get("tensorflow") else "TensorFlow is not installed"

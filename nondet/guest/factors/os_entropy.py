@@ -18,6 +18,9 @@ DEVICE_SIZE = 1 << 20
 
 NAMING = ("sklearn.callback.",)
 """Modules that draw identifiers for what they do: every `fit` of scikit-learn's gets one."""
+STREAM = "import random\nFIXED = random.Random(42)"
+"""What takes the place of the operating system's entropy."""
+UUID = "uuid.UUID(int=FIXED.getrandbits(128), version=4)"
 
 
 class OsEntropy(Factor):
@@ -50,6 +53,17 @@ class OsEntropy(Factor):
         ("uuid.uuid4", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
         ("secrets.", "random.Random(42)  # in place of secrets"),
         ("random.SystemRandom", "random.Random(42)  # in place of random.SystemRandom()"),
+    )
+    rewrites = (
+        ("os.urandom", "urandom", "FIXED.randbytes({args})", STREAM),
+        ("os.getrandom", "getrandom", "FIXED.randbytes({first})", STREAM),
+        ("uuid.uuid4", "uuid4", UUID, STREAM + "\nimport uuid"),
+        ("secrets.token_bytes", "token_bytes", "FIXED.randbytes({args})", STREAM),
+        ("secrets.token_hex", "token_hex", "FIXED.randbytes({args}).hex()", STREAM),
+        ("secrets.randbelow", "randbelow", "FIXED.randrange({args})", STREAM),
+        ("secrets.randbits", "randbits", "FIXED.getrandbits({args})", STREAM),
+        ("secrets.choice", "choice", "FIXED.choice({args})", STREAM),
+        ("random.SystemRandom", "SystemRandom", "random.Random(42)", "import random"),
     )
 
     def install(self, session, arm):

@@ -39,6 +39,10 @@ class ProcessIdentity(Factor):
         "host's name is the same in every run on one machine."
     )
     stress = "dormant"
+    rewrites = (
+        ("os.getpid", "getpid", "42", ""),
+        ("os.getppid", "getppid", "42", ""),
+    )
     acts = "before-import"
     advice = (
         "Take no seed from a process id. Number files that are read back in sorted order instead "

@@ -54,6 +54,10 @@ class PythonRandom(Factor):
         ("random.Random() without a seed", "random.Random(42)"),
         ("a forked process", "Pool(initializer=random.seed, initargs=(42,))"),
     )
+    rewrites = (
+        ("random.seed() without a number", "seed", "{function}(42)", ""),
+        ("random.Random() without a seed", "Random", "{function}(42)", ""),
+    )
     reseeds = True
     probe = None
     """The seed that objects get while the pin is looked at."""

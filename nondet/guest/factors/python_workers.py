@@ -56,6 +56,10 @@ class PythonWorkers(Factor):
         ("Pool.imap_unordered", "pool.imap(work, tasks)"),
         ("Pool.apply_async with a callback", "pool.map(work, tasks)"),
     )
+    rewrites = (
+        ("as_completed", "as_completed", "{first}", ""),
+        ("Pool.imap_unordered", "imap_unordered", "{owner}.imap({args})", ""),
+    )
 
     def install(self, session, arm):
         self.several = False

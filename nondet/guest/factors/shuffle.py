@@ -27,6 +27,7 @@ class Shuffle(Factor):
     consumer = True
     advice = "Seed with `keras.utils.set_random_seed`, or give `Dataset.shuffle` a seed."
     fix = "dataset = dataset.shuffle(1000, seed=42)"
+    fix_is_sample = True
 
     def recognises(self, filename, frame):
         if filename.endswith(ADAPTERS):

@@ -31,6 +31,14 @@ class TfSeed(Factor):
     advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
     fix = "import tensorflow as tf\ntf.random.set_seed(42)"
     edits = (("an unseeded tf.random.Generator", "tf.random.Generator.from_seed(42)"),)
+    rewrites = (
+        (
+            "an unseeded tf.random.Generator",
+            "from_non_deterministic_state",
+            "{owner}.from_seed(42)",
+            "",
+        ),
+    )
     reseeds = True
 
     def unavailable(self, machine):

@@ -50,6 +50,14 @@ class ThirdPartyRng(Factor):
         ("numba ", "np.random.seed(42)  # inside the function that numba compiles"),
         ("polars.", "polars.set_random_seed(42)  # before the first draw"),
     )
+    rewrites = (
+        ("an albumentations pipeline ", "Compose", "+seed=42", ""),
+        ("cv2.", "", "", "import cv2\ncv2.setRNGSeed(42)"),
+        ("imgaug is imported", "", "", "import imgaug\nimgaug.seed(42)"),
+        ("Faker's ", "", "", "from faker import Faker\nFaker.seed(42)"),
+        ("an unseeded mimesis ", "{last}", "+seed=42", ""),
+        ("polars.", "", "", "import polars\npolars.set_random_seed(42)"),
+    )
 
     def install(self, session, arm):
         named = [self.plugged(plugin) for plugin in plugins.load(session)]

@@ -47,6 +47,10 @@ class TorchSeed(Factor):
         ("torch.seed()", "torch.manual_seed(42)"),
         ("torch.Generator.seed()", "generator.manual_seed(42)"),
     )
+    rewrites = (
+        ("torch.seed()", "seed", "{owner}.manual_seed(42)", ""),
+        ("torch.Generator.seed()", "seed", "{owner}.manual_seed(42)", ""),
+    )
     framework = "torch"
 
     def unavailable(self, machine):

@@ -45,7 +45,10 @@ class Xla(Factor):
         ("a model compiled by XLA", "jit_compile=False"),
         ("tf.function compiled by XLA", "@tf.function"),
     )
-
+    rewrites = (
+        ("a model compiled by XLA", "compile", "+jit_compile=False", ""),
+        ("tf.function compiled by XLA", "function", "+jit_compile=False", ""),
+    )
     left = 0
     """Functions of libraries that run by XLA alone."""
     switched_on = False

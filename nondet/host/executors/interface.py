@@ -36,6 +36,8 @@ class Launch:
     """Busy processes beside it, as long as it runs."""
     parent: str = ""
     """Name of the process that it is forked from; empty for one that starts by itself."""
+    files: tuple[tuple[Path, bytes], ...] = ()
+    """Files in `folders` that the trial alone finds with this content."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,10 @@ class Isolation(Protocol):
     def prepare(self, room: Path, leftovers: Path | None) -> dict[str, Any] | None:
         """Fill the room; the mounts that the supervisor makes."""
 
+    def put(self, room: Path, path: Path, data: bytes) -> str:
+        """Replace a file of the user's folders for this trial alone, once the room is filled. The
+        name that `wrote` has for it. Raises ExecutorError where that can't be had."""
+
     def wrote(self, room: Path) -> list[str]:
         """What the trial changed, made and deleted."""
 
@@ -83,6 +87,17 @@ class Overlay:
             return False
         return True
 
+    def put(self, room: Path, path: Path, data: bytes) -> str:
+        folder, name = within(self.folders, path)
+        upper = room / str(self.folders.index(folder)) / "upper"
+        for parent in reversed(name.parents):
+            if not (upper / parent).exists():
+                (upper / parent).mkdir()
+                trees.like(folder / parent, upper / parent)
+        place = upper / name
+        trees.replace_file(path, place, data)
+        return str(name)
+
     def wrote(self, room: Path) -> list[str]:
         found = []
         for number, folder in enumerate(self.folders):
@@ -123,6 +138,12 @@ class Copy:
         self._before[room] = before
         return None
 
+    def put(self, room: Path, path: Path, data: bytes) -> str:
+        folder, name = within(self.folders, path)
+        place = self._place(room, folder) / name
+        trees.replace_file(path, place, data)
+        return str(name)
+
     def wrote(self, room: Path) -> list[str]:
         before, after = self._before.pop(room, {}), dict[str, tuple[int, int]]()
         for folder in self.folders:
@@ -139,6 +160,15 @@ class Copy:
         return path
 
 
+def within(folders: Sequence[Path], path: Path) -> tuple[Path, Path]:
+    """The folder that a path lies in, and the way from there. Raises ExecutorError."""
+    real = Path(os.path.realpath(path))
+    for folder in folders:
+        if real.is_relative_to(folder):
+            return folder, real.relative_to(folder)
+    raise ExecutorError("file-not-protected", f"{path} lies in none of the script's folders.")
+
+
 class InPlace:
     """No isolation: trials share the user's folders."""
 
@@ -146,6 +176,12 @@ class InPlace:
 
     def prepare(self, room: Path, leftovers: Path | None) -> dict[str, Any] | None:
         return None
+
+    def put(self, room: Path, path: Path, data: bytes) -> str:
+        raise ExecutorError(
+            "files-shared",
+            f"trials run in the folder itself, so none can have a {path.name} of its own.",
+        )
 
     def wrote(self, room: Path) -> list[str]:
         return []

@@ -79,8 +79,9 @@ class LocalExecutor:
             room.mkdir()
             kept = launch.leftovers if self.isolation != "in-place" else None
             mounts = self._isolation.prepare(room, kept)
+            given = {self._isolation.put(room, path, data) for path, data in launch.files}
             parent = self._parents[launch.parent] if launch.parent else None
-            running = LocalRunning(launch, room, lambda: self._clear(launch, room), parent)
+            running = LocalRunning(launch, room, lambda: self._clear(launch, room, given), parent)
             self._running[launch.trial] = running
             running.give(self._order(launch, mounts))
         except (ExecutorError, OSError) as error:
@@ -130,10 +131,12 @@ class LocalExecutor:
     def _mapped(self, trial: str, arg: str) -> str:
         return str(self.map_path(trial, Path(arg))) if os.path.isabs(arg) else arg
 
-    def _clear(self, launch: Launch, room: Path) -> tuple[Path | None, tuple[str, ...]]:
+    def _clear(
+        self, launch: Launch, room: Path, given: set[str]
+    ) -> tuple[Path | None, tuple[str, ...]]:
         """Remove an ended trial's room; what it left, if that is wanted, and what it wrote."""
         del self._running[launch.trial]
-        wrote = tuple(sorted(self._isolation.wrote(room))[:MOST_WROTE])
+        wrote = tuple(sorted({*self._isolation.wrote(room)} - given)[:MOST_WROTE])
         leftovers = None
         if launch.keep_leftovers and self.isolation != "in-place":
             self._kept += 1

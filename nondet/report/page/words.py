@@ -13,6 +13,7 @@ from nondet.record import (
     Divergence,
     Horizon,
     NotTested,
+    Prescription,
     Recording,
     Seeding,
     Site,
@@ -141,6 +142,14 @@ def confidence(sure: Confidence, *, fixed: bool) -> str:
 def asked(sure: Confidence) -> str:
     """How rare a difference was not to be missed, in a clause."""
     return f"at most {number(100 * sure.rate, 3)} % was asked for"
+
+
+def patched(found: Prescription) -> str:
+    """What is known of the patch, in a sentence."""
+    if found.patch_verified:
+        runs = plural(len(found.patch_trials), "run")
+        return f"Verified: {runs} of the patched script, with nothing pinned, agree bit for bit."
+    return f"Not verified: {found.patch_note or 'the patched script was not run'}."
 
 
 def horizon(found: Horizon) -> str:

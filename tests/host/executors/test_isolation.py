@@ -208,3 +208,30 @@ def test_works_in_a_user_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         one.run(LIST, leftovers=first.leftovers)
         assert "file.bin" in one.said() and "nondet-report" not in one.said()
         assert (one.project / "kept.txt").read_text() == "a"
+
+
+def test_a_trial_may_have_files_of_its_own(one: Trying) -> None:
+    before = snapshot(one.project)
+    read = (
+        "import os\nprint(open('data/x.txt').read(), open('kept.txt').read(), os.listdir('data'))"
+    )
+    own = ((one.project / "data" / "x.txt", b"other"), (one.project / "kept.txt", b"too"))
+    end = one.run(read, files=own)
+    assert (end.exit_code, one.said()) == (0, "other too ['x.txt']\n")
+    assert end.wrote == ()
+    one.run(read)
+    assert one.said() == "c a ['x.txt']\n"
+    assert snapshot(one.project) == before
+
+
+def test_where_all_share_a_folder_none_has_files_of_its_own(tmp_path: Path) -> None:
+    with trying(tmp_path, "in-place") as one:
+        with pytest.raises(ExecutorError) as raised:
+            one.run("", files=((one.project / "train.py", b""),))
+        assert raised.value.slug == "files-shared"
+
+
+def test_only_what_is_kept_apart_can_be_a_trial_s_own(one: Trying, tmp_path: Path) -> None:
+    with pytest.raises(ExecutorError) as raised:
+        one.run("", files=((tmp_path / "elsewhere.py", b""),))
+    assert raised.value.slug == "file-not-protected"

@@ -1,0 +1,68 @@
+"""Applies the patch of a diagnosis to the user's files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from nondet import record
+from nondet.host.errors import UsageError
+from nondet.host.mending import text_of, where
+from nondet.host.output import write_whole
+from nondet.patching.patch import Patch, patch
+
+
+def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
+    """Write the patched files; each with the place of what it was before.
+
+    Raises UsageError when they are no longer what was diagnosed.
+    """
+    prescription = diagnosis.prescription
+    if prescription is None or not prescription.patch:
+        raise UsageError("nothing-to-apply", "this diagnosis has no patch: nothing was changed")
+    folders = folders_of(diagnosis.subject)
+    made = again(diagnosis.subject, prescription, folders)
+    if made.diff != prescription.patch:
+        raise UsageError(
+            "changed-since",
+            "the files are no longer what was diagnosed, so the patch is not sure to fit: diagnose "
+            "again, or apply the shown patch by hand",
+        )
+    done = []
+    for changed in made.files:
+        path = where(folders, changed.file).resolve()
+        kept = backup(path)
+        shutil.copy2(path, kept)
+        mode = path.stat().st_mode
+        write_whole(path, changed.after.encode())
+        path.chmod(mode)
+        done.append((path, kept))
+    return tuple(done)
+
+
+def again(
+    subject: record.Subject, prescription: record.Prescription, folders: tuple[Path, ...]
+) -> Patch:
+    return patch(
+        subject.script,
+        prescription.top,
+        prescription.edits,
+        prescription.drawing,
+        lambda file: text_of(folders, file),
+    )
+
+
+def folders_of(subject: record.Subject) -> tuple[Path, ...]:
+    """The folder that the script was diagnosed in, and its own."""
+    cwd = Path(subject.cwd)
+    return tuple(dict.fromkeys((cwd, (cwd / subject.script).resolve().parent)))
+
+
+def backup(path: Path) -> Path:
+    """A free name beside the file."""
+    kept = path.with_name(f"{path.name}.orig")
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.orig{number}")
+    return kept

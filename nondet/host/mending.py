@@ -1,0 +1,135 @@
+"""The patch of a prescription, and trials that run the patched script itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from nondet import record
+from nondet.guest.factors import by_name
+from nondet.host.planning import Settings
+from nondet.host.prescribing import Written
+from nondet.host.subject import Subject
+from nondet.patching.patch import Patch, patch
+from nondet.search.questions import Answer, Question
+from nondet.verdict import Verdict
+
+NOT_RUN = "not run: --verify runs the patched script itself"
+TEXT = "Does the patched script repeat, with nothing pinned?"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mending:
+    """What is to be run: the files as they will be, and how to start the script."""
+
+    prescription: record.Prescription
+    files: tuple[tuple[Path, bytes], ...] = ()
+    launch: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def runnable(self) -> bool:
+        """Whether there is a change to run, and it does all that the causes ask for."""
+        return bool(self.files or self.launch) and not self.prescription.left
+
+    def settings(self, settings: Settings) -> Settings:
+        environ = {**settings.environ, **self.launch}
+        return dataclasses.replace(settings, files=self.files, environ=environ)
+
+    def question(self, comparisons: int) -> Question:
+        return Question(TEXT, {}, comparisons)
+
+    def told(self, answer: Answer) -> record.Prescription:
+        """The prescription with what trials of the patched script have shown."""
+        notes = {
+            Verdict.DIVERGES: "the patched script still gives different results",
+            Verdict.BROKEN: f"the patched script does not run: {answer.broken}",
+            Verdict.UNSURE: "too few runs of the patched script to tell",
+        }
+        return msgspec.structs.replace(
+            self.prescription,
+            patch_trials=answer.trials,
+            patch_verified=answer.verdict is Verdict.AGREES,
+            patch_note=notes.get(answer.verdict, ""),
+        )
+
+
+def mend(
+    prescription: record.Prescription,
+    causes: Sequence[record.Cause],
+    written: Sequence[Written],
+    subject: Subject,
+) -> Mending:
+    """Work the prescription into the subject's files."""
+    top = tuple(dict.fromkeys(one.text for one in written))
+    before = tuple(drawing(causes, subject))
+    made = patch(
+        subject.script,
+        top,
+        prescription.edits,
+        before,
+        lambda file: text_of(subject.folders, file),
+    )
+    left = [*made.left, *unwritten(causes, prescription, written, made)]
+    note = f"not run: {'; '.join(left)}" if left else NOT_RUN
+    return Mending(
+        msgspec.structs.replace(
+            prescription,
+            top=top,
+            drawing=before,
+            patch=made.diff or None,
+            left=tuple(left),
+            patch_note=note,
+        ),
+        tuple(
+            (where(subject.folders, changed.file), changed.after.encode()) for changed in made.files
+        ),
+        prescription.variables,
+    )
+
+
+def where(folders: Sequence[Path], file: str) -> Path:
+    """The file that a site names."""
+    for folder in folders:
+        if (folder / file).exists():
+            return folder / file
+    return folders[0] / file
+
+
+def text_of(folders: Sequence[Path], file: str) -> str | None:
+    """Its text; None for what can't be read, or is not the user's to change here."""
+    path = where(folders, file)
+    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+        return None
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return stream.read()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def drawing(causes: Sequence[record.Cause], subject: Subject) -> list[str]:
+    """The user's modules that use a cause while they are imported."""
+    names: dict[str, None] = {}
+    for site in (site for cause in causes for site in cause.sites):
+        if site.function == "<module>" and where(subject.folders, site.file) != subject.path:
+            names[Path(site.file).with_suffix("").parts[0]] = None
+    return list(names)
+
+
+def unwritten(
+    causes: Sequence[record.Cause],
+    prescription: record.Prescription,
+    written: Sequence[Written],
+    made: Patch,
+) -> list[str]:
+    """Causes for which there is nothing but advice."""
+    at_top = {one.factor for one in written}
+    edited = {edit.factor for edit in prescription.edits if edit.template or edit.top}
+    return [
+        f"what holds {cause.factor} is no line of code that can be changed by itself"
+        for cause in causes
+        if cause.factor not in at_top | edited and not by_name(cause.factor).launch
+    ]

@@ -1,0 +1,191 @@
+"""Puts statements at the top of a script: behind its imports, before anything draws."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import libcst as cst
+import libcst.matchers as m
+from libcst.helpers import get_full_name_for_node
+
+Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
+
+ENVIRONMENT = ("os.environ", "os.putenv", "sys.path", "warnings.", "logging.")
+"""What scripts set up among their imports, because it has to come before some of them."""
+
+
+def inserted(
+    module: cst.Module, snippets: Sequence[str], drawing: Collection[str] = ()
+) -> cst.Module:
+    """The module with these statements behind its imports.
+
+    An import that the script has done by there is not repeated, and its own name for the module is
+    used. `drawing`: names of modules of the user's that draw while they are imported, which
+    the statements must precede.
+    """
+    place = end_of_imports(module.body, drawing)
+    names = bound(module.body[:place])
+    imports: dict[str, None] = {}
+    lines: dict[str, None] = {}
+    for snippet in snippets:
+        aliases: dict[str, str] = {}
+        for statement in cst.parse_module(snippet).body:
+            if not is_import(statement):
+                renamed = statement.visit(Renamed(aliases))
+                if isinstance(renamed, cst.CSTNode):
+                    lines[module.code_for_node(renamed).strip()] = None
+                continue
+            for target, name in targets(statement):
+                if target in names:
+                    aliases[name] = names[target]
+                else:
+                    imports[module.code_for_node(statement).strip()] = None
+    text = "\n".join((*imports, *lines))
+    if not text:
+        return module
+    new = list(cst.parse_module(text, config=module.config_for_parsing).body)
+    before = list(module.body[:place])
+    after = list(module.body[place:])
+    if before:
+        new[0] = with_blank_line(new[0])
+    header = module.header
+    if not before and header:
+        # Comments at the very top stay there; what the first statement had above it goes along.
+        new[0] = with_blank_line(new[0])
+    if after and not starts_with_blank_line(after[0]):
+        after[0] = with_blank_line(after[0])
+    return module.with_changes(body=[*before, *new, *after])
+
+
+def end_of_imports(body: Sequence[cst.BaseStatement], drawing: Collection[str] = ()) -> int:
+    """The place behind the last of the imports that come before anything runs."""
+    place = 0
+    for i, statement in enumerate(body):
+        if i == 0 and is_docstring(statement):
+            place = 1
+        elif any(target.split(".")[0] in drawing for target, _ in targets(statement)):
+            return place
+        elif kind(statement) in ("import", "environment"):
+            place = i + 1
+        elif kind(statement) != "inert":
+            break
+    return place
+
+
+def kind(statement: cst.CSTNode) -> str:
+    """``import``, ``environment``, ``inert`` (does nothing that could draw) or ``runs``."""
+    if isinstance(statement, cst.FunctionDef | cst.ClassDef):
+        return "inert"
+    if isinstance(statement, cst.SimpleStatementLine):
+        kinds = {kind_of_part(part) for part in statement.body}
+    elif isinstance(statement, cst.Try | cst.If):
+        kinds = {kind(part) for part in parts(statement)}
+        if isinstance(statement, cst.If) and calls(statement.test):
+            return "runs"
+    else:
+        return "runs"
+    for name in ("runs", "import", "environment"):
+        if name in kinds:
+            return name
+    return "inert"
+
+
+def kind_of_part(part: cst.CSTNode) -> str:
+    if isinstance(part, cst.Import | cst.ImportFrom):
+        return "import"
+    code = cst.Module([]).code_for_node(part)
+    if isinstance(part, cst.Assign | cst.AnnAssign | cst.Expr | cst.Del):
+        if code.removeprefix("del ").startswith(ENVIRONMENT):
+            return "environment"
+        return "runs" if calls(part) else "inert"
+    return "inert" if isinstance(part, cst.Pass) else "runs"
+
+
+def calls(node: cst.CSTNode) -> bool:
+    return bool(m.findall(node, m.Call() | m.ListComp() | m.GeneratorExp() | m.DictComp()))
+
+
+def parts(statement: cst.Try | cst.If) -> Iterator[cst.CSTNode]:
+    """The statements of all branches."""
+    yield from statement.body.body
+    if isinstance(statement, cst.Try):
+        for handler in statement.handlers:
+            yield from handler.body.body
+        if statement.finalbody is not None:
+            yield from statement.finalbody.body.body
+    orelse = statement.orelse
+    if isinstance(orelse, cst.If):
+        yield orelse
+    elif orelse is not None:
+        yield from orelse.body.body
+
+
+def is_import(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and all(
+        isinstance(part, cst.Import | cst.ImportFrom) for part in statement.body
+    )
+
+
+def is_docstring(statement: cst.CSTNode) -> bool:
+    return m.matches(
+        statement,
+        m.SimpleStatementLine(body=[m.Expr(value=m.SimpleString() | m.ConcatenatedString())]),
+    )
+
+
+def targets(statement: cst.CSTNode) -> Iterator[tuple[str, str]]:
+    """What an import binds: the dotted name of the module or thing, and the name given to it.
+
+    Also those within a ``try`` or an ``if``. `import a.b` binds ``a``, as ``a``.
+    """
+    for node in m.findall(statement, m.Import() | m.ImportFrom()):
+        if isinstance(node, cst.Import):
+            for alias in node.names:
+                dotted = alias.evaluated_name
+                if alias.evaluated_alias:
+                    yield dotted, alias.evaluated_alias
+                else:
+                    yield dotted.split(".")[0], dotted.split(".")[0]
+        elif isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
+            module = get_full_name_for_node(node.module) if node.module else ""
+            for alias in node.names:
+                name = alias.evaluated_alias or alias.evaluated_name
+                yield f"{module}.{alias.evaluated_name}".lstrip("."), name
+
+
+def bound(body: Sequence[cst.BaseStatement]) -> dict[str, str]:
+    """The names that these statements give to what they import."""
+    return {target: name for statement in body for target, name in targets(statement)}
+
+
+class Renamed(cst.CSTTransformer):
+    """Uses the script's own names of modules."""
+
+    def __init__(self, aliases: dict[str, str]) -> None:
+        super().__init__()
+        self.aliases = aliases
+
+    def visit_Attribute_attr(self, node: cst.Attribute) -> None:
+        self.inside = True
+
+    def leave_Attribute_attr(self, node: cst.Attribute) -> None:
+        self.inside = False
+
+    inside = False
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        name = self.aliases.get(updated_node.value)
+        if name is None or self.inside:
+            return updated_node
+        return updated_node.with_changes(value=name)
+
+
+def starts_with_blank_line(statement: cst.CSTNode) -> bool:
+    lines: Sequence[cst.EmptyLine] = getattr(statement, "leading_lines", ())
+    return len(lines) > 0 and lines[0].comment is None
+
+
+def with_blank_line(statement: Statement) -> Statement:
+    return statement.with_changes(
+        leading_lines=[cst.EmptyLine(indent=False), *getattr(statement, "leading_lines", ())]
+    )

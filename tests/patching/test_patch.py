@@ -1,0 +1,83 @@
+"""The patch of a prescription: what `git apply` makes of it is what was meant."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nondet import record
+from nondet.patching.patch import patch
+
+SCRIPT = "import keras\nimport numpy as np\nfrom lib.data import rows\n\nfit(rows())\n"
+LIBRARY = "import os\n\n\ndef rows():\n    return os.listdir('.')"
+SEED = "import keras\nkeras.utils.set_random_seed(42)"
+SORTED = record.Edit(file="lib/data.py", line=5, code="", call="listdir", template="sorted({call})")
+UUID = record.Edit(
+    file="lib/data.py",
+    line=5,
+    code="",
+    call="listdir",
+    template="RANDOM.choice({call})",
+    top="import random\nRANDOM = random.Random(42)",
+)
+
+
+def written(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(text, newline="")
+
+
+def reader(folder: Path):  # type: ignore[no-untyped-def]
+    return lambda name: (folder / name).read_text() if (folder / name).exists() else None
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_diff_gives_the_new_files(tmp_path: Path, end: str) -> None:
+    written(tmp_path, train=SCRIPT, lib__data=LIBRARY + end)
+    made = patch("train.py", [SEED], [SORTED], [], reader(tmp_path))
+    assert made.left == ()
+    (tmp_path / "p.diff").write_text(made.diff)
+    subprocess.run(["git", "apply", "--unsafe-paths", "p.diff"], cwd=tmp_path, check=True)
+    assert [changed.file for changed in made.files] == ["train.py", "lib/data.py"]
+    for changed in made.files:
+        assert (tmp_path / changed.file).read_text() == changed.after
+    assert "\n\nkeras.utils.set_random_seed(42)\n\nfit(rows())\n" in made.files[0].after
+    assert (
+        made.files[1].after == LIBRARY.replace("os.listdir('.')", "sorted(os.listdir('.'))") + end
+    )
+
+
+def test_what_a_change_needs_goes_to_the_top_of_its_file(tmp_path: Path) -> None:
+    written(tmp_path, train=SCRIPT, lib__data=LIBRARY)
+    (changed,) = patch("train.py", [], [UUID], [], reader(tmp_path)).files
+    assert changed.file == "lib/data.py"
+    assert changed.after.startswith("import os\n\nimport random\nRANDOM = random.Random(42)\n\n")
+    assert changed.after.endswith("    return RANDOM.choice(os.listdir('.'))")
+
+
+def test_what_draws_while_it_is_imported_comes_after_the_seed(tmp_path: Path) -> None:
+    written(tmp_path, train=SCRIPT)
+    (changed,) = patch("train.py", [SEED], [], ["lib"], reader(tmp_path)).files
+    assert changed.after.index("set_random_seed") < changed.after.index("from lib")
+
+
+def test_what_can_t_be_changed_is_told(tmp_path: Path) -> None:
+    written(tmp_path, train="print 'old'\n")
+    gone = patch("train.py", [SEED], [SORTED], [], reader(tmp_path))
+    assert gone.files == ()
+    assert len(gone.left) == 2
+    assert gone.left[0].startswith("train.py can't be parsed: ")
+    assert gone.left[1] == "lib/data.py can't be read."
+    written(tmp_path, train=SCRIPT, lib__data="x = 1\n")
+    (left,) = patch("train.py", [], [SORTED], [], reader(tmp_path)).left
+    assert left == "lib/data.py:5: there is no call of listdir."
+
+
+def test_an_edit_for_people_changes_nothing(tmp_path: Path) -> None:
+    written(tmp_path, train=SCRIPT)
+    told = record.Edit(file="train.py", line=5, code="# think about it")
+    assert patch("train.py", [], [told], [], reader(tmp_path)).diff == ""

@@ -1,0 +1,127 @@
+"""Statements go behind the imports, before anything draws."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+import libcst as cst
+import pytest
+
+from nondet.patching.top import inserted
+
+SEED = "import keras\nkeras.utils.set_random_seed(42)"
+NUMPY = "import numpy as np\nnp.random.seed(42)"
+
+
+def put(text: str, *snippets: str, drawing: tuple[str, ...] = ()) -> str:
+    code = inserted(cst.parse_module(textwrap.dedent(text)), snippets, drawing).code
+    ast.parse(code)
+    return code
+
+
+def test_behind_the_imports_and_what_they_need() -> None:
+    found = put(
+        '''\
+        #!/usr/bin/env python
+        # A licence.
+        """Trains."""
+
+        from __future__ import annotations
+
+        import os
+
+        os.environ["KERAS_BACKEND"] = "jax"
+        BATCH = 32  # rows
+        import keras
+
+        # The data.
+        x = load()
+        ''',
+        SEED,
+    )
+    assert found == textwrap.dedent(
+        '''\
+        #!/usr/bin/env python
+        # A licence.
+        """Trains."""
+
+        from __future__ import annotations
+
+        import os
+
+        os.environ["KERAS_BACKEND"] = "jax"
+        BATCH = 32  # rows
+        import keras
+
+        keras.utils.set_random_seed(42)
+
+        # The data.
+        x = load()
+        '''
+    )
+
+
+def test_imports_are_added_unless_they_are_there() -> None:
+    found = put("import numpy\nfrom os import path\n\nx = numpy.ones(3)\n", NUMPY, SEED)
+    assert found == (
+        "import numpy\nfrom os import path\n\nimport keras\nnumpy.random.seed(42)\n"
+        "keras.utils.set_random_seed(42)\n\nx = numpy.ones(3)\n"
+    )
+
+
+def test_the_script_s_own_names_are_used() -> None:
+    found = put("from tensorflow import keras as k\nimport numpy as N\nrun()\n", NUMPY)
+    assert "N.random.seed(42)" in found
+    found = put(
+        "import tensorflow as t\nrun()\n", "import tensorflow as tf\ntf.random.set_seed(42)"
+    )
+    assert found == "import tensorflow as t\n\nt.random.set_seed(42)\n\nrun()\n"
+
+
+def test_an_import_that_comes_too_late_is_done_earlier() -> None:
+    found = put("import os\n\nwords = os.listdir('.')\nimport keras\n", SEED)
+    assert found == (
+        "import os\n\nimport keras\nkeras.utils.set_random_seed(42)\n\n"
+        "words = os.listdir('.')\nimport keras\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        "try:\n    import tqdm\nexcept ImportError:\n    tqdm = None\n",
+        "if TYPE_CHECKING:\n    from a import b\n",
+        "import sys; sys.path.insert(0, 'lib')\n",
+        "def helper():\n    return draw()\n\nimport tqdm\n",
+        "warnings.filterwarnings('ignore')\n",
+    ],
+)
+def test_what_stands_among_imports(middle: str) -> None:
+    found = put(f"import keras\n{middle}\nmodel = keras.Sequential()\n", SEED)
+    head, _, tail = found.partition("keras.utils.set_random_seed(42)")
+    assert head == f"import keras\n{middle}\n"
+    assert tail == "\n\nmodel = keras.Sequential()\n"
+
+
+def test_before_a_module_of_the_user_s_that_draws() -> None:
+    text = "import keras\nfrom lib import data\nimport os\nfit(data)\n"
+    found = put(text, SEED, drawing=("lib",))
+    assert found.startswith(
+        "import keras\n\nkeras.utils.set_random_seed(42)\n\nfrom lib import data\n"
+    )
+
+
+def test_a_script_without_imports() -> None:
+    assert put("# Runs.\nrun()\n", SEED) == f"# Runs.\n\n{SEED}\n\nrun()\n"
+    assert put('"""Runs."""\n', SEED) == f'"""Runs."""\n\n{SEED}\n'
+
+
+def test_once_is_enough() -> None:
+    assert put("import keras\nrun()\n", SEED, SEED).count("set_random_seed") == 1
+    assert put("import keras\nrun()\n") == "import keras\nrun()\n"
+
+
+def test_windows_line_ends_stay() -> None:
+    found = put("import keras\r\nrun()\r\n", SEED)
+    assert found == "import keras\r\n\r\nkeras.utils.set_random_seed(42)\r\n\r\nrun()\r\n"
