@@ -13,7 +13,7 @@ from nondet.guest.factors import by_name
 from nondet.host.planning import Settings
 from nondet.host.prescribing import Written
 from nondet.host.subject import Subject
-from nondet.patching.patch import Patch, patch
+from nondet.patching.patch import patch
 from nondet.search.questions import Answer, Question
 from nondet.verdict import Verdict
 
@@ -72,7 +72,7 @@ def mend(
         before,
         lambda file: text_of(subject.folders, file),
     )
-    left = [*made.left, *unwritten(causes, prescription, written, made)]
+    left = [*made.left, *unwritten(causes, prescription, written)]
     note = f"not run: {'; '.join(left)}" if left else NOT_RUN
     return Mending(
         msgspec.structs.replace(
@@ -123,13 +123,16 @@ def unwritten(
     causes: Sequence[record.Cause],
     prescription: record.Prescription,
     written: Sequence[Written],
-    made: Patch,
 ) -> list[str]:
-    """Causes for which there is nothing but advice."""
-    at_top = {one.factor for one in written}
-    edited = {edit.factor for edit in prescription.edits if edit.template or edit.top}
+    """Causes that the patch does not hold, or not everywhere: for people there is advice."""
+    held = {one.factor for one in written}
+    held |= {cause.factor for cause in causes if by_name(cause.factor).launch}
+    for cause in causes:
+        own = [edit for edit in prescription.edits if edit.factor == cause.factor]
+        if own and all(edit.template or edit.top for edit in own):
+            held.add(cause.factor)
     return [
         f"what holds {cause.factor} is no line of code that can be changed by itself"
         for cause in causes
-        if cause.factor not in at_top | edited and not by_name(cause.factor).launch
+        if cause.factor not in held
     ]

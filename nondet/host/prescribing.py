@@ -83,7 +83,7 @@ def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
                 call = next((name for name, _ in MADE if name in text), "")
             elif call == NAMED_LAST:
                 call = site.detail.split()[-1].rpartition(".")[2].strip("()`'")
-            return (call, template, top) if call or top else ("", "", "")
+            return (call, template if call else "", top)
     return "", "", ""
 
 
@@ -94,13 +94,14 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
         if seeding.fault == "varies":
             site = seeding.site
             call = seeding.call.rpartition(".")[2]
+            known = call.isidentifier()
             edit = record.Edit(
                 file=site.file,
                 line=site.line,
                 code=f"{seeding.call}(42)",
                 factor=factor,
-                call=call if call.isidentifier() else "",
-                template="{function}(42)",
+                call=call if known else "",
+                template="{function}(42)" if known else "",
             )
             found.setdefault((site.file, site.line), edit)
     return tuple(found.values())
