@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from nondet import record
+from nondet.host import scratch
 from nondet.host.errors import BrokenSubject, UsageError
 
 GUEST = Path(__file__).resolve().parent.parent / "guest"
@@ -117,8 +118,8 @@ def _interpreter(python: str) -> str:
 
 def _describe(python: str, script: str) -> Description:
     """Ask the subject's interpreter about itself and the script; nothing of the script runs."""
-    with tempfile.TemporaryDirectory(prefix="nondet-") as folder:
-        out = Path(folder) / "description.json"
+    with scratch.Private(Path(tempfile.gettempdir())) as folder:
+        out = folder / "description.json"
         command = [python, str(GUEST), "--describe", str(out), script]
         try:
             done = subprocess.run(

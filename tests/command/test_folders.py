@@ -283,7 +283,7 @@ def test_the_scratch_of_a_killed_host_is_swept(project: Project, tmp_path: Path)
     until(lambda: (project.output / "trials/t02/events.jsonl").exists(), "the second trial")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert any(scratch.glob("nondet-*/lock"))
+    assert any(scratch.glob("nondet-scratch-*/rooms"))
     project.write(SEEDED)
     ran = project.diagnose("--force", "--max-trials", "2", "train.py", environ=environ)
     assert ran.code == 4

@@ -14,6 +14,7 @@ from typing import Literal
 from nondet.host.executors import folders as trees
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.isolation import Copy, InPlace, Isolation, Overlay
+from nondet.host.scratch import remove
 
 Mode = Literal["auto", "overlay", "copy", "in-place"]
 
@@ -155,6 +156,6 @@ def rehearse(overlay: Overlay, room: Path) -> str:
     for number, folder in enumerate(overlay.folders):
         if (folder / name).exists() or not (room / str(number) / "upper" / name).is_dir():
             return "what was written did not stay in the layer"
-    trees.remove(room)
-    trees.remove(earlier)
+    remove(room)
+    remove(earlier)
     return ""

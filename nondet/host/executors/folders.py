@@ -9,54 +9,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nondet.host.scratch import Private
+
 NOT_COPIED = frozenset({"__pycache__", ".git", "node_modules"})
 """Large, and not what a trial works on: a copy links to them. So are virtual environments."""
-PREFIX = "nondet-"
 
 
-class Scratch:
+class Scratch(Private):
     """A private temporary folder: `runtime`, a room for each trial, and what trials left."""
 
     def __init__(self, base: Path) -> None:
-        sweep(base)
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self.lock = os.open(self.path / "new-lock", os.O_CREAT | os.O_RDWR, 0o600)
-        lock(self.lock)
-        (self.path / "new-lock").rename(self.path / "lock")
+        super().__init__(base)
         self.runtime = self.path / "run"
         self.rooms, self.leftovers = self.path / "rooms", self.path / "leftovers"
         self.rooms.mkdir()
         self.leftovers.mkdir()
-
-    def close(self) -> None:
-        remove(self.path)
-        with contextlib.suppress(OSError):
-            os.close(self.lock)
-
-
-def lock(handle: int) -> bool:
-    """Take a lock that ends with this process; False when another process has it."""
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def sweep(base: Path) -> None:
-    """Remove scratch folders whose host was killed before it could do so."""
-    for path in base.glob(PREFIX + "*/lock"):
-        with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-            try:
-                if os.fstat(handle).st_uid == os.geteuid() and lock(handle):
-                    remove(path.parent)
-            finally:
-                os.close(handle)
 
 
 def bases(folders: Sequence[Path]) -> Iterator[Path]:
@@ -74,17 +41,6 @@ def outermost(folders: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(
         one for one in real if not any(one != other and one.is_relative_to(other) for other in real)
     )
-
-
-def remove(folder: Path) -> None:
-    """Delete a folder with all in it, whatever modes a trial has set there."""
-    for root, names, _ in os.walk(folder):
-        for name in names:
-            path = os.path.join(root, name)
-            if not os.path.islink(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def like(original: Path, folder: Path) -> None:

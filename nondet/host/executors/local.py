@@ -14,6 +14,7 @@ from nondet.host.executors.choice import CopyLimit, Mode, choose
 from nondet.host.executors.interface import ExecutorError, Launch, Start
 from nondet.host.executors.parents import Parent
 from nondet.host.executors.running import LocalRunning
+from nondet.host.scratch import remove
 
 MOST_WROTE = 1000
 
@@ -68,7 +69,7 @@ class LocalExecutor:
     def end_parent(self, name: str) -> None:
         """End such a process. None of its trials may be running."""
         self._parents.pop(name).close()
-        trees.remove(self._scratch.rooms / name)
+        remove(self._scratch.rooms / name)
 
     def start(self, launch: Launch) -> LocalRunning:
         """Start a trial. Returns once its program runs; raises ExecutorError when it can't."""
@@ -88,7 +89,7 @@ class LocalExecutor:
             if running is not None:
                 running.release()
                 del self._running[launch.trial]
-            trees.remove(room)
+            remove(room)
             if isinstance(error, ExecutorError):
                 raise
             raise ExecutorError(
@@ -143,7 +144,7 @@ class LocalExecutor:
             leftovers = self._scratch.leftovers / str(self._kept)
             room.rename(leftovers)
         else:
-            trees.remove(room)
+            remove(room)
         return leftovers, wrote
 
     def close(self) -> None:

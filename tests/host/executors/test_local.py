@@ -14,8 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nondet.host import machine
-from nondet.host.executors import folders
+from nondet.host import machine, scratch
 from nondet.host.executors.interface import ExecutorError
 from tests.host.executors.trying import Trying, ended, gone, trying, until
 
@@ -237,7 +236,7 @@ def test_the_host_is_killed(
         host.kill()
     all_gone(pids + supervisors)
     assert list(tmp_path.glob("nondet-*"))
-    folders.sweep(tmp_path)
+    scratch.sweep(tmp_path)
     assert not list(tmp_path.glob("nondet-*"))
 
 
@@ -253,15 +252,6 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert mounts() == before
     assert sorted(os.listdir(one.project)) in (["nondet-report"], ["file", "nondet-report"])
     assert not psutil.Process().children()
-
-
-def test_two_scratch_folders_live_side_by_side(tmp_path: Path) -> None:
-    first = folders.Scratch(tmp_path)
-    second = folders.Scratch(tmp_path)
-    assert first.path.is_dir()
-    first.close()
-    second.close()
-    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="addresses are fixed on Linux only")

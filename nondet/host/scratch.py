@@ -1,0 +1,104 @@
+"""Private temporary folders: where a host was killed, the next one removes what it left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+PREFIX = "nondet-scratch-"
+NAME = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+"""As tempfile makes them: a folder that a user named alike is none of ours."""
+
+
+class Private:
+    """A folder that nobody else can read, locked as long as this process lives and holds it.
+
+    The folder itself is locked, not a file in it: whenever the host is killed, from the folder's
+    making until all of it is removed, it is one that nobody holds.
+    """
+
+    def __init__(self, base: Path) -> None:
+        sweep(base)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            self._handle = _opened(self.path)
+            if self._handle is None:
+                break  # a system that can't lock folders, so none is swept there
+            lock(self._handle)
+            if _same(self._handle, self.path):
+                break
+            os.close(self._handle)  # another host swept it in the moment before it was locked
+
+    def close(self) -> None:
+        remove(self.path)
+        if self._handle is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._handle)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def lock(handle: int) -> bool:
+    """Take a lock that ends with this process; False when another process has it, or where the
+    system or file system has none."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def sweep(base: Path) -> None:
+    """Remove private folders whose host was killed before it could do so."""
+    for path in base.glob(PREFIX + "*"):
+        if not NAME.fullmatch(path.name):
+            continue
+        handle = _opened(path)
+        if handle is None:
+            continue
+        try:
+            state = os.fstat(handle)
+            private = state.st_uid == os.geteuid() and stat.S_IMODE(state.st_mode) == 0o700
+            if private and lock(handle) and _same(handle, path):
+                remove(path)
+        finally:
+            os.close(handle)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with all in it, whatever modes a trial has set there."""
+    for root, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            if not os.path.islink(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _opened(folder: Path) -> int | None:
+    """A handle to lock the folder by; None where folders can't be opened, or not this one."""
+    with contextlib.suppress(OSError, AttributeError):
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    return None
+
+
+def _same(handle: int, path: Path) -> bool:
+    """Whether the path is still the folder that is open."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except OSError:
+        return False

@@ -1,0 +1,109 @@
+"""Private folders: whoever holds one keeps it, and one whose host was killed goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nondet.host import scratch
+from nondet.host.executors.folders import Scratch
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from nondet.host import scratch
+
+def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+base, moment = Path(sys.argv[1]), sys.argv[2]
+if moment in ("_opened", "lock"):
+    setattr(scratch, moment, die)
+folder = scratch.Private(base)
+(folder.path / "file").write_text("x")
+os.mkdir(folder.path / "hidden", 0o000)
+if moment == "removing":
+    scratch.shutil.rmtree = die
+if moment == "removed in part":
+    (folder.path / "file").unlink()
+    scratch.shutil.rmtree = die
+if moment != "working":
+    folder.close()
+die()
+"""
+MOMENTS = ("_opened", "lock", "working", "removing", "removed in part")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_host_leaves_nothing_for_long(tmp_path: Path, moment: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], check=False)
+    assert done.returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    scratch.sweep(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_live_side_by_side(tmp_path: Path) -> None:
+    first, second = Scratch(tmp_path), Scratch(tmp_path)
+    assert first.path != second.path
+    assert first.rooms.is_dir()
+    assert first.path.stat().st_mode & 0o077 == 0
+    first.close()
+    assert second.rooms.is_dir()
+    second.close()
+    assert not os.listdir(tmp_path)
+
+
+def test_a_folder_swept_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, gone = scratch.lock, list[Path]()
+
+    def swept_first(handle: int) -> bool:
+        if not gone:
+            gone.extend(tmp_path.iterdir())
+            gone[0].rmdir()
+        return lock(handle)
+
+    monkeypatch.setattr(scratch, "lock", swept_first)
+    with scratch.Private(tmp_path) as folder:
+        assert folder.is_dir()
+        assert gone
+        assert folder not in gone
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["nondet-report", "nondet-1.0", "nondet-scratch-mine", "nondet-scratch-abcdefgh1"]
+)
+def test_what_a_user_named_alike_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(0o700)
+    scratch.sweep(tmp_path)
+    assert (tmp_path / name).is_dir()
+
+
+def test_what_is_open_to_others_or_only_a_link_stays(tmp_path: Path) -> None:
+    shared, linked = tmp_path / "nondet-scratch-abcdefgh", tmp_path / "nondet-scratch-hgfedcba"
+    shared.mkdir(0o755)
+    goal = tmp_path / "goal"
+    goal.mkdir(0o700)
+    linked.symlink_to(goal)
+    scratch.sweep(tmp_path)
+    assert shared.is_dir()
+    assert linked.is_dir()
+
+
+def test_where_folders_cannot_be_opened_it_works_and_sweeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    first = scratch.Private(tmp_path)
+    with scratch.Private(tmp_path) as second:
+        assert first.path.is_dir()
+        assert second.is_dir()
+    first.close()
+    assert not list(tmp_path.iterdir())
