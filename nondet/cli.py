@@ -17,10 +17,10 @@ from rich.console import Console
 
 from nondet import __version__, record
 from nondet.guest.factors import REGISTRY
-from nondet.host import fixing
+from nondet.host import fixing, foreground
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
-from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
+from nondet.host.diagnosing import SEED, Diagnosing, Options, broken_before_trials
 from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
@@ -170,7 +170,7 @@ def main() -> None:
 )
 @click.option(
     "--verify/--no-verify",
-    default=False,
+    default=True,
     show_default=True,
     help="Run the patched script itself, as often as --confidence asks for.",
 )
@@ -394,6 +394,82 @@ def fix(folder: Path, wanted: bool) -> None:
             for path, kept in fixing.apply(diagnosis):
                 click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
         terminal.print_fix(Console(), Console(stderr=True), diagnosis)
+
+
+@main.command()
+@click.option(
+    "--pin", "pinned", type=Names(), default="", metavar="LIST", help="Factors to hold, by name."
+)
+@click.option(
+    "--ablate",
+    "ablated",
+    type=Names(),
+    default="",
+    metavar="LIST",
+    help="Consumers to switch off: dropout, shuffle, noise-and-augmentation.",
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Hold what the diagnosis in DIR prescribes.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="What every pinned stream is made from  [default: that of a diagnosis]",
+)
+@click.option(
+    "--python",
+    default=sys.executable,
+    metavar="PATH",
+    help="Interpreter that runs the script  [default: the one running nondet]",
+)
+@click.option("--quiet", is_flag=True, help="Say nothing unless a pin does not hold.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run(script: str, args: tuple[str, ...], **options: Any) -> None:
+    """Run SCRIPT once with factors pinned, and no edit.
+
+    It runs here and now, in this folder and terminal, and the exit code is its own. Options go
+    before SCRIPT; everything after it belongs to the script.
+    """
+    with usage_errors():
+        sys.exit(run_pinned(script, args, options))
+
+
+run.allow_interspersed_args = False
+
+
+def run_pinned(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
+    """Run once, and say on standard error what held; returns the exit code."""
+    held: dict[str, record.Arm] = {}
+    seed = options["seed"]
+    if options["source"] is not None:
+        diagnosis = outputs.read_diagnosis(options["source"])
+        held |= foreground.prescribed(diagnosis)
+        seed = diagnosis.seed if seed is None else seed
+    held |= dict.fromkeys(options["pinned"], "pinned") | dict.fromkeys(
+        options["ablated"], "ablated"
+    )
+    try:
+        subject = subjects.check(script, args, options["python"])
+    except BrokenSubject as broken:
+        complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
+    ran = foreground.run(subject, held, SEED if seed is None else seed)
+    if not options["quiet"]:
+        for line in foreground.told(ran, held):
+            click.echo(f"nondet: {shown(line)}", err=True)
+    if ran.broken:
+        told = "; ".join(f"{name} ({reason})" for name, reason in ran.broken.items())
+        complain(
+            "pin-did-not-take",
+            f"this run proves nothing, since pins did not take: {told}",
+            ran.code or record.EXIT_CODES["unsure"],
+        )
+    return ran.code
 
 
 @main.command()

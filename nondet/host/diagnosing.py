@@ -16,12 +16,13 @@ from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
 from nondet.host import apart, evidence, machine, recording, wording, zooming
 from nondet.host.assembling import Assembly
+from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.executors.parents import possible
 from nondet.host.horizon import Horizon
-from nondet.host.laboratory import Laboratory, user_environment
+from nondet.host.laboratory import Laboratory
 from nondet.host.mending import mend
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
@@ -73,7 +74,7 @@ class Options:
     horizon: Horizon | None = None
     zoom: bool = True
     """Whether further trials look into the steps where runs part."""
-    verify: bool = False
+    verify: bool = True
     """Whether further trials run the patched script itself."""
 
 
@@ -114,27 +115,14 @@ class Diagnosing:
 
     def _unavailable(self) -> dict[str, str]:
         """Factors that can't be tested, with the reason."""
-        packages = {name.lower(): v for name, v in self.subject.description.packages.items()}
-        found = self.subject.description.found
-        facts: dict[str, object] = {
-            "gpus": self.environment.gpus,
-            "cores": self.environment.cores,
-            "environ": user_environment(),
-            "fixed_addresses": machine.can_fix_addresses(),
-        }
-        for name in ("tensorflow", "keras", "torch", "jax"):
-            facts[name] = packages.get(name, "?") if found.get(name) else None
-        reasons = {}
+        reasons = unavailable(self.subject.description, self.environment)
+        if self.options.horizon is not None:
+            reasons["leftovers"] = CUT_SHORT
         for factor in REGISTRY:
-            reason = factor.unavailable(facts)
-            if self.options.horizon is not None and factor.name == "leftovers":
-                reason = CUT_SHORT
             if self.options.factors is not None and factor.name not in self.options.factors:
-                reason = "left out by --factors"
+                reasons[factor.name] = "left out by --factors"
             if factor.name in self.options.skip:
-                reason = "left out by --skip"
-            if reason:
-                reasons[factor.name] = reason
+                reasons[factor.name] = "left out by --skip"
         return reasons
 
     def _new_search(self) -> Search:

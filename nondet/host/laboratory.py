@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -559,8 +558,3 @@ def _sizes(telling: list[Trial]) -> list[int]:
         else:
             found.append([trial])
     return sorted(map(len, found), reverse=True)
-
-
-def user_environment() -> dict[str, str]:
-    """The environment that trials start from: the user's, as it is now."""
-    return dict(os.environ)

@@ -17,7 +17,7 @@ from nondet.patching.patch import patch
 from nondet.search.questions import Answer, Question
 from nondet.verdict import Verdict
 
-NOT_RUN = "not run: --verify runs the patched script itself"
+NOT_RUN = "not run, as asked: without --no-verify it is"
 TEXT = "Does the patched script repeat, with nothing pinned?"
 
 

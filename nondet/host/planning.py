@@ -7,14 +7,25 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nondet.guest.factors import by_name
-from nondet.host.executors.interface import Executor
 from nondet.host.horizon import Horizon
 from nondet.host.plugins import Plugin
 from nondet.host.subject import GUEST, Subject
 from nondet.record import Arm
+
+
+class Place(Protocol):
+    """Where a trial runs, as far as its paths go: an executor is one."""
+
+    @property
+    def runtime(self) -> Path:
+        """The output folder as the guest sees it."""
+
+    def map_path(self, trial: str, path: Path) -> Path:
+        """A path in the user's folders as that trial sees it."""
+
 
 VALUES_LIMIT = 256 * 2**20
 """Bytes of tensor values that one trial may add to the store."""
@@ -97,16 +108,16 @@ def plan_file(
     settings: Settings,
     held: Mapping[str, Arm],
     trial: str,
-    executor: Executor,
+    place: Place,
     left: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the guest reads, with every path as the guest sees it. `left`: files that former trials
     have left, relative to the subject's folders."""
-    subject, runtime = settings.subject, executor.runtime
+    subject, runtime = settings.subject, place.runtime
     script = Path(subject.script)
     if script.is_absolute():
-        script = executor.map_path(trial, script)
-    folders = [executor.map_path(trial, folder) for folder in subject.folders]
+        script = place.map_path(trial, script)
+    folders = [place.map_path(trial, folder) for folder in subject.folders]
     return {
         "trial": trial,
         "hash": plan_hash(settings, held),
@@ -116,7 +127,7 @@ def plan_file(
         "args": list(subject.args),
         "folders": [str(folder) for folder in folders],
         "left": [str(folder / name) for folder in folders for name in left],
-        "plugins": [str(executor.map_path(trial, plugin.path)) for plugin in settings.plugins],
+        "plugins": [str(place.map_path(trial, plugin.path)) for plugin in settings.plugins],
         "events": str(runtime / "trials" / trial / "events.jsonl"),
         "values": str(runtime / "values"),
         "values_limit": VALUES_LIMIT,

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -151,14 +151,17 @@ def named(name: str) -> Probe:
 
 
 def diagnose(
-    probe: Probe, output: Path, environ: Mapping[str, str] | None = None
+    probe: Probe,
+    output: Path,
+    environ: Mapping[str, str] | None = None,
+    more: Sequence[str] = (),
 ) -> record.Diagnosis:
     """Run the installed command on a copy of the probe in a folder of its own.
 
-    `environ`: variables to add. Raises CommandFailed.
+    `environ`: variables to add; `more`: options. Raises CommandFailed.
     """
     command = shutil.which("nondet", path=str(Path(sys.executable).parent)) or "nondet"
-    options = ["--quiet", "--force", *(["--stress"] if probe.stress else [])]
+    options = ["--quiet", "--force", *(["--stress"] if probe.stress else []), *more]
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
         script = shutil.copy(probe.path, folder)
         done = subprocess.run(

@@ -39,7 +39,7 @@ rng = np.random.default_rng(42)  # the data
 def test_a_patch_is_made_run_shown_and_applied(project: Project) -> None:
     project.write(SCRIPT)
     project.write(HELPER, "helper.py")
-    ran = project.diagnose("--verify", *QUICK, "train.py")
+    ran = project.diagnose(*QUICK, "--verify", "train.py")
     assert ran.code == 1, ran.err
     found = ran.diagnosis
     assert {cause.factor for cause in found.causes} == {
@@ -89,7 +89,7 @@ nondet.checkpoint("now", time.time())
 
 def test_a_patch_that_does_not_hold_all_is_no_fix(project: Project) -> None:
     project.write(CLOCK)
-    ran = project.diagnose("--verify", *QUICK, "train.py")
+    ran = project.diagnose(*QUICK, "--verify", "train.py")
     fix = ran.diagnosis.prescription
     assert fix is not None
     assert (fix.patch, fix.patch_verified, fix.patch_trials) == (None, False, ())

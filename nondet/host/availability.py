@@ -1,0 +1,30 @@
+"""Which factors can act here: on this machine, with what the subject's interpreter has."""
+
+from __future__ import annotations
+
+import os
+
+from nondet.guest.factors import REGISTRY
+from nondet.host import machine
+from nondet.host.subject import Description
+from nondet.record import Environment
+
+
+def unavailable(described: Description, environment: Environment) -> dict[str, str]:
+    """The factors that can't act, with the reason of each."""
+    packages = {name.lower(): version for name, version in described.packages.items()}
+    facts: dict[str, object] = {
+        "gpus": environment.gpus,
+        "cores": environment.cores,
+        "environ": user_environment(),
+        "fixed_addresses": machine.can_fix_addresses(),
+    }
+    for name in ("tensorflow", "keras", "torch", "jax"):
+        facts[name] = packages.get(name, "?") if described.found.get(name) else None
+    reasons = {factor.name: factor.unavailable(facts) for factor in REGISTRY}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def user_environment() -> dict[str, str]:
+    """The environment that trials start from: the user's, as it is now."""
+    return dict(os.environ)

@@ -1,0 +1,172 @@
+"""``nondet run``: the script once, in its own folder and terminal, with pins and no edit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from nondet.guest.factors import by_name
+from nondet.host import machine, output, planning, scratch
+from nondet.host.availability import unavailable, user_environment
+from nondet.host.errors import UsageError
+from nondet.host.executors.supervisor import fix_addresses
+from nondet.host.subject import Subject
+from nondet.host.trials import Trial
+from nondet.record import Arm, Diagnosis
+
+NAME = "t01"
+PASSED_ON = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
+"""Signals that are sent to us alone and meant for the script."""
+FROM_TERMINAL = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)
+)
+"""Signals that a terminal sends to the script as well."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Here:
+    """The user's own folders, and a private one for the plan and the events."""
+
+    runtime: Path
+
+    def map_path(self, trial: str, path: Path) -> Path:
+        return path
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """How the run ended."""
+
+    code: int
+    """The script's exit code; 128 and the signal's number where a signal ended it."""
+    broken: dict[str, str]
+    """Pins that did not take, by factor, with the reason."""
+    used: frozenset[str]
+    """Factors that the script was seen to use."""
+    result: str
+    """Names the weights and values that were recorded, bit for bit; empty when none were."""
+    began: bool
+    """Whether the script was reached at all."""
+
+
+def prescribed(diagnosis: Diagnosis) -> dict[str, Arm]:
+    """The arms under which the diagnosis saw runs agree. Raises UsageError when there are none."""
+    if diagnosis.prescription is None:
+        raise UsageError(
+            "nothing-prescribed",
+            f"the diagnosis prescribes no pins (its verdict is {diagnosis.verdict}): "
+            "name some with --pin",
+        )
+    off = {c.factor for c in diagnosis.causes if c.pin == "ablating" and by_name(c.factor).off}
+    pins = diagnosis.prescription.pins
+    return {name: "ablated" if name in off else "pinned" for name in pins}
+
+
+def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
+    """What the user wants to know of a run, in lines."""
+    lines = []
+    if held and not ran.broken:
+        unused = [name for name in held if name not in ran.used and by_name(name).observable]
+        rest = f" (not used: {', '.join(unused)})" if unused else ""
+        lines.append(f"held {', '.join(held)}{rest}")
+    if ran.result:
+        lines.append(f"recorded {ran.result}, the same in every run that repeats this one")
+    return lines
+
+
+def refuse(subject: Subject, held: Mapping[str, Arm]) -> None:
+    """Raises UsageError for a pin that can't act here."""
+    reasons = unavailable(
+        subject.description,
+        machine.environment(subject.description.python, subject.description.packages),
+    )
+    for name, arm in held.items():
+        factor = by_name(name)
+        reason = reasons.get(name, "")
+        if factor.acts == "host":
+            reason = "it is held by a fresh folder, and this runs in the script's own"
+        if arm == "ablated" and not factor.off:
+            raise UsageError("cannot-ablate", f"{name} can't be switched off: pin it with --pin")
+        if reason:
+            raise UsageError("cannot-pin", f"{name} can't be pinned here: {reason}; leave it out")
+
+
+def run(subject: Subject, held: Mapping[str, Arm], seed: int) -> Ran:
+    """Run the script to its end, on our own terminal. Raises UsageError."""
+    refuse(subject, held)
+    with scratch.Private(Path(tempfile.gettempdir())) as runtime:
+        folder = runtime / "trials" / NAME
+        for needed in (folder, runtime / "values"):
+            needed.mkdir(parents=True)
+        settings = planning.Settings(
+            subject, runtime, user_environment(), seed, "sha256", granularity="epoch"
+        )
+        plan = planning.plan_file(settings, held, NAME, Here(runtime)) | {"values_limit": 0}
+        output.write_whole(folder / "plan.json", json.dumps(plan).encode())
+        trial = Trial(NAME, dict(held), plan["hash"], "", folder)
+        code = _wait(settings, held)
+        trial.listen()
+    return Ran(
+        code=code,
+        broken={
+            pin.factor: f"{pin.expected} asked for, {pin.seen} seen"
+            for pin in trial.pins
+            if not pin.ok
+        },
+        used=frozenset(sighting.factor for sighting in trial.sightings.values()),
+        result=_result(trial),
+        began=trial.began,
+    )
+
+
+def _wait(settings: planning.Settings, held: Mapping[str, Arm]) -> int:
+    """Start the process, hand it the signals that are its, and wait."""
+    command = planning.command(settings, NAME, settings.output)
+    environ = planning.environment(settings, held, NAME)
+    fixed = fix_addresses if planning.fixed_addresses(held) else None
+    started: list[subprocess.Popen[bytes]] = []
+    with _signals(started):
+        process = subprocess.Popen(command, env=environ, cwd=settings.subject.cwd, preexec_fn=fixed)
+        started.append(process)
+        code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """The script decides what a signal does; we end when it has ended."""
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for process in started:
+            process.send_signal(number)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        """The script has it from the terminal. Not SIG_IGN, which it would inherit."""
+
+    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    before |= {number: signal.signal(number, leave) for number in FROM_TERMINAL}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _result(trial: Trial) -> str:
+    """All that was recorded, in its order, as one short name."""
+    if not trial.checkpoints:
+        return ""
+    recorded = [[*checkpoint.key, *checkpoint.tensors] for checkpoint in trial.checkpoints]
+    return hashlib.sha256(json.dumps(recorded).encode()).hexdigest()[:16]
