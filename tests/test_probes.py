@@ -15,7 +15,7 @@ import pytest
 
 from nondet import record
 from nondet.guest.factors import REGISTRY
-from tests.benchmarks import probes
+from tests.benchmarks import patches, probes
 from tests.report import browser
 
 CHOSEN = (
@@ -201,6 +201,31 @@ def test_the_page_has_a_table_of_mixed_scripts(tmp_path: Path) -> None:
     assert "| hash-seed (3), tf-seed (4, 5), clock | 9 | 30 s | 3.0 | 2.0 | clock |" in several
     assert "| not run: needs no-such-package |" in several
     assert "Of 2 planted\nsources in 1 scripts 2 were found; 1 others were accused." in several
+
+
+def test_the_page_of_patches_counts_only_what_was_run() -> None:
+    def fixed(**of: Any) -> record.Diagnosis:
+        fix = record.Prescription(snippet="", **of)
+        return found("causes-found", cause("hash-seed", 3), prescription=fix)
+
+    runs = ("t07", "t08", "t09")
+    page = patches.page(
+        [
+            ("good", fixed(patch="x", patch_verified=True, patch_trials=runs)),
+            ("launched", fixed(variables={"A": "1"}, patch_verified=True, patch_trials=runs)),
+            ("bad", fixed(patch="x", patch_trials=runs, patch_note="it still differs")),
+            ("advised", fixed(patch="x", left=("no line",), patch_note="not run: no line")),
+            ("none", found("reproducible")),
+        ]
+    )
+    assert (
+        "Of 3 scripts whose causes a change of code or of the launch line holds, 2 repeat" in page
+    )
+    assert "| good | hash-seed | code | repeats: 3 runs agree |" in page
+    assert "| launched | hash-seed | launch line | repeats: 3 runs agree |" in page
+    assert "| bad | hash-seed | code | it still differs |" in page
+    assert "| advised | hash-seed | code | not run: no line |" in page
+    assert "| none" not in page
 
 
 # -- through the command

@@ -1,7 +1,8 @@
 """Runs probes through the installed command and compares what it says with what was planted.
 
-``python -m tests.benchmarks.probes`` runs all of them and writes docs/probes.md; names as
-arguments run those alone and write nothing. Finished ones are kept in ``--keep FOLDER``.
+``python -m tests.benchmarks.probes`` runs all of them and writes docs/probes.md and
+docs/patches.md; names as arguments run those alone and write nothing. Finished diagnoses are kept
+in ``--keep FOLDER``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from nondet import record
 from nondet.guest.factors import by_name
 from nondet.host import machine
+from tests.benchmarks import patches
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROBES = ROOT / "probes"
@@ -368,6 +370,13 @@ def summary(results: Iterable[Result]) -> str:
     )
 
 
+def write(results: Sequence[Result]) -> None:
+    """The page of the probes, and that of their patches."""
+    TABLE.write_text(page(results), encoding="utf-8")
+    ran = [(r.probe.name, r.diagnosis) for r in results if r.diagnosis is not None]
+    patches.TABLE.write_text(patches.page(ran), encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="probes to run; all when none is named")
@@ -386,7 +395,7 @@ def main() -> int:
     if chosen.kept:
         found = [(probe, kept(probe, keep / probe.name)) for probe in probes]
         results = [judged(probe, done) for probe, done in found]
-        TABLE.write_text(page(results), encoding="utf-8")
+        write(results)
         return 1 if any(result.faults for result in results) else 0
     results = []
     with ThreadPoolExecutor(chosen.jobs) as pool:
@@ -397,7 +406,7 @@ def main() -> int:
                 print(json.dumps(told), flush=True)
             print(row(result), flush=True)
     if not chosen.names:
-        TABLE.write_text(page(results), encoding="utf-8")
+        write(results)
     return 1 if any(result.faults for result in results) else 0
 
 
