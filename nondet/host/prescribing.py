@@ -54,7 +54,7 @@ def edits(
     known = list(by_name(factor).edits)
     if factor == "third-party-rng":
         known = [edit for plugin in plugins for edit in plugin.edits] + known
-    found: dict[tuple[str, int], record.Edit] = {}
+    found: dict[tuple[str, int, str, str], record.Edit] = {}
     for site in sites:
         for start, code in known:
             open_ended = start.endswith((" ", "."))
@@ -70,7 +70,8 @@ def edits(
                     template=template,
                     top=top,
                 )
-                found.setdefault((site.file, site.line), edit)
+                # Calls alike at one line change together; others there are changes of their own.
+                found.setdefault((site.file, site.line, call, template or written), edit)
     return tuple(found.values())
 
 
@@ -89,7 +90,7 @@ def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
 
 def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
     """Seeds that are taken from what varies, with a number in its place."""
-    found: dict[tuple[str, int], record.Edit] = {}
+    found: dict[tuple[str, int, str], record.Edit] = {}
     for seeding in seedings:
         if seeding.fault == "varies":
             site = seeding.site
@@ -103,7 +104,7 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
                 call=call if known else "",
                 template="{function}(42)" if known else "",
             )
-            found.setdefault((site.file, site.line), edit)
+            found.setdefault((site.file, site.line, seeding.call), edit)
     return tuple(found.values())
 
 
@@ -137,7 +138,7 @@ def prescribe(
     factors = [
         by_name(c.factor)
         for c in causes
-        if not seeds[c.factor] and not all_edited(c.factor, places, in_place)
+        if not seeds[c.factor] and not all_edited(c.factor, places[c.factor], plugins)
     ]
     written = at_top(factors, frameworks)
     top = [one.text for one in written]
@@ -184,14 +185,10 @@ def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:
     )
 
 
-def all_edited(
-    factor: str, places: Mapping[str, Places], in_place: Mapping[str, tuple[record.Edit, ...]]
-) -> bool:
+def all_edited(factor: str, found: Places, plugins: Sequence[Plugin]) -> bool:
     """Whether changing the lines named covers every place where the factor was seen."""
-    edited = {(edit.file, edit.line) for edit in in_place[factor]}
-    found = places[factor]
     return (
         bool(found.sites)
         and not found.elsewhere
-        and all((site.file, site.line) in edited for site in found.sites)
+        and all(edits(factor, [site], plugins) for site in found.sites)
     )

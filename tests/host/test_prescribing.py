@@ -1,0 +1,43 @@
+"""The change that the causes ask for: calls at a line, and code for the top."""
+
+from __future__ import annotations
+
+from nondet import record
+from nondet.host import prescribing
+from nondet.host.prescribing import Places
+
+
+def site(detail: str, line: int = 3) -> record.Site:
+    return record.Site(file="train.py", line=line, function="<module>", detail=detail)
+
+
+def seeding(call: str, fault: str = "varies") -> record.Seeding:
+    return record.Seeding(call=call, site=site(""), fault=fault)  # type: ignore[arg-type]
+
+
+def test_two_calls_at_one_line_are_two_changes() -> None:
+    two = prescribing.edits("file-order", [site("os.listdir"), site("glob.glob")])
+    assert [(edit.call, edit.line) for edit in two] == [("listdir", 3), ("glob", 3)]
+    assert {edit.template for edit in two} == {"sorted({call})"}
+
+
+def test_calls_alike_at_one_line_are_one_change() -> None:
+    alike = prescribing.edits("file-order", [site("os.listdir"), site("os.listdir")])
+    assert len(alike) == 1
+    assert len(prescribing.edits("file-order", [site("os.listdir"), site("os.listdir", 4)])) == 2
+
+
+def test_a_line_is_covered_when_all_that_was_seen_there_is() -> None:
+    known, unknown = site("os.listdir"), site("something else")
+    assert prescribing.all_edited("file-order", Places((known,)), ())
+    assert not prescribing.all_edited("file-order", Places((known, unknown)), ())
+    assert not prescribing.all_edited("file-order", Places((known,), elsewhere=True), ())
+    assert not prescribing.all_edited("file-order", Places(()), ())
+
+
+def test_seeds_that_vary_are_each_given_a_number() -> None:
+    found = prescribing.seed_edits(
+        "clock", [seeding("random.seed"), seeding("np.random.seed"), seeding("random.seed", "late")]
+    )
+    assert [edit.code for edit in found] == ["random.seed(42)", "np.random.seed(42)"]
+    assert {edit.template for edit in found} == {"{function}(42)"}
