@@ -67,8 +67,15 @@ CASES = (
     Case("cnn", "torch", 6),
     Case("lstm", "tensorflow", 30),
     Case("transformer", "tensorflow", 30),
+    Case("deep", "tensorflow", 30),
 )
-TITLES = {"mlp": "MLP", "cnn": "CNN", "lstm": "LSTM", "transformer": "transformer"}
+TITLES = {
+    "mlp": "MLP",
+    "cnn": "CNN",
+    "lstm": "LSTM",
+    "transformer": "transformer",
+    "deep": "500 layers",
+}
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 

@@ -72,11 +72,19 @@ def transformer() -> Layer:
     return keras.Model(words, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
 
 
+def deep() -> Layer:
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((16,)), *(layers.Dense(16, activation="tanh") for _ in range(500))]
+    )
+
+
 MODELS: dict[str, tuple[Callable[[], Layer], int]] = {
     "mlp": (mlp, 32),
     "cnn": (cnn, 32),
     "lstm": (lstm, 32),
     "transformer": (transformer, 32),
+    "deep": (deep, 32),
 }
 """How each is made, and the examples in a batch."""
 
