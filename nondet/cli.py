@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import difflib
 import errno
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import rich_click as click
 from rich.console import Console
 
-from nondet import __version__, record
+from nondet import __version__, record, runs
 from nondet.guest.factors import REGISTRY
-from nondet.host import fixing, foreground
+from nondet.host import across, fixing, foreground, portable
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import SEED, Diagnosing, Options, broken_before_trials
 from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
+from nondet.host.planning import Settings
 from nondet.host.plugins import read as read_plugin
+from nondet.host.trials import Trial
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
-from nondet.report import html, junit, markdown, sarif
+from nondet.report import contrast, html, junit, markdown, sarif
 from nondet.report.live import Live
 from nondet.report.plain import Plain, shown
 
+SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 UNITS = {"s": 1, "m": 60, "h": 3600}
 INTERRUPTED = 130
 INTERNAL_ERROR = 70
@@ -48,6 +53,20 @@ class Duration(click.ParamType[float]):
         if match is None or float(match[1]) <= 0:
             self.fail(f"{value!r} is no duration: expected one like 90s, 20m or 2h", param, ctx)
         return float(match[1]) * UNITS[match[2] or "s"]
+
+
+class Size(click.ParamType[int]):
+    """Bytes from ``256M``, ``4G`` or a bare number."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is no size: expected one like 256M, 4G or 0", param, ctx)
+        return int(match[1]) << SIZES[match[2].upper()]
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -396,38 +415,55 @@ def fix(folder: Path, wanted: bool) -> None:
         terminal.print_fix(Console(), Console(stderr=True), diagnosis)
 
 
+PINNING = (
+    click.option(
+        "--pin",
+        "pinned",
+        type=Names(),
+        default="",
+        metavar="LIST",
+        help="Factors to hold, by name.",
+    ),
+    click.option(
+        "--ablate",
+        "ablated",
+        type=Names(),
+        default="",
+        metavar="LIST",
+        help="Consumers to switch off: dropout, shuffle, noise-and-augmentation.",
+    ),
+    click.option(
+        "--from",
+        "source",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Hold what the diagnosis in DIR prescribes.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        metavar="N",
+        help="What every pinned stream is made from  [default: that of a diagnosis]",
+    ),
+    click.option(
+        "--python",
+        default=sys.executable,
+        metavar="PATH",
+        help="Interpreter that runs the script  [default: the one running nondet]",
+    ),
+    click.option("--quiet", is_flag=True, help="Say nothing unless a pin does not hold."),
+)
+"""Options of what runs a script once."""
+
+
+def pinning(command: Decorated) -> Decorated:
+    for option in reversed(PINNING):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.option(
-    "--pin", "pinned", type=Names(), default="", metavar="LIST", help="Factors to hold, by name."
-)
-@click.option(
-    "--ablate",
-    "ablated",
-    type=Names(),
-    default="",
-    metavar="LIST",
-    help="Consumers to switch off: dropout, shuffle, noise-and-augmentation.",
-)
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Hold what the diagnosis in DIR prescribes.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    metavar="N",
-    help="What every pinned stream is made from  [default: that of a diagnosis]",
-)
-@click.option(
-    "--python",
-    default=sys.executable,
-    metavar="PATH",
-    help="Interpreter that runs the script  [default: the one running nondet]",
-)
-@click.option("--quiet", is_flag=True, help="Say nothing unless a pin does not hold.")
+@pinning
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run(script: str, args: tuple[str, ...], **options: Any) -> None:
@@ -445,6 +481,14 @@ run.allow_interspersed_args = False
 
 def run_pinned(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
     """Run once, and say on standard error what held; returns the exit code."""
+    subject, held, seed = asked(script, args, options)
+    return end_of_run(foreground.run(subject, held, seed), held, options["quiet"])
+
+
+def asked(
+    script: str, args: tuple[str, ...], options: dict[str, Any]
+) -> tuple[subjects.Subject, dict[str, record.Arm], int]:
+    """The script, what to hold, and the seed. Raises UsageError."""
     held: dict[str, record.Arm] = {}
     seed = options["seed"]
     if options["source"] is not None:
@@ -458,8 +502,12 @@ def run_pinned(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
         subject = subjects.check(script, args, options["python"])
     except BrokenSubject as broken:
         complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
-    ran = foreground.run(subject, held, SEED if seed is None else seed)
-    if not options["quiet"]:
+    return subject, held, SEED if seed is None else seed
+
+
+def end_of_run(ran: foreground.Ran, held: dict[str, record.Arm], quiet: bool) -> int:
+    """Say what held; returns the exit code."""
+    if not quiet:
         for line in foreground.told(ran, held):
             click.echo(f"nondet: {shown(line)}", err=True)
     if ran.broken:
@@ -470,6 +518,91 @@ def run_pinned(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
             ran.code or record.EXIT_CODES["unsure"],
         )
     return ran.code
+
+
+@main.command("record")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to  [default: the script's name with .nd]",
+)
+@click.option(
+    "--granularity",
+    type=click.Choice(["epoch", "step"]),
+    default="epoch",
+    show_default=True,
+    help="How often weights are recorded.",
+)
+@click.option(
+    "--values",
+    type=Size(),
+    default="256M",
+    show_default=True,
+    metavar="SIZE",
+    help="Keep so many bytes of the tensors themselves, to tell how far apart they are.",
+)
+@pinning
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def record_command(script: str, args: tuple[str, ...], **options: Any) -> None:
+    """Run SCRIPT once and write down what it computes, for `nondet diff`.
+
+    On another machine, after an upgrade, with another setting: two files tell whether two runs
+    agree, and where they part. Options go before SCRIPT.
+    """
+    with usage_errors():
+        sys.exit(run_recorded(script, args, options))
+
+
+record_command.allow_interspersed_args = False
+
+
+def run_recorded(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
+    """Run once, write the file; returns the exit code."""
+    subject, held, seed = asked(script, args, options)
+    path = options["output"] or Path(Path(script).stem + ".nd")
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+    def keep(trial: Trial, settings: Settings) -> None:
+        if not trial.exit_code:
+            portable.pack(path, trial, settings, started)
+
+    ran = foreground.run(
+        subject,
+        held,
+        seed,
+        granularity=options["granularity"],
+        values=options["values"],
+        keep=keep,
+    )
+    code = end_of_run(ran, held, options["quiet"])
+    if ran.code:
+        complain("not-recorded", "nothing was recorded, since the script failed", ran.code)
+    if not options["quiet"]:
+        click.echo(f"nondet: written {shown(str(path))}", err=True)
+    return code
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="The comparison as a record.")
+@click.argument("one", type=click.Path(path_type=Path), metavar="A.nd")
+@click.argument("other", type=click.Path(path_type=Path), metavar="B.nd")
+def diff(one: Path, other: Path, as_json: bool) -> None:
+    """Compare two recorded runs: do they agree, where do they part, and what was different.
+
+    The exit code is 0 when they agree bit for bit, 1 when they don't, and 2 when it can't be told.
+    """
+    with usage_errors():
+        with portable.opened(one) as first, portable.opened(other) as second:
+            found = across.compare(first, second)
+        if as_json:
+            sys.stdout.buffer.write(runs.encode(found))
+            sys.stdout.buffer.flush()
+        else:
+            contrast.print_comparison(Console(), found)
+        sys.exit(not found.agree)
 
 
 @main.command()

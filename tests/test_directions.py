@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "nondet"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 GUEST = sorted((PACKAGE / "guest").rglob("*.py"))
-GROUND = ("nondet.record", "nondet.verdict", "nondet.stats", "nondet.search")
+GROUND = ("nondet.record", "nondet.runs", "nondet.verdict", "nondet.stats", "nondet.search")
 FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "sklearn"}
 OLDEST = (3, 7)
 

@@ -9,7 +9,8 @@ import json
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ from nondet.guest.factors import by_name
 from nondet.host import machine, output, planning, scratch
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import UsageError
+from nondet.host.executors.interface import Ended
 from nondet.host.executors.supervisor import fix_addresses
 from nondet.host.subject import Subject
 from nondet.host.trials import Trial
@@ -103,21 +105,35 @@ def refuse(subject: Subject, held: Mapping[str, Arm]) -> None:
             raise UsageError("cannot-pin", f"{name} can't be pinned here: {reason}; leave it out")
 
 
-def run(subject: Subject, held: Mapping[str, Arm], seed: int) -> Ran:
-    """Run the script to its end, on our own terminal. Raises UsageError."""
+def run(
+    subject: Subject,
+    held: Mapping[str, Arm],
+    seed: int,
+    *,
+    granularity: str = "epoch",
+    values: int = 0,
+    keep: Callable[[Trial, planning.Settings], None] = lambda trial, settings: None,
+) -> Ran:
+    """Run the script to its end, on our own terminal. Raises UsageError.
+
+    `values`: bytes of tensor values that are kept. `keep` is called while all that was recorded
+    still lies in the trial's folder and the values' one, and may raise UsageError.
+    """
     refuse(subject, held)
     with scratch.Private(Path(tempfile.gettempdir())) as runtime:
         folder = runtime / "trials" / NAME
         for needed in (folder, runtime / "values"):
             needed.mkdir(parents=True)
         settings = planning.Settings(
-            subject, runtime, user_environment(), seed, "sha256", granularity="epoch"
+            subject, runtime, user_environment(), seed, "sha256", granularity
         )
-        plan = planning.plan_file(settings, held, NAME, Here(runtime)) | {"values_limit": 0}
+        plan = planning.plan_file(settings, held, NAME, Here(runtime)) | {"values_limit": values}
         output.write_whole(folder / "plan.json", json.dumps(plan).encode())
         trial = Trial(NAME, dict(held), plan["hash"], "", folder)
+        began = time.monotonic()
         code = _wait(settings, held)
-        trial.listen()
+        trial.ended(Ended(code, time.monotonic() - began, None, ()), timed_out=False)
+        keep(trial, settings)
     return Ran(
         code=code,
         broken={

@@ -62,6 +62,8 @@ class Trial:
     """Names of the models that train, by their place in the order of first training."""
     owners: list[int] = dataclasses.field(default_factory=list)
     """For each checkpoint the place of its model, -1 for the user's own: names need not differ."""
+    forms: list[events.Layout] = dataclasses.field(default_factory=list)
+    """For each checkpoint what is known of its tensors: dtypes and shapes."""
     traces: dict[int, StepTrace] = dataclasses.field(default_factory=dict)
     """The logs of their steps."""
     fits: dict[tuple[int, int], tuple[int, int | None]] = dataclasses.field(default_factory=dict)
@@ -191,6 +193,7 @@ class Trial:
                     # The script started itself again: what came before is another process's.
                     self.checkpoints.clear()
                     self.owners.clear()
+                    self.forms.clear()
                     self.models, self.traces, self.fits = {}, {}, {}
                     self.paces, self.scenes, self.insides = {}, {}, {}
                 self.starts += 1
@@ -278,6 +281,7 @@ class Trial:
             return
         paths = [path for path, _, _ in layout.tensors]
         self.owners.append(event.index)
+        self.forms.append(layout)
         self.checkpoints.append(
             Checkpoint(
                 kind=event.kind,

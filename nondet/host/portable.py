@@ -1,0 +1,150 @@
+"""The `.nd` file: one run of a script, to be compared with others, here or on another machine.
+
+A ZIP archive with `run.json` (`nondet.runs.Run`), the trial's files as its guest wrote them
+(`trial/`: events and logs of steps), and the values of tensors (`values/`, named by digest).
+Nothing in it is ever executed, and of a stranger's file nothing is unpacked but what has these
+names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from nondet import __version__
+from nondet.host import planning, scratch, surroundings, trials
+from nondet.host.errors import UsageError
+from nondet.host.planning import Settings
+from nondet.host.trials import Trial
+from nondet.record import RecordError
+from nondet.runs import Run, decode_run, encode
+
+HEAD = "run.json"
+TRIAL = re.compile(r"trial/(?:events\.jsonl|trial\.json|(?:steps|rows)-\d{1,6}\.bin)")
+VALUE = re.compile(r"values/[0-9a-f]{16,128}")
+MOST_HEAD = 16 * 2**20
+MOST = 64 * 2**30
+"""Bytes that a file may unpack to: more than any run keeps."""
+MOST_MEMBERS = 1_000_000
+CHUNK = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """An `.nd` file, unpacked into a private folder."""
+
+    path: Path
+    run: Run
+    trial: Trial
+    values: Path
+
+
+def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Run:
+    """Write the run of a trial that came to its end. Raises UsageError."""
+    if trial.outcome != "completed":
+        raise UsageError(
+            "not-recorded", f"nothing was recorded, since the script failed: {trial.note}"
+        )
+    if not trial.checkpoints:
+        raise UsageError(
+            "nothing-recorded",
+            "it recorded nothing: it trains no Keras model, and calls no nondet.checkpoint",
+        )
+    environ = planning.environment(settings, trial.held, trial.id)
+    run = Run(
+        nondet=__version__,
+        subject=settings.subject.to_record(),
+        facts=surroundings.facts(trial, settings, environ),
+        started=started,
+        seconds=trial.seconds,
+        granularity=settings.granularity,
+        seed=settings.seed,
+        pins=dict(trial.held),
+        checkpoints=len(trial.checkpoints),
+        metrics=dict(trial.metrics),
+        values_omitted=trial.values_omitted,
+    )
+    trial.save()
+    beside = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            _write(file, run, trial.folder, settings.output / "values")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(
+            "output-not-writable", f"can't write {path} ({error.strerror}); name another with -o"
+        ) from error
+    return run
+
+
+def _write(file: IO[bytes], run: Run, folder: Path, values: Path) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(HEAD, encode(run))
+        for path in sorted(folder.iterdir()):
+            if TRIAL.fullmatch(f"trial/{path.name}"):
+                archive.write(path, f"trial/{path.name}")
+        for path in sorted(values.iterdir()):
+            if VALUE.fullmatch(f"values/{path.name}"):
+                # Weights hardly shrink, and are read again one by one.
+                archive.write(path, f"values/{path.name}", zipfile.ZIP_STORED)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Opened]:
+    """The run in a file, unpacked for as long as the context lasts. Raises UsageError."""
+    with scratch.Private(Path(tempfile.gettempdir())) as room:
+        try:
+            run = _unpack(path, room)
+        except OSError as error:
+            raise UsageError(
+                "no-recording", f"{path}: can't read it ({error.strerror or error})"
+            ) from error
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+            raise UsageError(
+                "recording-unreadable", f"{path} is no recorded run, or is damaged: {error}"
+            ) from error
+        except RecordError as error:
+            raise UsageError("recording-unreadable", f"{path}: {error}") from error
+        trial = trials.restore(room / "trial")
+        if trial is None or trial.fault:
+            why = trial.fault if trial is not None else "its trial is not whole"
+            raise UsageError("recording-unreadable", f"{path} is damaged: {why}")
+        yield Opened(path, run, trial, room / "values")
+
+
+def _unpack(path: Path, room: Path) -> Run:
+    """Raises OSError, BadZipFile, zlib.error or RecordError."""
+    (room / "trial").mkdir()
+    (room / "values").mkdir()
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST:
+            raise RecordError("it holds more than any recorded run does")
+        heads = [member for member in members if member.filename == HEAD]
+        if len(heads) != 1 or heads[0].file_size > MOST_HEAD:
+            raise RecordError(f"it has no {HEAD}")
+        if any(member.flag_bits & 1 for member in members):
+            raise RecordError("it is encrypted")
+        run = decode_run(archive.read(heads[0]))
+        for member in members:
+            name = member.filename
+            if TRIAL.fullmatch(name) or VALUE.fullmatch(name):
+                _copy(archive, member, room / name)
+    return run
+
+
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> None:
+    """As many bytes as its entry says, however many there are to come."""
+    with archive.open(member) as source, place.open("xb") as target:
+        shutil.copyfileobj(source, target, CHUNK)

@@ -1,0 +1,142 @@
+"""Two recorded runs: which tensors are taken for the same, and what was around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nondet import record, runs
+from nondet.host import surroundings
+from nondet.host.across import Moment, aligned
+from nondet.verdict import Checkpoint
+
+KERNEL, BIAS = ("float32", (4, 3)), ("float32", (3,))
+
+
+def moment(*tensors: tuple[str, tuple[str, tuple[int, ...]], str]) -> Moment:
+    rows = tuple((path, digest) for path, _, digest in tensors)
+    return Moment(
+        Checkpoint("epoch", "model", 1, 1, 5, rows),
+        tuple((path, *kind) for path, kind, _ in tensors),
+        tuple(digest for _, digest in rows),
+    )
+
+
+def test_tensors_of_one_path_are_the_same_wherever_they_stand() -> None:
+    one = moment(("a", KERNEL, "1"), ("b", KERNEL, "2"))
+    other = moment(("b", KERNEL, "2"), ("a", KERNEL, "9"))
+    pairs, renamed, lacking = aligned(one, other)
+    assert [(pair.one[0], pair.other[0], pair.differs) for pair in pairs] == [
+        ("a", "a", True),
+        ("b", "b", False),
+    ]
+    assert not renamed
+    assert not lacking
+
+
+def test_layers_of_other_names_are_matched_in_their_order() -> None:
+    one = moment(("x/kernel", KERNEL, "1"), ("x/bias", BIAS, "2"), ("y/kernel", KERNEL, "3"))
+    other = moment(("u/kernel", KERNEL, "1"), ("u/bias", BIAS, "2"), ("v/kernel", KERNEL, "4"))
+    pairs, renamed, lacking = aligned(one, other)
+    assert [(pair.one[0], pair.other[0]) for pair in pairs] == [
+        ("x/kernel", "u/kernel"),
+        ("x/bias", "u/bias"),
+        ("y/kernel", "v/kernel"),
+    ]
+    assert [pair.differs for pair in pairs] == [False, False, True]
+    assert renamed == [
+        "in model, other names for the same place: x/kernel is u/kernel, x/bias is u/bias, "
+        "y/kernel is v/kernel"
+    ]
+    assert not lacking
+
+
+def test_what_one_lacks_is_told_and_not_compared() -> None:
+    one = moment(("a", KERNEL, "1"), ("gone", ("int64", ()), "2"))
+    other = moment(("a", KERNEL, "1"), ("new", ("bool", (7,)), "3"))
+    pairs, renamed, lacking = aligned(one, other)
+    assert len(pairs) == 1
+    assert not renamed
+    assert lacking == ["in model, only the first has gone", "in model, only the second has new"]
+
+
+def test_another_dtype_has_no_distance() -> None:
+    one, other = moment(("a", KERNEL, "1")), moment(("a", ("float64", (4, 3)), "2"))
+    (pair,), _, lacking = aligned(one, other)
+    assert pair.differs
+    assert not pair.comparable
+    assert lacking == ["in model, of another dtype or shape: a (float32 4x3 and float64 4x3)"]
+
+
+def run(**facts: Any) -> runs.Run:
+    packages = facts.pop("packages", {"tensorflow-cpu": "2.21.0", "rich": "14"})
+    machine = {"python": "3.11", "platform": "Linux", "cpu": "one", "cores": 2}
+    machine |= {k: facts.pop(k) for k in ("gpus", "driver", "cpu", "python") if k in facts}
+    more = {k: facts.pop(k) for k in ("seed", "pins") if k in facts}
+    return runs.Run(
+        nondet="1",
+        subject=record.Subject(script="train.py", sha256="0" * 64),
+        facts=runs.Facts(
+            environment=record.Environment(packages=packages, **machine),  # type: ignore[arg-type]
+            **facts,
+        ),
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+        granularity="epoch",
+        **{"seed": 1, **more},
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind", "name"),
+    [
+        ({}, {"packages": {"tensorflow-cpu": "2.20.0", "rich": "14"}}, "package", "tensorflow-cpu"),
+        ({"cpu": "one"}, {"cpu": "two"}, "processor", "processor"),
+        ({"features": ("avx2", "fma")}, {"features": ("avx2",)}, "processor", "instruction sets"),
+        ({"threads": 2}, {"threads": 8}, "threads", "cores to use"),
+        ({}, {"gpus": ("H100",)}, "gpu", "GPUs"),
+        ({"driver": "550"}, {"driver": "560"}, "gpu", "NVIDIA driver"),
+        ({"python": "3.11"}, {"python": "3.13"}, "python", "Python"),
+        ({"pins": {"clock": "pinned"}}, {}, "pins", "pins"),
+        (
+            {"pins": {"clock": "pinned"}, "seed": 1},
+            {"pins": {"clock": "pinned"}, "seed": 2},
+            "pins",
+            "pins",
+        ),
+        (
+            {"variables": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
+            {"variables": {}},
+            "variable",
+            "TF_ENABLE_ONEDNN_OPTS",
+        ),
+        (
+            {"variables": {"OMP_NUM_THREADS": "1"}},
+            {"variables": {"OMP_NUM_THREADS": "2"}},
+            "variable",
+            "OMP_NUM_THREADS",
+        ),
+    ],
+    ids=str,
+)
+def test_each_thing_around_a_run_is_told_with_what_it_does(
+    one: dict[str, Any], other: dict[str, Any], kind: str, name: str
+) -> None:
+    (gap,) = surroundings.gaps(run(**one), run(**other))
+    assert (gap.kind, gap.name) == (kind, name)
+    assert gap.effect
+    assert gap.one != gap.other or name == "pins"
+
+
+def test_what_is_known_to_matter_comes_first() -> None:
+    other = run(packages={"rich": "15", "tensorflow-cpu": "2.20.0"})
+    found = surroundings.gaps(run(), other)
+    assert [gap.name for gap in found] == ["tensorflow-cpu", "rich"]
+    assert not found[1].effect
+    assert not surroundings.gaps(run(), run())
+
+
+def test_variables_that_may_be_secret_are_left_out() -> None:
+    environ = {"OMP_NUM_THREADS": "1", "HOME": "/x", "TF_TOKEN": "s", "KERAS_API_KEY": "s"}
+    assert surroundings.telling(environ) == {"OMP_NUM_THREADS": "1"}
