@@ -10,10 +10,24 @@ from typing import Any, Literal
 
 import msgspec
 
-from nondet.record import Arm, Base, Environment, RecordError, Subject
+from nondet.record import (
+    Arm,
+    Base,
+    Divergence,
+    Environment,
+    Failure,
+    RecordError,
+    Subject,
+)
 
 RUN_SCHEMA = 1
 """Schema number of an `.nd` file.
+
+History:
+  1  first version
+"""
+CHECK_SCHEMA = 1
+"""Schema number of what `nondet check --json` prints.
 
 History:
   1  first version
@@ -132,7 +146,28 @@ class Comparison(Base, frozen=True, kw_only=True):
     """Those that differ."""
 
 
-def encode(value: Run | Comparison) -> bytes:
+class Check(Base, frozen=True, kw_only=True):
+    """What `nondet check` says of a script."""
+
+    schema: int = CHECK_SCHEMA
+    nondet: str
+    subject: Subject
+    verdict: Literal["agrees", "parts", "left-the-baseline", "unsure", "broken"]
+    summary: str
+    runs: int
+    """Runs that came to their end, or were compared until they parted."""
+    divergence_probability_bound: float | None = None
+    """Upper bound on the probability that a further run differs; None unless they agree."""
+    level: float
+    first: Divergence | None = None
+    """Where runs part."""
+    baseline: Comparison | None = None
+    """The first of these runs against the recorded one; None where there is none."""
+    seconds: float
+    error: Failure | None = None
+
+
+def encode(value: Run | Comparison | Check) -> bytes:
     """JSON, indented, with NaN and infinities as null."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 

@@ -64,7 +64,7 @@ def compare(one: Opened, other: Opened) -> Comparison:
         apart = [pair for pair in pairs if pair.differs]
         if apart:
             parted.append((here[key], apart, len(pairs)))
-    lacking |= dict.fromkeys(lengths(here, there, one, other))
+    lacking |= dict.fromkeys(lengths(here, there))
     stores = one.values, other.values
     first = _step(one.trial, other.trial, parted[0][0] if parted else None)
     if first is None and parted:
@@ -154,17 +154,13 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def lengths(
-    here: dict[Key, Moment], there: dict[Key, Moment], one: Opened, other: Opened
-) -> Iterator[str]:
+def lengths(here: dict[Key, Moment], there: dict[Key, Moment]) -> Iterator[str]:
     """Moments that only one of the runs has."""
     for own, others, which in ((here, there, "first"), (there, here, "second")):
         extra = [moment.checkpoint for key, moment in own.items() if key not in others]
         if extra:
             labels = list(dict.fromkeys(checkpoint.label for checkpoint in extra))
             yield f"only the {which} has {_some(labels)}"
-    if one.run.granularity != other.run.granularity:
-        yield f"recorded by {one.run.granularity} and by {other.run.granularity}"
 
 
 def _step(one: Trial, other: Trial, before: Moment | None) -> Parting | None:

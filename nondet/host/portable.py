@@ -59,20 +59,7 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Run:
             "nothing-recorded",
             "it recorded nothing: it trains no Keras model, and calls no nondet.checkpoint",
         )
-    environ = planning.environment(settings, trial.held, trial.id)
-    run = Run(
-        nondet=__version__,
-        subject=settings.subject.to_record(),
-        facts=surroundings.facts(trial, settings, environ),
-        started=started,
-        seconds=trial.seconds,
-        granularity=settings.granularity,
-        seed=settings.seed,
-        pins=dict(trial.held),
-        checkpoints=len(trial.checkpoints),
-        metrics=dict(trial.metrics),
-        values_omitted=trial.values_omitted,
-    )
+    run = described(trial, settings, started)
     trial.save()
     beside = path.with_name(path.name + ".new")
     try:
@@ -86,6 +73,24 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Run:
             "output-not-writable", f"can't write {path} ({error.strerror}); name another with -o"
         ) from error
     return run
+
+
+def described(trial: Trial, settings: Settings, started: str) -> Run:
+    """What is to be known of a trial's run."""
+    environ = planning.environment(settings, trial.held, trial.id)
+    return Run(
+        nondet=__version__,
+        subject=settings.subject.to_record(),
+        facts=surroundings.facts(trial, settings, environ),
+        started=started,
+        seconds=trial.seconds,
+        granularity=settings.granularity,
+        seed=settings.seed,
+        pins=dict(trial.held),
+        checkpoints=len(trial.checkpoints),
+        metrics=dict(trial.metrics),
+        values_omitted=trial.values_omitted,
+    )
 
 
 def _write(file: IO[bytes], run: Run, folder: Path, values: Path) -> None:

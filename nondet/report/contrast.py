@@ -10,9 +10,9 @@ from rich.text import Text
 
 from nondet.report.console import Encodable
 from nondet.report.page import words
-from nondet.report.plain import shown
+from nondet.report.plain import shown, shown_lines
 from nondet.report.rows import grid, plainly, row
-from nondet.runs import Comparison, Far, Gap, Parting
+from nondet.runs import Check, Comparison, Far, Gap, Parting
 
 MOST_TENSORS = 6
 MOST_GAPS = 12
@@ -21,6 +21,27 @@ MOST_GAPS = 12
 def print_comparison(console: Console, found: Comparison) -> None:
     console.print()
     console.print(Encodable(Group(*_parts(found))))
+
+
+def print_check(console: Console, found: Check) -> None:
+    """What was found, how sure, and what to do now."""
+    tone = {"agrees": "bold green", "unsure": "bold yellow"}.get(found.verdict, "bold red")
+    first, stop, rest = plainly(found.summary).partition(". ")
+    console.print(Encodable(Text.assemble((first + stop, tone), rest)))
+    bound = found.divergence_probability_bound
+    if bound is not None:
+        told = f"{100 * found.level:.4g} % sure that fewer than {100 * bound:.3g} % would differ."
+        console.print(Encodable(Text(told, "dim")))
+    if found.error is not None and found.error.traceback:
+        console.print(Encodable(Text(shown_block(found.error.traceback))))
+    if found.verdict == "parts":
+        script = " ".join([found.subject.script, *found.subject.args])
+        console.print(Encodable(Text(f"Find out why: nondet diagnose {shown(script)}")))
+
+
+def shown_block(text: str) -> str:
+    """The end of a traceback, each line clean."""
+    return "\n".join(shown_lines(text)[-9:])
 
 
 def _parts(found: Comparison) -> Iterator[RenderableType]:

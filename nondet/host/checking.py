@@ -1,0 +1,135 @@
+"""``nondet check``: whether a script repeats, and no more; as a gate of other tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nondet import __version__, record, stats
+from nondet.guest.factors import REGISTRY
+from nondet.host import across, machine, portable, wording
+from nondet.host.assembling import Assembly
+from nondet.host.availability import unavailable, user_environment
+from nondet.host.diagnosing import SEED
+from nondet.host.executors.local import LocalExecutor
+from nondet.host.laboratory import Laboratory
+from nondet.host.planning import Settings
+from nondet.host.portable import Opened
+from nondet.host.subject import Subject
+from nondet.host.watching import Watcher
+from nondet.runs import Check, Comparison
+from nondet.search.questions import Answer, BudgetSpent, Finding, Question
+from nondet.verdict import Verdict
+
+TEXT = "Does it repeat as it is?"
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """What is asked of a script."""
+
+    comparisons: int
+    """Agreeing comparisons that are enough, at least one."""
+    level: float = 0.95
+    jobs: int | None = None
+    budget: float | None = None
+    timeout: float | None = None
+
+
+def check(
+    subject: Subject,
+    gate: Gate,
+    output: Path,
+    watcher: Watcher,
+    baseline: Opened | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> Check:
+    """Run the script as it is until it is known whether it repeats. Raises UsageError.
+
+    `output`: a folder for what trials leave. `look` may raise KeyboardInterrupt.
+    """
+    began = time.monotonic()
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    environment = machine.environment(subject.description.python, subject.description.packages)
+    reasons = unavailable(subject.description, environment)
+    jobs = gate.jobs or machine.default_jobs(len(environment.gpus))
+    watcher.opened(subject.script, "a temporary folder", jobs)
+    for folder in (output / "trials", output / "values"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = Settings(
+        subject, output.resolve(), user_environment(), SEED, "sha256", granularity="auto"
+    )
+    with LocalExecutor(output, subject.folders) as executor:
+        if executor.warning:
+            watcher.message(executor.warning)
+        laboratory = Laboratory(
+            settings,
+            executor,
+            watcher,
+            jobs=jobs,
+            factors=tuple(f.name for f in REGISTRY if f.name not in reasons),
+            timeout=gate.timeout,
+            deadline=began + gate.budget if gate.budget else None,
+            max_trials=gate.comparisons + 1 + jobs,
+            check=look,
+        )
+        try:
+            answer = laboratory.ask(Question(TEXT, {}, gate.comparisons))
+        except BudgetSpent:
+            answer = Answer(Verdict.UNSURE, ())
+        whole = [trial for trial in laboratory.trials if trial.whole]
+        compared = None
+        if baseline is not None and whole and answer.verdict is not Verdict.DIVERGES:
+            run = portable.described(whole[0], settings, started)
+            mine = Opened(Path(subject.script), run, whole[0], output / "values")
+            compared = across.compare(baseline, mine)
+        return _told(subject, gate, laboratory, answer, compared, time.monotonic() - began)
+
+
+def _told(
+    subject: Subject,
+    gate: Gate,
+    laboratory: Laboratory,
+    answer: Answer,
+    compared: Comparison | None,
+    seconds: float,
+) -> Check:
+    assembly = Assembly(laboratory, Finding())
+    first = assembly.parting([trial.id for trial in laboratory.of_plan({})])
+    bound = None
+    error = None
+    ended = len([trial for trial in laboratory.trials if trial.counts and trial.outcome])
+    if answer.verdict is Verdict.BROKEN:
+        failed = [t for t in laboratory.trials if t.outcome in ("crashed", "killed", "timed-out")]
+        trace = failed[-1].crash.traceback if failed and failed[-1].crash else ""
+        error = record.Failure(slug="crash", message=answer.broken, traceback=trace)
+        verdict, summary = "broken", f"The script does not run to its end: {answer.broken}."
+    elif answer.verdict is Verdict.DIVERGES:
+        verdict = "parts"
+        summary = f"It does not repeat. {wording.place(first)}."
+    elif not any(trial.checkpoints for trial in laboratory.trials):
+        verdict, summary = "unsure", "It shows nothing that could be compared."
+    elif compared is not None and not compared.agree:
+        verdict, summary = "left-the-baseline", f"It left the baseline. {compared.summary}"
+    elif answer.verdict is Verdict.AGREES:
+        verdict = "agrees"
+        summary = f"It repeats: {len(answer.trials)} runs agree bit for bit."
+        bound = stats.divergence_bound(0, answer.comparisons, gate.level)
+    else:
+        verdict, summary = "unsure", "The budget was spent before it was known."
+    return Check(
+        nondet=__version__,
+        subject=subject.to_record(),
+        verdict=verdict,  # type: ignore[arg-type]
+        summary=summary,
+        runs=ended,
+        divergence_probability_bound=bound,
+        level=gate.level,
+        first=first,
+        baseline=compared,
+        seconds=seconds,
+        error=error,
+    )

@@ -1,0 +1,77 @@
+"""``nondet check``: whether a script repeats, and whether it has left a recorded run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.command.running import Project
+
+SAME = "import nondet\nnondet.checkpoint('value', {})\n"
+DRAWN = "import random\nimport nondet\nnondet.checkpoint('value', random.random())\n"
+
+
+def test_a_script_that_repeats_passes(project: Project) -> None:
+    project.write(SAME.format(1))
+    ran = project.run("check", "--runs", "3", "train.py")
+    assert ran.code == 0, ran.err
+    assert "It repeats: 3 runs agree bit for bit." in ran.out
+    assert sorted(path.name for path in project.folder.iterdir()) == ["train.py"]
+
+
+def test_by_default_as_many_runs_as_a_diagnosis_asks_for(project: Project) -> None:
+    project.write(SAME.format(1))
+    ran = project.run("check", "--json", "train.py")
+    found = json.loads(ran.out)
+    assert (found["verdict"], found["runs"]) == ("agrees", 6)
+    assert found["divergence_probability_bound"] == pytest.approx(0.451, abs=0.01)
+
+
+def test_a_script_that_does_not_repeat_fails(project: Project) -> None:
+    project.write(DRAWN)
+    ran = project.run("check", "--json", "train.py", "--its-own")
+    found = json.loads(ran.out)
+    assert ran.code == 1
+    assert found["verdict"] == "parts"
+    assert found["first"]["model"] == "value"
+    assert found["divergence_probability_bound"] is None
+    told = project.run("check", "--quiet", "train.py", "--its-own")
+    assert "It does not repeat. Runs part at checkpoint value." in told.out
+    assert "nondet diagnose train.py --its-own" in told.out
+
+
+def test_a_baseline_is_held(project: Project) -> None:
+    project.write(SAME.format(1))
+    assert project.run("record", "-o", "base.nd", "train.py").code == 0
+    held = project.run("check", "--runs", "2", "--baseline", "base.nd", "train.py")
+    assert held.code == 0, held.out
+    project.write(SAME.format(2))
+    ran = project.run("check", "--runs", "2", "--json", "--baseline", "base.nd", "train.py")
+    found = json.loads(ran.out)
+    assert ran.code == 1
+    assert found["verdict"] == "left-the-baseline"
+    assert found["baseline"]["first"]["label"] == "value"
+
+
+def test_a_broken_script_is_told_from_one_that_does_not_repeat(project: Project) -> None:
+    project.write("raise ValueError('its own')\n")
+    ran = project.run("check", "--quiet", "train.py")
+    assert ran.code == 5
+    assert "ValueError: its own" in ran.out
+    project.write("def\n")
+    ran = project.run("check", "train.py")
+    assert ran.code == 5
+    assert "[syntax-error]" in ran.err
+
+
+def test_a_script_that_shows_nothing_passes_no_gate(project: Project) -> None:
+    project.write("print('hello')\n")
+    ran = project.run("check", "--quiet", "train.py")
+    assert ran.code == 4
+    assert "shows nothing" in ran.out
+
+
+def test_a_baseline_that_is_none(project: Project) -> None:
+    project.write(SAME.format(1))
+    project.run("check", "--baseline", "none.nd", "train.py").refused("no-recording", "none.nd")
