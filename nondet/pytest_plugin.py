@@ -1,0 +1,251 @@
+"""A pytest plugin: tests whose body must give the same in every fresh process.
+
+``@pytest.mark.reproducible(runs=3)`` runs the body of a test in processes of its own, and fails
+where what it returns differs: arrays, models, numbers, strings, and containers of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHILD = "NONDET_PYTEST_RUN"
+"""Variable that tells a fresh process where to write what the test returns."""
+RUNS = 3
+MOST = 256 * 2**20
+"""Bytes of arrays that are kept of a run, to tell how far they are apart."""
+SHOWN = 5
+"""Arrays that differ, in a message."""
+RUNNER = "import sys\n\nimport pytest\n\nsys.exit(pytest.main({arguments!r}))\n"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nondet", "reproducibility (nondet)")
+    group.addoption(
+        "--nondet-diagnose",
+        action="store_true",
+        help="find the cause where a reproducible test does not repeat",
+    )
+    group.addoption(
+        "--nondet-runs", type=int, metavar="N", help="runs of each reproducible test, at least 2"
+    )
+    parser.addini(
+        "nondet_args", "further arguments of the processes that run reproducible tests", "args"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"reproducible(runs={RUNS}, timeout=None): run the test in so many fresh processes, and "
+        "fail where what it returns differs",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    mark = pyfuncitem.get_closest_marker("reproducible")
+    if mark is None:
+        return None
+    if folder := os.environ.get(CHILD):
+        called(pyfuncitem, Path(folder))
+    else:
+        repeated(pyfuncitem, mark)
+    return True
+
+
+# -- in a fresh process
+
+
+def called(item: pytest.Function, folder: Path) -> None:
+    """Call the test, and write down what it returns."""
+    names = item._fixtureinfo.argnames
+    arguments = {name: item.funcargs[name] for name in names}
+    try:
+        value = item.obj(**arguments)
+    except pytest.skip.Exception as skipped:
+        (folder / "skipped").write_text(str(skipped.msg), encoding="utf-8")
+        raise
+    import nondet
+
+    nondet.checkpoint("returned", plain(value))
+    written(value, folder)
+
+
+def written(value: Any, folder: Path) -> None:
+    """The arrays of a value: their bytes in files named by digest, and an index of them. Fails the
+    test for what has no bits to compare."""
+    from nondet.guest import digests, user_values
+
+    store, digester = digests.Values(str(folder), MOST), digests.Digester("sha256")
+    index = []
+    for path, array in user_values.flatten("", plain(value)) if value is not None else ():
+        try:
+            digest = digester.digest(array)
+        except TypeError:
+            pytest.fail(
+                f"a reproducible test returned, at {path}, a {type_at(value, path)}: "
+                "return arrays, models, numbers, strings, or lists and dicts of them",
+                pytrace=False,
+            )
+        store.keep(digest, array)
+        index.append([path, array.dtype.name, list(array.shape), digest])
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def type_at(value: Any, path: str) -> str:
+    """The type's name, as far as it can be told."""
+    for step in path.split("/") if path != "value" else ():
+        try:
+            value = value[int(step)] if isinstance(value, list | tuple) else value[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            break
+    return type(value).__name__
+
+
+def plain(value: Any) -> Any:
+    """The value with its models as their weights, and its tensors in the host's memory."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if callable(getattr(value, "state_dict", None)):  # of PyTorch
+        return {name: plain(item) for name, item in value.state_dict().items()}
+    if callable(getattr(value, "get_weights", None)) and hasattr(value, "weights"):  # of Keras
+        weights = zip(value.weights, value.get_weights(), strict=True)
+        return {getattr(w, "path", w.name): array for w, array in weights}
+    if hasattr(value, "history") and isinstance(value.history, dict):  # of `fit`
+        return plain(value.history)
+    if callable(getattr(value, "detach", None)):
+        return value.detach().cpu().numpy()
+    return value
+
+
+# -- in the process that pytest was started in
+
+
+def repeated(item: pytest.Function, mark: pytest.Mark) -> None:
+    """Run the test in fresh processes until two of them differ, or all agree."""
+    asked = item.config.getoption("--nondet-runs") or mark.kwargs.get("runs", RUNS)
+    runs = max(2, mark.args[0] if mark.args else asked)
+    with tempfile.TemporaryDirectory(prefix="nondet-pytest-") as room:
+        first: Path | None = None
+        for number in range(1, runs + 1):
+            folder = Path(room) / str(number)
+            folder.mkdir()
+            fresh(item, folder, mark.kwargs.get("timeout"))
+            if first is None:
+                first = folder
+                continue
+            if told := differing(first, folder):
+                told = [f"run 1 and run {number} of {item.name} return other values", *told]
+                pytest.fail("\n".join([*told, "", *advice(item)]), pytrace=False)
+
+
+def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
+    """Run the test once in a process of its own. Fails or skips as that does."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments(item)],
+            cwd=item.config.invocation_params.dir,
+            env={**os.environ, CHILD: str(folder)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"a run took longer than {timeout:g} s", pytrace=False)
+    if (folder / "skipped").exists():
+        pytest.skip((folder / "skipped").read_text(encoding="utf-8"))
+    if done.returncode:
+        pytest.fail(f"in a fresh process:\n{done.stdout}{done.stderr}", pytrace=False)
+    if not (folder / "index.json").exists():
+        pytest.fail(f"it was not run in a fresh process:\n{done.stdout}", pytrace=False)
+    if not json.loads((folder / "index.json").read_text(encoding="utf-8")):
+        pytest.fail("a reproducible test must return what is to be compared", pytrace=False)
+
+
+def arguments(item: pytest.Function) -> list[str]:
+    """Of the pytest that runs this test alone, without what would spread it over processes."""
+    config = item.config
+    given = ["-q", "-p", "no:cacheprovider", "-p", "nondet.pytest_plugin"]
+    if config.pluginmanager.hasplugin("nondet"):
+        given = given[:-2]
+    given += [f"--rootdir={config.rootpath}"]
+    given += ["-c", str(config.inipath)] if config.inipath is not None else []
+    given += ["-n", "0"] if config.pluginmanager.hasplugin("xdist") else []
+    return [*given, *config.getini("nondet_args"), str(config.rootpath / item.nodeid)]
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """What differs between two runs, in lines; empty when nothing does."""
+    indexes = [
+        {path: (dtype, shape, digest) for path, dtype, shape, digest in rows}
+        for rows in (json.loads((run / "index.json").read_text("utf-8")) for run in (one, other))
+    ]
+    apart = [path for path in indexes[0] if indexes[1].get(path) != indexes[0][path]]
+    apart += [path for path in indexes[1] if path not in indexes[0]]
+    if not apart:
+        return []
+    lines = [f"  {path}: {how(path, indexes, (one, other))}" for path in apart[:SHOWN]]
+    more = len(apart) - SHOWN
+    return [*lines, *([f"  and {more} more"] if more > 0 else [])]
+
+
+def how(path: str, indexes: Sequence[dict[str, Any]], runs: tuple[Path, Path]) -> str:
+    """How far one array is apart in two runs."""
+    from nondet.host import differences
+
+    if any(path not in index for index in indexes):
+        return "only one of them has it"
+    (dtype, shape, here), (other_dtype, other_shape, there) = (index[path] for index in indexes)
+    if (dtype, shape) != (other_dtype, other_shape):
+        return f"{dtype} {shape} and {other_dtype} {other_shape}"
+    try:
+        far = differences.between(runs[0] / here, runs[1] / there, dtype)
+    except (OSError, TypeError):
+        return f"{dtype} {shape} differs"
+    parts = [
+        f"{far.share:.3g} of its elements differ" if far.share and far.share < 1 else "differs"
+    ]
+    parts += [f"by up to {far.max_rel:.3g} relative"] if far.max_rel is not None else []
+    parts += [f"{far.max_abs:.3g} absolute"] if far.max_abs is not None else []
+    return ", ".join(parts)
+
+
+def advice(item: pytest.Function) -> Iterator[str]:
+    """The cause, when it is to be found out; else how."""
+    if not item.config.getoption("--nondet-diagnose"):
+        yield "To find the cause, run this test with --nondet-diagnose."
+        return
+    name = re.sub(r"\W+", "-", item.nodeid).strip("-")[-80:]
+    output = item.config.rootpath / "nondet-report" / name
+    with tempfile.TemporaryDirectory(prefix="nondet-pytest-") as room:
+        runner = Path(room) / "run_one_test.py"
+        runner.write_text(RUNNER.format(arguments=arguments(item)), encoding="utf-8")
+        values = Path(room) / "values"
+        values.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-m", "nondet", "diagnose", "--quiet", "--force", "--no-verify",
+             "--output", str(output), str(runner)],
+            cwd=item.config.invocation_params.dir,
+            env={**os.environ, CHILD: str(values)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )  # fmt: skip
+    yield from (done.stdout.strip() or done.stderr.strip()).splitlines()

@@ -1,0 +1,160 @@
+"""The pytest plugin, by running pytest on small test files."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+import random
+import numpy as np
+import pytest
+
+@pytest.fixture
+def scale():
+    return 2.0
+
+@pytest.mark.reproducible
+def test_repeats(scale):
+    return {"array": np.arange(3) * scale, "nested": [1, "text", (2.5, None)]}
+
+@pytest.mark.reproducible(runs=2)
+@pytest.mark.parametrize("much", [0, 1])
+def test_draws(much):
+    weights = np.arange(4.0)
+    weights[2] += much * random.random()
+    return {"same": 1, "weights": weights}
+
+def test_not_marked():
+    pass
+"""
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess(*LOADED, *options)
+
+
+def loaded() -> tuple[str, ...]:
+    """Options that load the plugin where it is not installed with its entry point."""
+    from importlib.metadata import entry_points
+
+    known = any(point.value == "nondet.pytest_plugin" for point in entry_points(group="pytest11"))
+    return () if known else ("-p", "nondet.pytest_plugin")
+
+
+LOADED = loaded()
+
+
+def test_what_a_test_returns_is_compared_over_fresh_processes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    result = run(pytester)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "run 1 and run 2 of test_draws[[]1[]] return other values",
+            "  weights: 0.25 of its elements differ, by up to * relative, * absolute",
+            "To find the cause, run this test with --nondet-diagnose.",
+        ]
+    )
+    assert "same:" not in result.stdout.str()
+
+
+def test_the_number_of_runs_can_be_asked_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os, pathlib, pytest
+        @pytest.mark.reproducible
+        def test_counts():
+            with open("runs", "a") as file:
+                file.write("x")
+            return 1
+        """
+    )
+    run(pytester, "--nondet-runs", "4").assert_outcomes(passed=1)
+    assert (pytester.path / "runs").read_text() == "xxxx"
+
+
+def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.reproducible
+        def test_fails():
+            assert [1] == [2], "its own words"
+        @pytest.mark.reproducible
+        def test_skips():
+            pytest.skip("its own reason")
+        @pytest.mark.reproducible
+        def test_returns_nothing():
+            pass
+        @pytest.mark.reproducible
+        def test_returns_an_object():
+            return {"deep": [object()]}
+        @pytest.mark.reproducible(runs=2, timeout=2)
+        def test_hangs():
+            import time
+            time.sleep(600)
+        """
+    )
+    result = run(pytester, "-rs")
+    result.assert_outcomes(failed=4, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*its own words*",
+            "*a reproducible test must return what is to be compared*",
+            "*returned, at deep/0, a object: return arrays*",
+            "a run took longer than 2 s",
+            "*its own reason*",
+        ]
+    )
+
+
+def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("torch")
+    pytester.makepyfile(
+        """
+        import pytest, torch
+        @pytest.mark.reproducible(runs=2)
+        @pytest.mark.parametrize("seeded", [True, False])
+        def test_model(seeded):
+            if seeded:
+                torch.manual_seed(1)
+            return torch.nn.Linear(3, 2), torch.zeros(2)
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["  0/bias: differs, *", "  0/weight: differs, *"])
+
+
+def test_it_works_side_by_side(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    run(pytester, "-n", "2").assert_outcomes(passed=3, failed=1)
+
+
+def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nnondet_args = --mode=slow\naddopts = --mode=fast\n")
+    pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--mode')\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.reproducible
+        def test_mode(request):
+            with open("mode", "w") as file:
+                file.write(request.config.getoption("--mode"))
+            return 1
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+    assert (pytester.path / "mode").read_text() == "slow"
+
+
+def test_the_cause_is_found_when_asked_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own=TESTS)
+    result = run(pytester, "--nondet-diagnose", "-k", "test_draws and 1")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        ["*return other values", "Causes found.*", "python-random *", "*test_own.py:17*"]
+    )
+    assert list((pytester.path / "nondet-report").glob("*/report.html"))
