@@ -14,9 +14,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nondet.record import Diagnosis, Trial
-from nondet.report.page import matrices, moments, spots, step_maps, timeline, words, zooms
+from nondet.report.page import (
+    bisection,
+    matrices,
+    moments,
+    spots,
+    stages,
+    step_maps,
+    timeline,
+    words,
+    zooms,
+)
 
-STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css")
+STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css", "assets/search.css")
 SCRIPTS = (
     "vendor/uPlot.iife.min.js",
     "assets/data.js",
@@ -71,6 +81,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(words=words, spots=spots, zooms=zooms, moments=moments)
     environment.globals.update(timeline=timeline, step_maps=step_maps, matrices=matrices)
+    environment.globals.update(bisection=bisection, stages=stages)
     environment.filters.update(log=_log, plural=_plural, prose=_prose)
     return environment
 

@@ -89,6 +89,7 @@ def one_cause(**changes: Any) -> Diagnosis:
         "first_divergence": parts.START,
         "prescription": Prescription(
             snippet=parts.SEEDS,
+            top=(parts.SEEDS,),
             patch="--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,4 @@\n import tensorflow as tf\n"
             " from tensorflow import keras\n+\n+keras.utils.set_random_seed(42)\n",
             pins=("python-random",),
@@ -169,6 +170,7 @@ def three_causes() -> Diagnosis:
         prescription=Prescription(
             snippet=parts.SEEDS + "\nimport tensorflow as tf\n\n"
             "tf.config.experimental.enable_op_determinism()\n",
+            top=(parts.SEEDS,),
             launch="PYTHONHASHSEED=0 python train.py --data iris.csv",
             pins=("python-random", "hash-seed", "cpu-threads"),
             verified_trials=("t22", "t23", "t24"),

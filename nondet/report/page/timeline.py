@@ -59,7 +59,7 @@ def pack(zoom: Zoom) -> dict[str, object]:
         "differs": [int(moment.differs) for moment in found],
         "first": None if start is None else order.index(start),
         "stretches": [
-            {"label": PHASES[phase], "note": _note(zoom.moments, places), "count": len(places)}
+            {"label": PHASES[phase], "note": note(zoom.moments, places), "count": len(places)}
             for phase, places in stretches
         ],
     }
@@ -68,7 +68,7 @@ def pack(zoom: Zoom) -> dict[str, object]:
 def counts(zoom: Zoom) -> str:
     """How much of each phase differs, for those who do not see the drawing."""
     return "; ".join(
-        f"{PHASES[phase]}: {_note(zoom.moments, places)}"
+        f"{PHASES[phase]}: {note(zoom.moments, places)}"
         for phase, places in _stretches(zoom.moments)
     )
 
@@ -98,7 +98,8 @@ def _stretches(found: Sequence[Moment]) -> list[tuple[str, list[int]]]:
     return [(phase, group) for phase, group in whole.items() if group]
 
 
-def _note(found: Sequence[Moment], places: Sequence[int]) -> str:
+def note(found: Sequence[Moment], places: Sequence[int]) -> str:
+    """How many of the moments at these places differ."""
     differing = sum(found[place].differs for place in places)
     if differing:
         return f"{differing} of {len(places)} differ" if len(places) > 1 else "differs"

@@ -18,6 +18,7 @@ from nondet.record import (
     Seeding,
     Site,
     Slowdown,
+    Trial,
     VerdictWord,
 )
 
@@ -152,6 +153,33 @@ def patched(found: Prescription) -> str:
     return f"Not verified: {found.patch_note or 'the patched script was not run'}."
 
 
+def placing(found: Prescription, script: str) -> str:
+    """Where the code of the fix belongs, as the beginning of a sentence."""
+    if found.drawing:
+        names = enumerated([f"`{name}`" for name in found.drawing], 3)
+        draw = "draws while it is" if len(found.drawing) == 1 else "draw while they are"
+        return (
+            f"Put this near the top of `{script}`, before it imports {names}, which {draw} imported"
+        )
+    if found.top or found.patch is not None:
+        return f"Put this near the top of `{script}`, behind its imports and before anything draws"
+    return f"Write it like this in `{script}`"
+
+
+def badges(found: Prescription) -> list[tuple[str, str]]:
+    """What has been run to prove the fix: texts, and the tones that they are shown in."""
+    if found.patch_verified:
+        runs = plural(len(found.patch_trials), "run")
+        return [(f"Patched script verified by {runs}", "good")]
+    if not found.verified:
+        return [("Not verified", "warn")]
+    told = [(f"Pins verified by {plural(len(found.verified_trials), 'run')}", "good")]
+    if found.patch is not None:
+        ran = "not verified" if found.patch_trials else "not run"
+        told.append((f"Patched script {ran}", "warn"))
+    return told
+
+
 def horizon(found: Horizon) -> str:
     """What a shortened horizon left out, or that it left out nothing."""
     if found.reached:
@@ -175,6 +203,18 @@ def slowdown(found: Slowdown | None) -> str:
         f"With this pin{pins and f' and that of {pins}'} a run takes {found.ratio:.1f} times as "
         f"long ({duration(found.pinned_seconds)} for {duration(found.free_seconds)}). Unless the "
         "machine was busier then, a race may be hidden by slowness alone."
+    )
+
+
+def price(found: Slowdown | None) -> str:
+    """What holding a cause costs, as measured, in a sentence."""
+    if found is None:
+        return "Not measured: no two whole runs, one with its pin and one without, can be compared."
+    pins = enumerated(found.also, 3)
+    return (
+        f"With this pin{pins and f' and that of {pins}'} a whole run takes "
+        f"{duration(found.pinned_seconds)}, without it {duration(found.free_seconds)}: "
+        f"{found.ratio:.2f} times as long."
     )
 
 
@@ -256,6 +296,11 @@ def plan(arms: Mapping[str, Arm]) -> str:
     return f"{'; '.join(rest)}; rest {most}"
 
 
+def capital(text: str) -> str:
+    """The text with its first letter a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def clause(text: str) -> str:
     """A sentence of the record's as part of another: no full stop, and no capital but a name's."""
     text = text.strip().rstrip(".")
@@ -327,6 +372,34 @@ def again(diagnosis: Diagnosis, *options: str) -> str:
     subject, horizon = diagnosis.subject, diagnosis.horizon
     there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
     return shlex.join(["nondet", "diagnose", *options, *there, subject.script, *subject.args])
+
+
+def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
+    """The command line that repeats a trial alone; empty where `unrepeatable` says why not."""
+    if unrepeatable(diagnosis, trial):
+        return ""
+    pins = [name for name, arm in trial.plan.items() if arm == "pinned"]
+    held = ["--pin", ",".join(pins)] if pins else []
+    subject = diagnosis.subject
+    return shlex.join(["nondet", "run", *held, subject.script, *subject.args])
+
+
+def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
+    """Why no command repeats a trial alone, in a sentence; empty where one does."""
+    fix = diagnosis.prescription
+    if fix is not None and trial.id in fix.patch_trials:
+        return (
+            "It ran the patched script, with nothing pinned. Apply the patch with "
+            "`nondet fix --apply`, and it is the script itself that repeats this."
+        )
+    if any(trial.id in zoom.trials for zoom in diagnosis.zooms):
+        return "It looked inside the steps, which no command does for a single run."
+    for arm, how in (("varied", "provoked in this run"), ("ablated", "switched off")):
+        names = [name for name, chosen in trial.plan.items() if chosen == arm]
+        if names:
+            verb = "was" if len(names) == 1 else "were"
+            return f"{enumerated(names, 3)} {verb} {how}, and `nondet run` only pins."
+    return ""
 
 
 def alone(diagnosis: Diagnosis) -> str:

@@ -37,10 +37,19 @@ nondet.build = async function (place, chart) {
 
 nondet.redraw = () => nondet.blocks.forEach((redraw) => redraw());
 
-nondet.charts = function () {
+// Once the page has been painted, and while nothing else is to do: each chart by itself, so that
+// the page answers in between.
+nondet.idle = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done));
+nondet.painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+nondet.charts = async function () {
+  await nondet.painted();
+  performance.mark("charts");
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const places = [...document.querySelectorAll("[data-chart]")];
-  return Promise.all(places.map((place) => nondet.build(place, charts[place.dataset.chart])));
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    await nondet.idle();
+    await nondet.build(place, charts[place.dataset.chart]);
+  }
 };
 
 nondet.theme = function () {
@@ -76,15 +85,17 @@ nondet.copy = async function (button) {
   setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2000);
 };
 
-// Paper is white and can't be opened by a click: print in light, with everything but logs open.
+// Paper is white and can't be opened by a click: print in light, with everything open but the tables
+// that are too wide for it.
 nondet.print = function (set) {
   let opened = [];
   let theme;
   addEventListener("beforeprint", () => {
     theme = document.documentElement.dataset.theme;
     document.documentElement.classList.add("printing");
-    opened = [...document.querySelectorAll("details:not([open]):not(.logs):not(.logs *):not(.table):not(.more)")];
+    opened = [...document.querySelectorAll("details:not([open]):not(.wide)")];
     opened.forEach((details) => { details.open = true; });
+    // A frame that was folded away has a width only now.
     set("light");
   });
   addEventListener("afterprint", () => {

@@ -1,0 +1,183 @@
+"""What the page says of the fix's proof, its place and its cost, and how to repeat a trial."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+
+from nondet.record import Arm, Diagnosis, Prescription, Slowdown
+from nondet.report.page import words
+from tests.report import parts, samples
+from tests.report.test_html import page
+
+
+def fix(**changes: object) -> Prescription:
+    found = samples.one_cause().prescription
+    assert found is not None
+    return structs.replace(found, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "badges"),
+    [
+        ({"patch": None}, [("Pins verified by 6 runs", "good")]),
+        ({}, [("Pins verified by 6 runs", "good"), ("Patched script not run", "warn")]),
+        (
+            {"patch_trials": ("t20", "t21")},
+            [("Pins verified by 6 runs", "good"), ("Patched script not verified", "warn")],
+        ),
+        (
+            {"patch_trials": ("t20", "t21", "t22"), "patch_verified": True},
+            [("Patched script verified by 3 runs", "good")],
+        ),
+        ({"verified": False}, [("Not verified", "warn")]),
+    ],
+)
+def test_a_badge_says_what_was_run(
+    changes: dict[str, object], badges: list[tuple[str, str]]
+) -> None:
+    assert words.badges(fix(**changes)) == badges
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Put this near the top of `train.py`, behind its imports and before anything draws"),
+        (
+            {"drawing": ("data",)},
+            "Put this near the top of `train.py`, before it imports `data`, which draws while it "
+            "is imported",
+        ),
+        (
+            {"drawing": ("data", "model")},
+            "Put this near the top of `train.py`, before it imports `data` and `model`, which draw "
+            "while they are imported",
+        ),
+        ({"top": (), "patch": None}, "Write it like this in `train.py`"),
+    ],
+)
+def test_where_the_code_belongs(changes: dict[str, object], said: str) -> None:
+    assert words.placing(fix(**changes), "train.py") == said
+
+
+def test_the_page_shows_place_and_proof() -> None:
+    said = page(samples.one_cause()).said("fix")
+    assert (
+        "Put this near the top of train.py, behind its imports and before anything draws:" in said
+    )
+    assert "Pins verified by 6 runs Patched script not run" in said
+    assert "Not verified: the patched script was not run." in said
+    diagnosis = samples.one_cause()
+    proven = fix(patch_trials=("t14", "t15"), patch_verified=True)
+    said = page(structs.replace(diagnosis, prescription=proven)).said("fix")
+    assert "Patched script verified by 2 runs" in said
+    assert "Pins verified" not in said
+    assert "Verified: 2 runs of the patched script, with nothing pinned, agree" in said
+
+
+def test_what_a_pin_costs_is_told_whether_it_is_much_or_not() -> None:
+    slow = Slowdown(
+        ratio=1.043, pinned_seconds=9.7, free_seconds=9.3, pinned=("t10",), free=("t01",)
+    )
+    assert words.price(slow) == (
+        "With this pin a whole run takes 9.7 s, without it 9.3 s: 1.04 times as long."
+    )
+    also = structs.replace(slow, also=("hash-seed",))
+    assert words.price(also).startswith("With this pin and that of hash-seed a whole run")
+    assert words.price(None).startswith("Not measured")
+    diagnosis = samples.one_cause()
+    cause = structs.replace(diagnosis.causes[0], slowdown=slow)
+    said = page(structs.replace(diagnosis, causes=(cause,))).said("price")
+    assert said.endswith("1.04 times as long. Trials t10 with it, t01 without.")
+
+
+def test_the_way_from_source_to_tensor_is_told() -> None:
+    assert page(samples.one_cause()).said("chain") == (
+        "Source python-random Drawn by initial-weights dropout First to differ the initial weights "
+        "of dense/kernel, at the start, before the first step"
+    )
+
+
+def repeating(plan: dict[str, Arm], **changes: object) -> Diagnosis:
+    trial = parts.trial(1, plan, "Is it the clock?")
+    return structs.replace(samples.base(verdict="unsure", trials=(trial,)), **changes)
+
+
+@pytest.mark.parametrize(
+    ("plan", "command"),
+    [
+        (
+            {"python-random": "pinned", "clock": "free", "dropout": "pinned"},
+            "nondet run --pin python-random,dropout train.py --data iris.csv",
+        ),
+        ({"python-random": "free"}, "nondet run train.py --data iris.csv"),
+    ],
+)
+def test_a_trial_has_the_command_that_repeats_it(plan: dict[str, Arm], command: str) -> None:
+    diagnosis = repeating(plan)
+    assert words.repeated(diagnosis, diagnosis.trials[0]) == command
+    assert words.unrepeatable(diagnosis, diagnosis.trials[0]) == ""
+    assert f"To repeat it alone: {command}" in page(diagnosis).said("trials")
+
+
+@pytest.mark.parametrize(
+    ("plan", "changes", "why"),
+    [
+        ({"clock": "varied"}, {}, "clock was provoked in this run, and `nondet run` only pins."),
+        (
+            {"dropout": "ablated", "shuffle": "ablated", "clock": "pinned"},
+            {},
+            "dropout and shuffle were switched off, and `nondet run` only pins.",
+        ),
+        (
+            {"clock": "pinned"},
+            {"zooms": samples.looked_into().zooms[:1]},
+            "It looked inside the steps, which no command does for a single run.",
+        ),
+        (
+            {"clock": "free"},
+            {"prescription": fix(patch_trials=("t08",))},
+            "It ran the patched script, with nothing pinned. Apply the patch with `nondet fix "
+            "--apply`, and it is the script itself that repeats this.",
+        ),
+    ],
+)
+def test_a_trial_that_no_command_repeats_says_why(
+    plan: dict[str, Arm], changes: dict[str, object], why: str
+) -> None:
+    diagnosis = repeating(plan, **changes)
+    trial = structs.replace(diagnosis.trials[0], id="t08")
+    diagnosis = structs.replace(diagnosis, trials=(trial,))
+    assert words.repeated(diagnosis, trial) == ""
+    assert words.unrepeatable(diagnosis, trial) == why
+    said = page(diagnosis).said("trials")
+    assert f"No command repeats it alone. {why.replace('`', '')}" in said
+
+
+def test_hostile_arguments_are_quoted_in_the_command() -> None:
+    diagnosis = samples.hostile()
+    command = words.repeated(diagnosis, diagnosis.trials[2])
+    assert command.startswith("nondet run --pin python-random,")
+    assert command.endswith("'$(reboot)'")
+    assert "'it'\"'\"'s \"bad\"\n" in command
+
+
+def test_the_search_is_a_table_with_heads_in_both_directions() -> None:
+    read = page(samples.one_cause())
+    heads = [known.get("scope") for tag, known in read.elements if tag == "th"]
+    assert {"col", "row", "colgroup"} <= set(heads)
+    said = read.said("bisection")
+    assert "4 Is Python's random module" not in said
+    assert "4 Is it Python's random module?free, the causepinnedpinned" in said
+    assert "Cause: python-random (question 2 shows its other side)" in said
+    assert "Cleared: op-determinism and cpu-threads" in said
+    assert "18 more factors went along" in said
+
+
+def test_the_stages_are_told() -> None:
+    assert page(samples.looked_into()).said("stages") == (
+        "Initial weights same bits Seeds' state same bits Batch same bits Forward same bits Loss "
+        "same bits Gradients 1 of 33 differ (the first to differ) Updates 1 of 18 differ Weights "
+        "1 of 18 differ at step 17 (epoch 1)"
+    )
+    assert "stages" not in page(samples.reproducible()).texts
