@@ -117,4 +117,7 @@ document.querySelectorAll(".copy").forEach((button) => {
 });
 addEventListener("hashchange", nondet.reveal);
 nondet.print(nondet.theme());
-nondet.charts().then(() => { document.documentElement.dataset.charts = "drawn"; });
+nondet.charts().then(() => {
+  performance.mark("drawn");
+  document.documentElement.dataset.charts = "drawn";
+});
