@@ -53,7 +53,6 @@ def main(arguments: Sequence[str] = sys.argv[1:]) -> None:
         with closing(browser.started(Path(folder) / "profile")) as started:
             driver = next(started)
             seen = [opened(driver, page) for _ in range(times)]
-            driver.quit()
     print("| what | median | worst |\n| --- | --- | --- |")
     for name, found in zip(
         ("first paint", "first paint of content", "all charts drawn"),

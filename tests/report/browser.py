@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,7 +38,7 @@ def missing(what: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def started(profile: Path) -> Iterator[Any]:
+def started(profile: Path) -> Generator[Any, None, None]:
     """A browser, closed in the end; skips the test where there is none."""
     try:
         from selenium import webdriver
@@ -53,10 +53,12 @@ def started(profile: Path) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(executable_path=chromedriver)
     opened = webdriver.Chrome(options=options, service=service)
-    opened.set_page_load_timeout(60)
-    opened.get("about:blank")
-    yield opened
-    opened.quit()
+    try:
+        opened.set_page_load_timeout(60)
+        opened.get("about:blank")
+        yield opened
+    finally:
+        opened.quit()
 
 
 def load(driver: Any, path: Path) -> Any:

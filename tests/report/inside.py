@@ -242,6 +242,7 @@ def looked_into() -> Diagnosis:
         ),
         prescription=Prescription(
             snippet="import tensorflow as tf\n\ntf.config.experimental.enable_op_determinism()\n",
+            top=("import tensorflow as tf\n\ntf.config.experimental.enable_op_determinism()\n",),
             pins=("op-determinism",),
             verified_trials=("t10", "t11", "t12"),
             verified=True,

@@ -159,6 +159,7 @@ def late_seed() -> Diagnosis:
         first_divergence=parts.START,
         prescription=Prescription(
             snippet=parts.SEEDS,
+            top=(parts.SEEDS,),
             pins=("numpy-global", "python-random"),
             verified_trials=("t13", "t14", "t15"),
             verified=True,

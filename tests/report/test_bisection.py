@@ -44,6 +44,26 @@ def test_what_an_answer_cleared_is_marked_where_its_trials_agreed() -> None:
     assert cells(found, "cpu-threads")[0].mark == ""
 
 
+def test_the_answer_that_rests_on_most_of_the_trials_is_the_proof() -> None:
+    diagnosis = samples.one_cause()
+    free, held, _, needed = diagnosis.questions
+    few = structs.replace(held, trials=("t03",))
+    many = structs.replace(held, text="And again?", trials=("t03", "t04", "t10", "t11"))
+    other = structs.replace(needed, text="How does it grow?", trials=("t08", "t09", "t20"))
+    asked = (free, few, needed, other, many)
+    found = bisection.picture(structs.replace(diagnosis, questions=asked))
+    assert [cell.mark for cell in cells(found, "python-random")] == ["", "", "cause", "", "cause"]
+    assert [row.causes for row in found.rows][4] == (("python-random", 3),)
+
+
+def test_of_two_questions_about_the_same_trials_the_last_is_the_proof() -> None:
+    diagnosis = samples.one_cause()
+    needed = structs.replace(diagnosis.questions[3], text="Is it needed?")
+    asked = (*diagnosis.questions, needed)
+    found = bisection.picture(structs.replace(diagnosis, questions=asked))
+    assert [cell.mark for cell in cells(found, "python-random")][3:] == ["", "cause"]
+
+
 def test_runs_that_part_clear_nothing() -> None:
     diagnosis = samples.one_cause()
     cleared = (Cleared(factor="clock", why="released-without-effect", trials=("t08",)),)

@@ -162,8 +162,8 @@ def _proven(diagnosis: Diagnosis) -> dict[str, tuple[int, int]]:
     it pinned."""
     found = {}
     for cause in diagnosis.causes:
-        parted = _first(diagnosis, "DIVERGES", "free", cause.factor, cause.trials)
-        agreed = _first(diagnosis, "AGREES", "pinned", cause.factor, cause.agreeing)
+        parted = _best(diagnosis, "DIVERGES", "free", cause.factor, cause.trials)
+        agreed = _best(diagnosis, "AGREES", "pinned", cause.factor, cause.agreeing)
         if parted is not None and agreed is not None:
             found[cause.factor] = (parted, agreed)
     return found
@@ -172,18 +172,23 @@ def _proven(diagnosis: Diagnosis) -> dict[str, tuple[int, int]]:
 def _cleared(diagnosis: Diagnosis) -> dict[str, int]:
     """Place of the question whose agreeing trials clear each factor."""
     found = {
-        item.factor: _first(diagnosis, "AGREES", "free", item.factor, item.trials)
+        item.factor: _best(diagnosis, "AGREES", "free", item.factor, item.trials)
         for item in diagnosis.cleared
     }
     return {name: place for name, place in found.items() if place is not None}
 
 
-def _first(
+def _best(
     diagnosis: Diagnosis, verdict: str, arm: str, factor: str, trials: tuple[str, ...]
 ) -> int | None:
-    """Place of the first question with that answer, the factor so and any of these trials."""
-    for place, asked in enumerate(diagnosis.questions):
-        side = asked.free if arm == "free" else asked.pinned
-        if asked.verdict == verdict and factor in side and set(trials) & set(asked.trials):
-            return place
-    return None
+    """Place of the question with that answer and the factor so whose trials are these most nearly.
+
+    Of those about the same trials, the last: what is asked of them then is most to the point.
+    """
+    found = [
+        (len(set(trials) & set(asked.trials)), -len(set(asked.trials) - set(trials)), place)
+        for place, asked in enumerate(diagnosis.questions)
+        if asked.verdict == verdict and factor in (asked.free if arm == "free" else asked.pinned)
+    ]
+    shared, _, place = max(found, default=(0, 0, 0))
+    return place if shared else None

@@ -211,10 +211,10 @@ def price(found: Slowdown | None) -> str:
     if found is None:
         return "Not measured: no two whole runs, one with its pin and one without, can be compared."
     pins = enumerated(found.also, 3)
+    much = f"{found.ratio:.2f} times as long" if found.ratio >= 1.005 else "no longer"
     return (
         f"With this pin{pins and f' and that of {pins}'} a whole run takes "
-        f"{duration(found.pinned_seconds)}, without it {duration(found.free_seconds)}: "
-        f"{found.ratio:.2f} times as long."
+        f"{duration(found.pinned_seconds)}, without it {duration(found.free_seconds)}: {much}."
     )
 
 
