@@ -26,7 +26,13 @@ from nondet.report.page import (
     zooms,
 )
 
-STYLES = ("vendor/uPlot.min.css", "assets/report.css", "assets/charts.css", "assets/search.css")
+STYLES = (
+    "vendor/uPlot.min.css",
+    "assets/report.css",
+    "assets/charts.css",
+    "assets/search.css",
+    "assets/print.css",  # last, as it takes back what the others say
+)
 SCRIPTS = (
     "vendor/uPlot.iife.min.js",
     "assets/data.js",

@@ -44,9 +44,12 @@ return {
   folded: folded.filter((one) => !one.classList.contains("wide")).length,
   stuck: stuck.length,
   controls: controls.filter((one) => one.checkVisibility()).length,
+  over: document.documentElement.scrollWidth > innerWidth,
   ground: getComputedStyle(document.documentElement).backgroundColor,
 };
 """
+A4 = 718
+"""Width of such a sheet between its margins, in CSS pixels."""
 PRINT = "dispatchEvent(new Event(arguments[0]))"
 
 
@@ -132,13 +135,14 @@ def test_the_search_scrolls_inside_itself_and_the_page_does_not(show: Callable[.
 
 @pytest.mark.parametrize("name", samples.ALL)
 def test_paper_is_light_and_whole(name: str, show: Callable[..., Any]) -> None:
-    page = show(samples.ALL[name](), dark=True)
+    page = show(samples.ALL[name](), width=A4, dark=True)
     folded = "return document.querySelectorAll('details:not([open])').length"
     before = page.execute_script(folded)
     assert on_paper(page) == {
         "folded": 0,
         "stuck": 0,
         "controls": 0,
+        "over": False,
         "ground": "rgb(255, 255, 255)",
     }
     page.execute_script(PRINT, "afterprint")
