@@ -94,6 +94,7 @@ def test_outcomes_say_what_became_of_each_factor() -> None:
     assert told["hash-seed"] == "cause"
     assert told["op-determinism"] == "shifts"
     assert told["numpy-global"] == ""
+    assert told["initial-weights"] == told["shuffle"] == "draws"
     alone = bisection.picture(samples.one_cause())
     told = dict(zip((*alone.sources, *alone.consumers), alone.outcomes, strict=True))
     assert told["dropout"] == "alternative"

@@ -142,6 +142,9 @@ def _shown(
 
 def _outcomes(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     """What became of factors; what is told last counts."""
+    for cause in diagnosis.causes:
+        for name in cause.consumers:
+            yield name, "draws"
     for cleared in diagnosis.cleared:
         if cleared.why != "not-exercised":
             yield cleared.factor, "cleared"
