@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from nondet.record import Arm, Diagnosis, Prescription, Slowdown
+from nondet.report import html
 from nondet.report.page import words
 from tests.report import parts, samples
 from tests.report.test_html import page
@@ -184,3 +185,17 @@ def test_the_stages_are_told() -> None:
         "1 of 18 differ at step 17 (epoch 1)"
     )
     assert "stages" not in page(samples.reproducible()).texts
+
+
+def test_a_question_without_factors_has_no_key_and_no_run_no_length() -> None:
+    broken = samples.broken()
+    asked = parts.question("Does it repeat as it is?", parts.TITLES, "BROKEN", ("t01",), "")
+    cost = structs.replace(broken.cost, single_run_seconds=0.0)
+    diagnosis = structs.replace(broken, questions=(asked,), cost=cost)
+    read = page(diagnosis)
+    said = read.said("bisection")
+    assert "Trials failed t01" in said
+    assert "pinned free" not in said
+    assert "went along" not in said
+    assert "one run takes" not in html.render(diagnosis)
+    assert "one run takes 3.4 s" in html.render(broken)
