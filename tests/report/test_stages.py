@@ -41,11 +41,21 @@ def test_without_a_look_inside_the_step_is_open() -> None:
     assert way[-1] == ("Weights", "2 of 4 differ at the end of epoch 2", "first")
 
 
-def test_a_look_at_a_later_step_says_nothing_of_this_one() -> None:
+def test_a_race_is_told_as_it_was_in_the_runs_looked_into() -> None:
     diagnosis = samples.looked_into()
     assert diagnosis.first_divergence is not None
     early = structs.replace(diagnosis.first_divergence, step=3)
     way = told(structs.replace(diagnosis, first_divergence=early))
+    assert way[2] == ("Batch", "same bits", "same")
+    assert way[-1] == ("Weights", "differ after step 17", "after")
+
+
+def test_of_several_causes_a_later_one_s_step_is_not_taken_for_the_first() -> None:
+    diagnosis = samples.looked_into()
+    assert diagnosis.first_divergence is not None
+    early = structs.replace(diagnosis.first_divergence, step=3)
+    causes = samples.three_causes().causes
+    way = told(structs.replace(diagnosis, first_divergence=early, causes=causes))
     assert way[1] == ("Batch", "not looked into", "unknown")
 
 

@@ -46,7 +46,7 @@ def of(diagnosis: Diagnosis) -> list[Stage]:
         elif phase != "state":
             missing = "not recorded" if zoom else "not looked into"
             told.append((label, "comes after that" if start else missing, None))
-    told.append(("Weights", "differ from the start on" if start else _end(found), True))
+    told.append(("Weights", "differ from the start on" if start else _end(found, zoom), True))
     first = next(place for place, (_, _, differs) in enumerate(told) if differs)
     return [
         Stage(label, note, _tone(differs, place == first))
@@ -61,13 +61,23 @@ def _tone(differs: bool | None, first: bool) -> str:
 
 
 def _zoom(diagnosis: Diagnosis, found: Divergence) -> Zoom | None:
-    """The look inside the step where these runs part: the earliest one, where there are several."""
-    near = [zoom for zoom in diagnosis.zooms if zoom.moments and zoom.step <= found.step]
+    """The look inside the step where runs part: the earliest one, where there are several.
+
+    A race strikes at another step in each pair of runs. Among several causes, though, a later step
+    may be where another of them acts.
+    """
+    near = [
+        zoom
+        for zoom in diagnosis.zooms
+        if zoom.moments and (zoom.step <= found.step or len(diagnosis.causes) < 2)
+    ]
     return min(near, key=lambda zoom: zoom.step, default=None)
 
 
-def _end(found: Divergence) -> str:
+def _end(found: Divergence, zoom: Zoom | None) -> str:
     """What is known of the weights where runs part."""
+    if zoom is not None:
+        return f"differ after step {zoom.step}"
     if found.kind != "weights":
         return f"differ {words.moment(found)}"
     return f"{_count(found)} {words.moment(found)}"
