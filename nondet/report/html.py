@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from nondet.record import Diagnosis, Trial
 from nondet.report.page import (
     bisection,
+    effects,
     matrices,
     moments,
     spots,
@@ -87,7 +88,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(words=words, spots=spots, zooms=zooms, moments=moments)
     environment.globals.update(timeline=timeline, step_maps=step_maps, matrices=matrices)
-    environment.globals.update(bisection=bisection, stages=stages)
+    environment.globals.update(bisection=bisection, effects=effects, stages=stages)
     environment.filters.update(log=_log, plural=_plural, prose=_prose)
     return environment
 
