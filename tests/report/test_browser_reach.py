@@ -150,6 +150,27 @@ def test_paper_is_light_and_whole(name: str, show: Callable[..., Any]) -> None:
     assert page.execute_script("return document.documentElement.dataset.theme || ''") == ""
 
 
+@pytest.mark.parametrize(
+    ("paths", "shared"),
+    [
+        (["net/dense/kernel", "net/dense/bias"], "net/dense/"),
+        (["net/dense/kernel", "net/dense_1/kernel"], "net/"),
+        (["dense/kernel", "bias"], ""),
+        (["net/a", "net/a"], "net/"),
+        (["net/", "net/b"], "net/"),
+        (["net/dense/kernel"], ""),
+        (["/a", "/b"], "/"),
+        (["/a", "b"], ""),
+        (["", ""], ""),
+    ],
+)
+def test_labels_leave_out_the_folders_that_all_share(
+    paths: list[str], shared: str, show: Callable[..., Any]
+) -> None:
+    page = show(samples.broken())
+    assert page.execute_script("return nondet.shared(arguments[0])", paths) == len(shared)
+
+
 def test_charts_are_drawn_once_the_page_is_seen(show: Callable[..., Any]) -> None:
     page = show(samples.large())
     painted, begun, drawn = page.execute_script(

@@ -159,6 +159,19 @@ def test_a_trial_that_no_command_repeats_says_why(
     assert f"No command repeats it alone. {why.replace('`', '')}" in said
 
 
+def test_a_trial_unlike_others_of_its_plan_is_told_apart() -> None:
+    diagnosis = structs.replace(
+        samples.looked_into(), prescription=fix(patch_trials=("t01",), patch_verified=True)
+    )
+    said = page(diagnosis).said("trials")
+    assert "t01all free (patched script)" in said
+    assert said.count("(patched script)") == 1
+    assert said.count("(looked inside steps)") == len(
+        {name for zoom in diagnosis.zooms for name in zoom.trials}
+        & {trial.id for trial in diagnosis.trials}
+    )
+
+
 def test_hostile_arguments_are_quoted_in_the_command() -> None:
     diagnosis = samples.hostile()
     command = words.repeated(diagnosis, diagnosis.trials[2])

@@ -402,6 +402,15 @@ def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
     return ""
 
 
+def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
+    """What sets a trial apart from others of its plan, in a few words; mostly empty."""
+    fix = diagnosis.prescription
+    if fix is not None and trial.id in fix.patch_trials:
+        return "(patched script)"
+    looked = any(trial.id in zoom.trials for zoom in diagnosis.zooms)
+    return "(looked inside steps)" if looked else ""
+
+
 def alone(diagnosis: Diagnosis) -> str:
     """The command line that runs the subject by itself."""
     subject = diagnosis.subject

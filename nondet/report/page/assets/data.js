@@ -75,6 +75,14 @@ nondet.colour = function (part) {
   return nondet.stops[low].map((from, i) => Math.round(from + (nondet.stops[high][i] - from) * (place - low)));
 };
 
+// How many characters of leading folders all of these paths share.
+nondet.shared = function (paths) {
+  if (paths.length < 2) return 0;
+  let length = 0;
+  while (paths.every((path) => length < path.length && path[length] === paths[0][length])) length += 1;
+  return paths[0].slice(0, length).lastIndexOf("/") + 1;
+};
+
 nondet.css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 nondet.rgb = function (hex) {

@@ -3,6 +3,7 @@ nondet.HeatMap = class extends nondet.Board {
   constructor(figure, chart) {
     super(figure, chart);
     this.whole = chart;
+    this.shared = nondet.shared(chart.tensors);
     const controls = figure.querySelector(".window");
     if (controls) this.window = new nondet.Window(controls, this);
   }
@@ -29,11 +30,16 @@ nondet.HeatMap = class extends nondet.Board {
     const width = this.figure.clientWidth;
     const context = this.canvas.getContext("2d");
     context.font = this.font = `12px ${nondet.css("--mono")}`;
-    const longest = Math.max(...this.labels().map((row) => context.measureText(this.chart.tensors[row]).width));
+    const longest = Math.max(...this.labels().map((row) => context.measureText(this.label(row)).width));
     const left = Math.min(longest + 12, width * 0.36, 240);
     const height = rows <= 24 ? rows * 26 : rows <= 48 ? rows * 15 : Math.min(620, rows * Math.max(1, Math.round(520 / rows)));
     this.box = { left, top: 22, width: width - left - 1, height, total: width };
     this.box.cell = [this.box.width / columns, height / rows];
+  }
+
+  // A row's name without the folders that all of them are in.
+  label(row) {
+    return this.chart.tensors[row].slice(this.shared);
   }
 
   // Rows that get a label: all of them, or as many as fit.
@@ -107,7 +113,7 @@ nondet.HeatMap = class extends nondet.Board {
     context.textAlign = "right";
     context.fillStyle = nondet.css("--text");
     for (const row of this.labels()) {
-      context.fillText(nondet.fit(context, this.chart.tensors[row], left - 10), left - 8, top + (row + 0.5) * cell[1]);
+      context.fillText(nondet.fit(context, this.label(row), left - 10), left - 8, top + (row + 0.5) * cell[1]);
     }
     context.fillStyle = nondet.css("--muted");
     context.textAlign = "center";
