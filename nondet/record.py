@@ -6,7 +6,7 @@ changes its meaning raises ``SCHEMA`` and gets a line in its history below.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -36,6 +36,9 @@ class RecordError(ValueError):
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Common shape of all records: immutable, keyword-only, compared by value."""
+
+
+Record = TypeVar("Record", bound=Base)
 
 
 class Subject(Base, frozen=True, kw_only=True):
@@ -575,10 +578,15 @@ class Diagnosis(Base, frozen=True, kw_only=True):
 
 def encode(diagnosis: Diagnosis) -> bytes:
     """JSON of a diagnosis, indented, with NaN and infinities as null (JSON has neither)."""
+    return encode_any(diagnosis)
+
+
+def encode_any(found: Base) -> bytes:
+    """JSON of a record of any kind, as `encode` writes it."""
     try:
-        data = msgspec.json.encode(diagnosis)
+        data = msgspec.json.encode(found)
     except UnicodeEncodeError:  # an argument or a path that is no valid text
-        data = msgspec.json.encode(_as_text(msgspec.to_builtins(diagnosis)))
+        data = msgspec.json.encode(_as_text(msgspec.to_builtins(found)))
     return msgspec.json.format(data, indent=2) + b"\n"
 
 
@@ -593,18 +601,23 @@ def _as_text(value: Any) -> Any:
 
 def decode(data: bytes) -> Diagnosis:
     """Read what `encode` wrote. Raises RecordError, saying what is wrong and where."""
+    return decode_any(data, Diagnosis, SCHEMA, "a diagnosis")
+
+
+def decode_any(data: bytes, kind: type[Record], newest: int, what: str) -> Record:
+    """Read a record with an integer `schema`, up to the newest known. Raises RecordError."""
     try:
         head: Any = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise RecordError(f"not JSON: {error}") from error
     schema = head.get("schema") if isinstance(head, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
-        raise RecordError("not a diagnosis: expected an object with an integer `schema`")
-    if schema > SCHEMA:
+        raise RecordError(f"not {what}: expected an object with an integer `schema`")
+    if schema > newest:
         raise RecordError(
-            f"schema {schema} is newer than the {SCHEMA} this nondet reads; upgrade nondet-diagnose"
+            f"schema {schema} is newer than the {newest} this nondet reads; upgrade nondet-diagnose"
         )
     try:
-        return msgspec.json.decode(data, type=Diagnosis)
+        return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise RecordError(f"not a diagnosis of schema {schema}: {error}") from error
+        raise RecordError(f"not {what} of schema {schema}: {error}") from error

@@ -112,3 +112,18 @@ def test_agreeing_needed_is_the_smallest(divergences: int, more: int, ratio: flo
     k = stats.agreeing_needed(divergences, divergences + more, ratio)
     assert stats.evidence_ratio(divergences, divergences + more, k) >= ratio
     assert stats.evidence_ratio(divergences, divergences + more, k - 1) < ratio
+
+
+@pytest.mark.parametrize("runs", [2, 3, 8, 30, 500])
+def test_fewer_outcomes_would_have_shown_a_repeat(runs: int) -> None:
+    def alike(outcomes: int) -> float:
+        return 1 - math.prod(max(0.0, 1 - i / outcomes) for i in range(runs))
+
+    found = stats.fewest_outcomes(runs)
+    assert found >= runs
+    assert alike(found) < 0.95
+    assert found == runs or alike(found - 1) >= 0.95
+
+
+def test_one_run_says_nothing_of_the_number_of_outcomes() -> None:
+    assert stats.fewest_outcomes(1) == 1
