@@ -6,7 +6,7 @@ import sys
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "checkpoint"]
+__all__ = ["__version__", "checkpoint", "metric"]
 
 
 def checkpoint(name: str, value: object) -> None:
@@ -15,7 +15,19 @@ def checkpoint(name: str, value: object) -> None:
     Takes arrays, numbers, strings, bytes, and lists, tuples or dicts of them. For code that trains
     no Keras model, or whose result is something else than weights. Does nothing outside a trial.
     """
-    guest = sys.modules.get("_nondet_guest")
-    values = getattr(guest, "values", None)
+    _tell("checkpoint", name, value)
+
+
+def metric(name: str, value: object) -> None:
+    """Tell a result of this run under `name`, for `nondet repeat` to average; the last one counts.
+
+    Takes a number, or an array or tensor that holds one. Does nothing outside a trial.
+    """
+    _tell("metric", name, value)
+
+
+def _tell(what: str, name: str, value: object) -> None:
+    """Hand on to the guest, which is there within a trial only (guest/user_values.py)."""
+    values = getattr(sys.modules.get("_nondet_guest"), "values", None)
     if values is not None:
-        values.checkpoint(name, value)
+        getattr(values, what)(name, value)

@@ -1,4 +1,7 @@
-"""``nondet.checkpoint(name, value)``: what a script without a model wants compared."""
+"""What a script hands over: values to compare (``nondet.checkpoint``) and results
+(``nondet.metric``)."""
+
+from .events import plain
 
 
 class UserValues(object):
@@ -16,6 +19,17 @@ class UserValues(object):
             self.recorder.record_user(str(name), self.counts[name], list(flatten("", value)))
         except Exception as error:
             self.session.failed("nondet.checkpoint(%r)" % (name,), error, lost=True)
+
+    def metric(self, name, value):
+        """Tell a result of the run: the last value of each name counts.
+
+        What is no number is reported. Nothing compared is missing then, so the trial goes on.
+        """
+        try:
+            number = plain(number_of(value))
+            self.session.events.emit("metric", model="", fit=0, epoch=0, values={str(name): number})
+        except Exception as error:
+            self.session.failed("nondet.metric(%r)" % (name,), error)
 
 
 def flatten(path, value):
@@ -38,6 +52,15 @@ def flatten(path, value):
         elif isinstance(value, (bytes, bytearray)):
             value = numpy.frombuffer(bytes(value), dtype=numpy.uint8)
         yield path or "value", numpy.asarray(value)
+
+
+def number_of(value):
+    """A float of a number, or of an array or tensor that holds one. Raises TypeError for text."""
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError("expected a number, not %r" % (value,))
+    # Of arrays float() takes scalars only, as of NumPy 2.5; item() takes any that hold one value.
+    item = getattr(value, "item", None)
+    return float(item() if callable(item) else value)
 
 
 def install(session, recorder):

@@ -28,7 +28,7 @@ class Place(Protocol):
 
 
 VALUES_LIMIT = 256 * 2**20
-"""Bytes of tensor values that one trial may add to the store."""
+"""Bytes of tensor values that one trial adds to the store, unless it is said otherwise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Settings:
     """The steps that are looked into; None when none are."""
     files: tuple[tuple[Path, bytes], ...] = ()
     """Files of the subject that trials find with this content: those of a patch."""
+    values_limit: int = VALUES_LIMIT
+    """Bytes of tensor values that one trial may add to the store."""
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -130,7 +132,7 @@ def plan_file(
         "plugins": [str(place.map_path(trial, plugin.path)) for plugin in settings.plugins],
         "events": str(runtime / "trials" / trial / "events.jsonl"),
         "values": str(runtime / "values"),
-        "values_limit": VALUES_LIMIT,
+        "values_limit": settings.values_limit,
         "digest": settings.digest,
         "granularity": settings.granularity,
         "zoom": dataclasses.asdict(settings.zoom) if settings.zoom is not None else None,

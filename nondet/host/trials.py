@@ -79,6 +79,8 @@ class Trial:
     frameworks: dict[str, str] = dataclasses.field(default_factory=dict)
     pins: list[events.Pin] = dataclasses.field(default_factory=list)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    told: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    """The same by model and name; the model of what the script tells itself is empty."""
     errors: list[events.GuestError] = dataclasses.field(default_factory=list)
     crash: events.Crashed | None = None
     began: bool = False
@@ -196,6 +198,7 @@ class Trial:
                     self.forms.clear()
                     self.models, self.traces, self.fits = {}, {}, {}
                     self.paces, self.scenes, self.insides = {}, {}, {}
+                    self.metrics, self.told = {}, {}
                 self.starts += 1
                 self.began = event.plan == self.plan
                 self.misled = not self.began
@@ -242,7 +245,9 @@ class Trial:
             case events.Recorded():
                 self._record(event)
             case events.Metric():
-                self.metrics |= {k: float(v) for k, v in event.values.items()}
+                values = {k: float(v) for k, v in event.values.items()}
+                self.metrics |= values
+                self.told |= {(event.model, name): value for name, value in values.items()}
             case events.Pin():
                 self.pins.append(event)
             case events.Crashed():
