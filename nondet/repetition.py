@@ -97,8 +97,9 @@ class Series(Base, frozen=True, kw_only=True):
     runs: tuple[Run, ...] = ()
     results: tuple[int, ...] = ()
     """How many runs ended with each distinct result, most frequent first."""
-    compared: Literal["weights", "metrics", ""] = ""
-    """What is meant by a result: final weights, or metrics where there are none."""
+    compared: Literal["weights", "values", "metrics", ""] = ""
+    """What is meant by a result: final weights with the last value of each ``nondet.checkpoint``,
+    such values where no model trains, and metrics where there are none either."""
     kind: Kind = "none"
     metrics: tuple[Summary, ...] = ()
 
@@ -138,9 +139,12 @@ class RepetitionCost(Base, frozen=True, kw_only=True):
     """What the runs took."""
 
     runs: int
+    earlier: int = 0
+    """How many of them are of earlier sessions, taken over by ``--resume``."""
     subject_seconds: float
+    """Of all runs together."""
     wall_seconds: float
-    """Of the session that wrote the record; runs of earlier ones are not in it."""
+    """Of the session that wrote the record."""
     single_run_seconds: float
     jobs: int
 

@@ -39,7 +39,7 @@ def summarise(
     """
     given = [value for value in values if value is not None]
     finite = [float(value) for value in given if math.isfinite(value)]
-    odd = Counter(_word(value) for value in given if not math.isfinite(value))
+    odd = Counter(word(value) for value in given if not math.isfinite(value))
     about = msgspec.structs.replace(
         about,
         count=len(finite),
@@ -218,6 +218,6 @@ def _bits(value: float) -> bytes:
     return struct.pack("<d", value)
 
 
-def _word(value: float) -> str:
+def word(value: float) -> str:
     """NaN or an infinity as JSON's readers know it."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -9,13 +10,29 @@ from pathlib import Path
 from nondet import record
 from nondet.host.errors import UsageError
 
-OURS = ("diagnosis.json", "report.html", "trials", "values")
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What an output folder is for, and what lies in it besides trials."""
+
+    noun: str
+    record: str
+    page: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.record, self.page, "trials", "values")
 
 
-def prepare(folder: Path, *, resume: bool, force: bool) -> None:
+DIAGNOSIS = Kind("diagnosis", "diagnosis.json", "report.html")
+REPETITION = Kind("repetition", "repeat.json", "repeat.html")
+KINDS = (DIAGNOSIS, REPETITION)
+
+
+def prepare(folder: Path, *, resume: bool, force: bool, kind: Kind = DIAGNOSIS) -> None:
     """Make the folder ready. Raises UsageError, with what to do about it."""
     try:
-        _prepare(folder, resume, force)
+        _prepare(folder, resume, force, kind)
     except OSError as error:
         raise UsageError(
             "output-not-writable",
@@ -23,14 +40,20 @@ def prepare(folder: Path, *, resume: bool, force: bool) -> None:
         ) from error
 
 
-def _prepare(folder: Path, resume: bool, force: bool) -> None:
+def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(
             "output-not-a-folder",
             f"--output {folder}: a file is in the way; name a new or empty folder",
         )
     if folder.is_dir() and any(folder.iterdir()):
-        if not any((folder / name).exists() for name in OURS):
+        for other in KINDS:
+            if other is not kind and (folder / other.record).exists():
+                raise UsageError(
+                    "output-of-another-kind",
+                    f"--output {folder}: the folder holds a {other.noun}; name another one",
+                )
+        if not any((folder / name).exists() for name in kind.names):
             raise UsageError(
                 "output-not-empty",
                 f"--output {folder}: the folder holds other things; name a new or empty one",
@@ -38,10 +61,10 @@ def _prepare(folder: Path, resume: bool, force: bool) -> None:
         if not force and not resume:
             raise UsageError(
                 "output-exists",
-                f"{folder} holds a diagnosis: --resume goes on with it, --force replaces it, "
+                f"{folder} holds a {kind.noun}: --resume goes on with it, --force replaces it, "
                 "--output DIR writes elsewhere",
             )
-        for name in () if resume else OURS:
+        for name in () if resume else kind.names:
             path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
