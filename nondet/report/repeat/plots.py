@@ -26,6 +26,8 @@ HIGHEST = 84.0
 BOX = 26.0
 """Pixels below the dots, for the box."""
 AXIS = 24.0
+LARGEST = 1e300
+"""Values further apart than this are not drawn: an axis could go beyond what a float can hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +38,7 @@ class Scale:
     high: float
 
     def at(self, value: float) -> float:
-        # Halved first: the distance of two floats may be more than a float can hold.
-        part = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        part = (value - self.low) / (self.high - self.low)
         return LEFT + (RIGHT - LEFT) * min(1.0, max(0.0, part))
 
 
@@ -49,7 +50,7 @@ def scale(values: Sequence[float]) -> Scale | None:
     if low == high:
         room = abs(low) * 0.01 or 1.0
         low, high = low - room, high + room
-    return Scale(low, high) if low < high and math.isfinite(high - low) else None
+    return Scale(low, high) if low < high and high - low < LARGEST else None
 
 
 def distribution(
