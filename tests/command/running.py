@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from nondet import record
+from nondet import record, repetition
 
 NONDET = str(Path(sys.executable).with_name("nondet"))
 PATIENCE = 90.0
@@ -77,6 +77,10 @@ class Ran:
     def diagnosis(self) -> record.Diagnosis:
         return record.decode((self.output / "diagnosis.json").read_bytes())
 
+    @property
+    def repetition(self) -> repetition.Repetition:
+        return repetition.decode((self.output / "repeat.json").read_bytes())
+
     def refused(self, slug: str, *words: str) -> None:
         """It ended with one clear line, which says all of these."""
         assert self.code == 2, (self.code, self.err)
@@ -95,6 +99,8 @@ class Project:
         folder.mkdir()
         self.folder = folder
         self.output = folder / "nondet-report"
+        self.verb = "diagnose"
+        """What `started` and `interrupted` run."""
         self.mark = uuid.uuid4().hex
 
     def write(self, text: str, name: str = "train.py") -> Path:
@@ -126,16 +132,20 @@ class Project:
         )
         return Ran(done.returncode, done.stdout, done.stderr, self.output)
 
+    def repeat(self, *command: str | bytes, **more: Any) -> Ran:
+        """``nondet repeat COMMAND... train.py``."""
+        return self.run("repeat", *command, "train.py", **more)
+
     def diagnose(self, *command: str | bytes, **more: Any) -> Ran:
         """``nondet diagnose COMMAND...``, of ``train.py`` when the command is empty."""
         return self.run("diagnose", *(command or ("train.py",)), **more)
 
     @contextlib.contextmanager
     def started(self, *command: str) -> Iterator[subprocess.Popen[str]]:
-        """``nondet diagnose COMMAND...``, still running; whatever is left of it is killed."""
+        """The command of `verb`, still running; whatever is left of it is killed."""
         process = subprocess.Popen(
             # A shell that runs tests in its background makes them ignore Ctrl-C.
-            ["env", "--default-signal=INT", NONDET, "diagnose", *command],
+            ["env", "--default-signal=INT", NONDET, self.verb, *command],
             cwd=self.folder,
             env=self.environ,
             stdin=subprocess.DEVNULL,
@@ -154,7 +164,8 @@ class Project:
     def interrupted(
         self, when: Callable[[], Any], number: int, *command: str, name: str = "train.py"
     ) -> Ran:
-        """Diagnose, and send a signal as soon as the condition is true; nothing may be left."""
+        """Run the command of `verb`, and send a signal once the condition is true; nothing may be
+        left."""
         with self.started(*command, name) as process:
             until(lambda: when() or process.poll() is not None, "the moment of the signal")
             assert process.poll() is None, process.communicate()
