@@ -397,8 +397,14 @@ FORMATS = {
 )
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def report(folder: Path, form: str) -> None:
-    """Render the report of DIR again from its record, or tell it to other readers."""
+    """Render the report of DIR again from its record, or tell it to other readers.
+
+    DIR may hold a repetition as well: its page is rendered again.
+    """
     with usage_errors():
+        if (folder / outputs.REPETITION.record).exists():
+            report_repetition(folder, form)
+            return
         diagnosis = outputs.read_diagnosis(folder)
         if form in FORMATS:
             sys.stdout.buffer.write(FORMATS[form](diagnosis).encode())
@@ -819,16 +825,31 @@ def unavailable(subject: subjects.Subject) -> dict[str, str]:
 
 def finish_repeat(found: repetition.Repetition, folder: Path, as_json: bool) -> int:
     """Write the record first, then the page made from it, and tell; returns the exit code."""
-    data = repetition.encode(found)
-    outputs.write_whole(folder / "repeat.json", data)
-    outputs.write_whole(folder / "repeat.html", page.render(found).encode("utf-8"))
+    outputs.write_whole(folder / outputs.REPETITION.record, repetition.encode(found))
     outputs.drop_values(folder)
+    show_repetition(found, folder, as_json)
+    return found.exit_code
+
+
+def show_repetition(found: repetition.Repetition, folder: Path, as_json: bool) -> None:
+    """Write the page, and tell people the summary, or programs the record."""
+    path = folder / outputs.REPETITION.page
+    outputs.write_whole(path, page.render(found).encode("utf-8"))
     if as_json:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(repetition.encode(found))
         sys.stdout.buffer.flush()
     else:
-        repeat_terminal.print_summary(Console(), found, str(folder / "repeat.html"))
-    return found.exit_code
+        repeat_terminal.print_summary(Console(), found, str(path))
+
+
+def report_repetition(folder: Path, form: str) -> None:
+    """Render the page of a repetition again."""
+    if form not in ("html", "json"):
+        raise UsageError(
+            "format-of-a-diagnosis",
+            f"--format {form}: {folder} holds a repetition, which is told as html or json",
+        )
+    show_repetition(outputs.read_repetition(folder), folder, form == "json")
 
 
 @main.command()

@@ -12,7 +12,7 @@ import pytest
 import rich_click as click
 
 from nondet import record
-from nondet.cli import INTERRUPTED, diagnose
+from nondet.cli import INTERRUPTED, diagnose, repeat
 from nondet.guest.factors import REGISTRY
 from nondet.host import events, trials
 from tests.benchmarks import factor_table
@@ -67,9 +67,11 @@ def test_help_in_the_docs_is_what_the_command_prints(command: str) -> None:
 
 def test_every_option_is_explained() -> None:
     prose = factor_table.BLOCK.sub("", text(factor_table.COMMAND))
-    for option in diagnose.params:
-        if isinstance(option, click.Option):
-            assert f"**`{option.opts[0]}`**" in prose, option.opts
+    for command in (diagnose, repeat):
+        section = prose.partition(f"\n## nondet {command.name}\n")[2].partition("\n## ")[0]
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert f"**`{option.opts[0]}`**" in section, (command.name, option.opts)
 
 
 def test_exit_codes_are_the_same_everywhere() -> None:

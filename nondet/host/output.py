@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from nondet import record
+from nondet import record, repetition
 from nondet.host.errors import UsageError
 
 
@@ -81,6 +81,19 @@ def read_diagnosis(folder: Path) -> record.Diagnosis:
     except OSError as error:
         raise UsageError(
             "no-diagnosis", f"{folder}: no diagnosis there ({error.strerror}: {path})"
+        ) from error
+    except record.RecordError as error:
+        raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
+
+
+def read_repetition(folder: Path) -> repetition.Repetition:
+    """The record of a repetition in a folder. Raises UsageError."""
+    path = folder / REPETITION.record
+    try:
+        return repetition.decode(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            "no-diagnosis", f"{folder}: no repetition there ({error.strerror}: {path})"
         ) from error
     except record.RecordError as error:
         raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error

@@ -102,6 +102,22 @@ def test_the_record_on_standard_output(project: Project) -> None:
     assert ran.err == ""
 
 
+def test_it_is_rendered_again(project: Project) -> None:
+    project.write(SCORES)
+    ran = project.repeat("-n", "2")
+    page = project.output / "repeat.html"
+    before = page.read_text()
+    page.unlink()
+    again = project.run("report", "nondet-repeat")
+    assert (again.code, again.out) == (0, ran.out)
+    assert page.read_text() == before
+    told = project.run("report", "--format", "json", "nondet-repeat")
+    assert repetition.decode(told.out.encode()) == ran.repetition
+    project.run("report", "--format", "sarif", "nondet-repeat").refused("format-of-a-diagnosis")
+    (project.output / "repeat.json").write_text('{"schema": 99}')
+    project.run("report", "nondet-repeat").refused("diagnosis-unreadable", "schema 99")
+
+
 def test_one_result(project: Project) -> None:
     project.write(SEEDED)
     ran = project.repeat("-n", "3")

@@ -14,7 +14,7 @@ LABELS: dict[Kind, tuple[str, str]] = {
     "one": ("One result", "good"),
     "few": ("A few results", "warn"),
     "many": ("Many results", "warn"),
-    "all-different": ("All different", "bad"),
+    "all-different": ("All different", "warn"),
 }
 ORIGINS = {"history": "History", "metric": "nondet.metric", "pattern": "its output"}
 
@@ -76,6 +76,11 @@ def left_out(summary: Summary) -> str:
     return ", ".join(parts)
 
 
+def some_left_out(series: Series) -> bool:
+    """Whether any metric of a series has runs that are in none of its figures."""
+    return any(left_out(summary) for summary in series.metrics)
+
+
 def distinct(summary: Summary) -> str:
     """``30 of 30``: how many different values there are."""
     return f"{summary.distinct} of {summary.count}"
@@ -132,9 +137,9 @@ def ran(series: Series) -> str:
 def took(repetition: Repetition) -> str:
     """``30 runs in 2 min; one takes 8.1 s``, with how many are of earlier sessions."""
     cost = repetition.cost
-    earlier = f", {cost.earlier} of them before" if cost.earlier else ""
+    earlier = f" ({cost.earlier} of them earlier)" if cost.earlier else ""
     return (
-        f"{words.plural(cost.runs, 'run')}{earlier}, in {words.duration(cost.wall_seconds)}; one "
+        f"{words.plural(cost.runs, 'run')}{earlier} in {words.duration(cost.wall_seconds)}; one "
         f"takes {words.duration(cost.single_run_seconds)}"
     )
 
