@@ -788,6 +788,8 @@ repeat.allow_interspersed_args = False
 def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
     """Repeat, write record and page, tell; returns the exit code."""
     folder: Path = options["output"]
+    if options["named"] is not None and options["diagnosed"] is not None:
+        raise click.UsageError("--sources and --from both say which sources: give one")
     wanted = patterns.read(options["texts"])
     ready = {"resume": options["resume"], "force": options["force"], "kind": outputs.REPETITION}
     try:

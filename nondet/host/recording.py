@@ -11,6 +11,9 @@ from nondet.host.trials import Trial
 from nondet.search.questions import Answer, Finding
 from nondet.verdict import Verdict
 
+GIVEN = "nondet.metric("
+"""How errors begin that are not ours: of a metric that the script gives, and that is no number."""
+
 
 def cleared(
     finding: Finding,
@@ -114,7 +117,10 @@ def faults(laboratory: Laboratory) -> Iterator[str]:
             text = f"{error.where}: {error.error}"
             seen[text] = seen.get(text, 0) + 1
     for text, count in seen.items():
-        yield f"an error of nondet's own in {count} trials, {text}"
+        if text.startswith(GIVEN):
+            yield f"{text} (in {count} trials)"
+        else:
+            yield f"an error of nondet's own in {count} trials, {text}"
     if any(trial.left_running for trial in laboratory.trials):
         yield "the script left processes running when it ended; they were ended"
     if any(trial.values_omitted for trial in laboratory.trials):

@@ -11,10 +11,10 @@ from pathlib import Path
 from nondet import __version__, record, spread
 from nondet.guest.factors import by_name
 from nondet.host import machine
+from nondet.host.availability import user_environment
 from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
-from nondet.host.laboratory import user_environment
 from nondet.host.planning import Settings
 from nondet.host.repeats import measuring, wording
 from nondet.host.repeats.measuring import Measured, Plan
@@ -238,6 +238,7 @@ class Repeating:
         for text in wording.unmatched(free, self.options.patterns):
             self._warn(text)
         self._warn(wording.control(holds))
+        self._warn(wording.guesses(series))
         for name in self.options.sources.left_out if self.options.sources else ():
             self._warn(f"{name} is a cause as well; its share can't be measured, since each run "
                        "starts from a fresh folder")  # fmt: skip

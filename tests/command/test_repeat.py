@@ -248,6 +248,7 @@ def test_the_causes_of_a_diagnosis(project: Project) -> None:
     sources = [series.factor for series in found.series if series.role == "source"]
     assert sorted(sources) == ["numpy-global", "python-random"]
     assert found.diagnosis == "nondet-report"
+    assert any("are guesses" in warning for warning in found.warnings)
     assert found.holds is True
     other = project.run("repeat", "--force", "--by-source", "train.py", "other")
     other.refused("other-diagnosis", "nondet diagnose train.py other")
@@ -269,6 +270,7 @@ def test_what_is_refused(project: Project) -> None:
     project.write(SCORES)
     project.repeat("--pattern", "(").refused("bad-pattern")
     project.repeat("-n", "0").refused("usage", "--help")
+    project.repeat("--sources", "clock", "--from", "x").refused("usage", "give one")
     assert project.repeat("-n", "1").code == 0
     project.repeat("-n", "1").refused("output-exists", "--resume")
     project.diagnose("--output", "nondet-repeat", "--force", "train.py").refused(

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from nondet import repetition
-from nondet.repetition import Repetition
+from nondet.repetition import Interval, Repetition
 from nondet.report import html
 from nondet.report.repeat import page, words
 from tests.report import repeat_samples, samples
@@ -66,8 +66,9 @@ def test_metrics_as_a_table_and_as_plots() -> None:
     found = repeat_samples.all_different()
     metrics = read(found).texts["metrics"]
     loss = found.free.metrics[0]
-    for value in (loss.mean, loss.min, loss.max, loss.percentiles["95"]):
-        assert words.figure(value, words.digits(loss)) in metrics
+    assert words.figure(loss.mean, words.digits(loss)) in metrics
+    for value in (loss.min, loss.max, loss.percentiles["95"]):
+        assert words.figure(value, words.digits(loss) - 1) in metrics
     assert words.interval(loss.sd_interval, 3) in metrics
     assert "30 of 30" in metrics
     assert len([k for _, k in read(found).elements if k.get("data-testid") == "distribution"]) == 2
@@ -129,6 +130,15 @@ def test_the_report_of_a_diagnosis_is_not_changed_by_it() -> None:
 )
 def test_percent(part: float, text: str) -> None:
     assert words.percent(part) == text
+
+
+def test_an_interval_of_nothing_is_said_once() -> None:
+    def said(low: float, high: float) -> str:
+        return words.percents(Interval(low=low, high=high, method="bca"))
+
+    assert said(1e-9, 2e-9) == "less than 0.1 %"
+    assert said(0.4, 1.6) == "40 % to 160 %"
+    assert words.percents(None) == "–"
 
 
 def test_figures_have_the_digits_in_which_runs_differ() -> None:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 from nondet import stats
+from nondet.host.recording import GIVEN
 from nondet.host.repeats.measuring import Measured
 from nondet.host.repeats.patterns import Pattern
 from nondet.host.trials import Trial
 from nondet.repetition import Bootstrap, Series
 from nondet.search.diagnosing import enumerate_names
+from nondet.spread import FEWEST_VALUES
 
 WHAT = {
     "weights": "final weights",
@@ -69,6 +71,14 @@ def control(holds: bool | None) -> str:
     return ""
 
 
+def guesses(series: Sequence[Series]) -> str:
+    """That shares come without intervals; empty when all can have one."""
+    told = [one for one in series if one.role != "control"]
+    if len(told) > 1 and min(len(one.whole) for one in told) < FEWEST_VALUES:
+        return f"shares from fewer than {FEWEST_VALUES} runs are guesses: give a larger -n"
+    return ""
+
+
 def failures(series: Series) -> str:
     """How many runs of a series failed, and how; empty when none did."""
     if not series.failed:
@@ -106,7 +116,7 @@ def faults(trials: Sequence[Trial]) -> Iterator[str]:
         for where, error in {(error.where, error.error) for error in trial.errors}:
             seen[where, error] = seen.get((where, error), 0) + 1
     for (where, text), count in seen.items():
-        whose = "" if where.startswith("nondet.metric(") else "an error of nondet's own, "
+        whose = "" if where.startswith(GIVEN) else "an error of nondet's own, "
         yield f"{whose}{where} in {count} runs: {text}"
     if any(trial.left_running for trial in trials):
         yield "the script left processes running when it ended; they were ended"

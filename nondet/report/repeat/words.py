@@ -96,7 +96,10 @@ def percent(part: float) -> str:
 
 def percents(found: Interval | None) -> str:
     """A share's interval: ``55 % to 140 %``."""
-    return "–" if found is None else f"{percent(found.low)} to {percent(found.high)}"
+    if found is None:
+        return "–"
+    low, high = percent(found.low), percent(found.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def shared(repetition: Repetition) -> list[str]:
