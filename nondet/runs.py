@@ -54,7 +54,7 @@ class Facts(Base, frozen=True, kw_only=True):
     """Versions of those that were imported."""
 
 
-class Run(Base, frozen=True, kw_only=True):
+class RecordedRun(Base, frozen=True, kw_only=True):
     """One run of a script, recorded."""
 
     schema: int = RUN_SCHEMA
@@ -129,8 +129,8 @@ class Comparison(Base, frozen=True, kw_only=True):
     schema: int = COMPARISON_SCHEMA
     nondet: str
     files: tuple[str, str]
-    one: Run
-    other: Run
+    one: RecordedRun
+    other: RecordedRun
     agree: bool
     """Whether all that both recorded is equal bit for bit, and neither recorded more."""
     summary: str
@@ -167,12 +167,12 @@ class Check(Base, frozen=True, kw_only=True):
     error: Failure | None = None
 
 
-def encode(value: Run | Comparison | Check) -> bytes:
+def encode(value: RecordedRun | Comparison | Check) -> bytes:
     """JSON, indented, with NaN and infinities as null."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
-def decode_run(data: bytes) -> Run:
+def decode_run(data: bytes) -> RecordedRun:
     """Read the head of an `.nd` file. Raises RecordError."""
     try:
         head: Any = msgspec.json.decode(data)
@@ -187,6 +187,6 @@ def decode_run(data: bytes) -> Run:
             "upgrade nondet-diagnose"
         )
     try:
-        return msgspec.json.decode(data, type=Run)
+        return msgspec.json.decode(data, type=RecordedRun)
     except msgspec.ValidationError as error:
         raise RecordError(f"no recorded run of schema {schema}: {error}") from error

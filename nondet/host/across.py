@@ -11,7 +11,7 @@ from nondet import __version__
 from nondet.host import comparing, differences, surroundings
 from nondet.host.portable import Opened
 from nondet.host.trials import Trial
-from nondet.runs import Comparison, Far, Gap, Measured, Parting, Run
+from nondet.runs import Comparison, Far, Gap, Measured, Parting, RecordedRun
 from nondet.verdict import Checkpoint
 
 MOST_TENSORS = 500
@@ -217,7 +217,7 @@ def _far(pair: Pair, stores: tuple[Path, Path]) -> Far:
     )
 
 
-def _metrics(one: Run, other: Run) -> Iterator[Measured]:
+def _metrics(one: RecordedRun, other: RecordedRun) -> Iterator[Measured]:
     for name in dict.fromkeys([*one.metrics, *other.metrics]):
         a, b = one.metrics.get(name), other.metrics.get(name)
         if a != b and not (a is not None and b is not None and a != a and b != b):
@@ -229,7 +229,7 @@ def _summary(
     first: Parting | None,
     notes: Sequence[str],
     gaps: Sequence[Gap],
-    run: Run,
+    run: RecordedRun,
 ) -> Iterator[str]:
     if not compared:
         yield "The runs have nothing in common that could be compared."

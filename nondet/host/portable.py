@@ -1,6 +1,6 @@
 """The `.nd` file: one run of a script, to be compared with others, here or on another machine.
 
-A ZIP archive with `run.json` (`nondet.runs.Run`), the trial's files as its guest wrote them
+A ZIP archive with `run.json` (`nondet.runs.RecordedRun`), the trial's files as its guest wrote them
 (`trial/`: events and logs of steps), and the values of tensors (`values/`, named by digest).
 Nothing in it is ever executed, and of a stranger's file nothing is unpacked but what has these
 names.
@@ -26,7 +26,7 @@ from nondet.host.errors import UsageError
 from nondet.host.planning import Settings
 from nondet.host.trials import Trial
 from nondet.record import RecordError
-from nondet.runs import Run, decode_run, encode
+from nondet.runs import RecordedRun, decode_run, encode
 
 HEAD = "run.json"
 TRIAL = re.compile(r"trial/(?:events\.jsonl|trial\.json|(?:steps|rows)-\d{1,6}\.bin)")
@@ -43,12 +43,12 @@ class Opened:
     """An `.nd` file, unpacked into a private folder."""
 
     path: Path
-    run: Run
+    run: RecordedRun
     trial: Trial
     values: Path
 
 
-def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Run:
+def pack(path: Path, trial: Trial, settings: Settings, started: str) -> RecordedRun:
     """Write the run of a trial that came to its end. Raises UsageError."""
     if trial.outcome != "completed":
         raise UsageError(
@@ -75,10 +75,10 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Run:
     return run
 
 
-def described(trial: Trial, settings: Settings, started: str) -> Run:
+def described(trial: Trial, settings: Settings, started: str) -> RecordedRun:
     """What is to be known of a trial's run."""
     environ = planning.environment(settings, trial.held, trial.id)
-    return Run(
+    return RecordedRun(
         nondet=__version__,
         subject=settings.subject.to_record(),
         facts=surroundings.facts(trial, settings, environ),
@@ -93,7 +93,7 @@ def described(trial: Trial, settings: Settings, started: str) -> Run:
     )
 
 
-def _write(file: IO[bytes], run: Run, folder: Path, values: Path) -> None:
+def _write(file: IO[bytes], run: RecordedRun, folder: Path, values: Path) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(HEAD, encode(run))
         for path in sorted(folder.iterdir()):
@@ -128,7 +128,7 @@ def opened(path: Path) -> Iterator[Opened]:
         yield Opened(path, run, trial, room / "values")
 
 
-def _unpack(path: Path, room: Path) -> Run:
+def _unpack(path: Path, room: Path) -> RecordedRun:
     """Raises OSError, BadZipFile, zlib.error or RecordError."""
     (room / "trial").mkdir()
     (room / "values").mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 from nondet.host import machine
 from nondet.host.planning import Settings
 from nondet.host.trials import Trial
-from nondet.runs import Facts, Gap, Run
+from nondet.runs import Facts, Gap, RecordedRun
 
 VARIABLES = re.compile(
     r"PYTHON|OMP_|KMP_|GOMP_|MKL_|OPENBLAS_|BLIS_|VECLIB_|NUMEXPR_|DNNL_|ONEDNN_|TF_|XLA_|CUDA_|"
@@ -98,7 +98,7 @@ def features() -> tuple[str, ...]:
     return ()
 
 
-def gaps(one: Run, other: Run) -> tuple[Gap, ...]:
+def gaps(one: RecordedRun, other: RecordedRun) -> tuple[Gap, ...]:
     """All that differs around two runs, what is known to matter first."""
     found = [*_subject(one, other), *_machine(one.facts, other.facts)]
     found += _packages(one.facts, other.facts)
@@ -106,7 +106,7 @@ def gaps(one: Run, other: Run) -> tuple[Gap, ...]:
     return tuple(sorted(found, key=lambda gap: not gap.effect))
 
 
-def _subject(one: Run, other: Run) -> Iterator[Gap]:
+def _subject(one: RecordedRun, other: RecordedRun) -> Iterator[Gap]:
     first, second = one.subject, other.subject
     if first.sha256 != second.sha256:
         yield Gap(

@@ -256,12 +256,12 @@ def lines_of(probe: Probe, diagnosis: record.Diagnosis, factor: str) -> frozense
     return frozenset(site.line for site in sites if site.file == probe.path.name)
 
 
-def examine(probe: Probe, output: Path, has_gpu: bool) -> Result:
+def examine(probe: Probe, output: Path, has_gpu: bool, more: Sequence[str] = ()) -> Result:
     """Diagnose a probe, unless that was done already or can't be done here."""
     if reason := probe.missing(has_gpu):
         return Result(probe, reason=f"not run: {reason}")
     try:
-        diagnosis = kept(probe, output) or diagnose(probe, output)
+        diagnosis = kept(probe, output) or diagnose(probe, output, more=more)
     except (CommandFailed, record.RecordError) as error:
         return Result(probe, reason="failed", faults=(str(error),))
     return judged(probe, diagnosis)
@@ -385,6 +385,7 @@ def main() -> int:
         "--kept", action="store_true", help="run nothing: write the table of what --keep holds"
     )
     parser.add_argument("--jobs", type=int, default=1, help="diagnoses side by side")
+    parser.add_argument("--no-zoom", action="store_true", help="look inside no steps")
     chosen = parser.parse_args()
     keep = chosen.keep or Path(tempfile.mkdtemp(prefix="probes-"))
     has_gpu = bool(machine.gpus()[0])
@@ -398,8 +399,9 @@ def main() -> int:
         write(results)
         return 1 if any(result.faults for result in results) else 0
     results = []
+    more = ("--no-zoom",) if chosen.no_zoom else ()
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        for result in pool.map(lambda p: examine(p, keep / p.name, has_gpu), probes):
+        for result in pool.map(lambda p: examine(p, keep / p.name, has_gpu, more), probes):
             results.append(result)
             if result.diagnosis is not None or result.faults:
                 told = {"probe": result.probe.name, "wrong": result.faults}

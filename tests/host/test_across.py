@@ -69,12 +69,12 @@ def test_another_dtype_has_no_distance() -> None:
     assert lacking == ["in model, of another dtype or shape: a (float32 4x3 and float64 4x3)"]
 
 
-def run(**facts: Any) -> runs.Run:
+def run(**facts: Any) -> runs.RecordedRun:
     packages = facts.pop("packages", {"tensorflow-cpu": "2.21.0", "rich": "14"})
     machine = {"python": "3.11", "platform": "Linux", "cpu": "one", "cores": 2}
     machine |= {k: facts.pop(k) for k in ("gpus", "driver", "cpu", "python") if k in facts}
     more = {k: facts.pop(k) for k in ("seed", "pins") if k in facts}
-    return runs.Run(
+    return runs.RecordedRun(
         nondet="1",
         subject=record.Subject(script="train.py", sha256="0" * 64),
         facts=runs.Facts(
