@@ -1,0 +1,85 @@
+"""What all commands share: errors as one clear line, exit codes, and a view of what runs."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import rich_click as click
+
+from nondet.host.errors import UsageError
+from nondet.host.watching import Silent, Watcher
+from nondet.report.live import Live
+from nondet.report.plain import Plain, shown
+from nondet.report.repeat.progress import Bars
+
+INTERRUPTED = 130
+INTERNAL_ERROR = 70
+
+
+class Main(click.RichGroup):
+    """The command: whatever goes wrong is one clear line and an exit code of its own."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        try:
+            result = super().main(*args, **extra)
+        except click.ClickException as error:
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            command = context.command_path if context else "nondet"
+            complain("usage", f"{error.format_message().rstrip('.')}; see `{command} --help`")
+        except click.Abort:
+            complain(
+                "interrupted",
+                "interrupted before a diagnosis was written: --resume goes on from what has ended",
+                INTERRUPTED,
+            )
+        except Exception:
+            # Python's own exit code for this is 1, which says that causes were found.
+            traceback.print_exc()
+            complain("internal-error", "this is a bug of nondet: please report it", INTERNAL_ERROR)
+        if standalone_mode:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+
+@contextlib.contextmanager
+def watching(
+    quiet: bool, live: type[Live | Bars] = Live, plain: type[Plain] = Plain
+) -> Iterator[Watcher]:
+    """A live view on a terminal, plain lines elsewhere, nothing when quiet.
+
+    On standard error: standard output is for the summary, or the record.
+    """
+    if quiet:
+        yield Silent()
+    else:
+        with live() if sys.stderr.isatty() else plain() as watcher:
+            yield watcher
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """One clear line on standard error, and exit code 2."""
+    try:
+        yield
+    except UsageError as error:
+        complain(error.slug, error.message)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            complain(
+                "not-writable",
+                f"can't write {error.filename} ({error.strerror}): change its permissions",
+            )
+        raise
+
+
+def complain(slug: str, message: str, code: int = 2) -> NoReturn:
+    click.echo(f"nondet: {shown(message)} [{slug}]", err=True)
+    sys.exit(code)

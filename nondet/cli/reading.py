@@ -1,0 +1,83 @@
+"""What reads a record: ``nondet report``, ``nondet fix``; and the catalogue, ``nondet factors``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+from rich.console import Console
+
+from nondet import record
+from nondet.cli.frame import usage_errors
+from nondet.cli.repeating import show_repetition
+from nondet.guest.factors import REGISTRY
+from nondet.host import fixing
+from nondet.host import output as outputs
+from nondet.host.errors import UsageError
+from nondet.report import console as terminal
+from nondet.report import html, junit, markdown, sarif
+
+FORMATS = {
+    "json": lambda diagnosis: record.encode(diagnosis).decode(),
+    "sarif": sarif.render,
+    "junit": junit.render,
+    "markdown": markdown.render,
+}
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", *FORMATS]),
+    default="html",
+    show_default=True,
+    help="What to make of the record: the page in DIR, or one of the others on standard output.",
+)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def report(folder: Path, form: str) -> None:
+    """Render the report of DIR again from its record, or tell it to other readers.
+
+    DIR may hold a repetition as well: its page is rendered again.
+    """
+    with usage_errors():
+        if (folder / outputs.REPETITION.record).exists():
+            report_repetition(folder, form)
+            return
+        diagnosis = outputs.read_diagnosis(folder)
+        if form in FORMATS:
+            sys.stdout.buffer.write(FORMATS[form](diagnosis).encode())
+            sys.stdout.buffer.flush()
+            return
+        outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
+        terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+
+
+@click.command()
+@click.option("--apply", "wanted", is_flag=True, help="Write the change, with a backup beside.")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def fix(folder: Path, wanted: bool) -> None:
+    """Show the change that the diagnosis in DIR asks for, as a patch, or apply it."""
+    with usage_errors():
+        diagnosis = outputs.read_diagnosis(folder)
+        if wanted:
+            for path, kept in fixing.apply(diagnosis):
+                click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
+        terminal.print_fix(Console(), Console(stderr=True), diagnosis)
+
+
+def report_repetition(folder: Path, form: str) -> None:
+    """Render the page of a repetition again."""
+    if form not in ("html", "json"):
+        raise UsageError(
+            "format-of-a-diagnosis",
+            f"--format {form}: {folder} holds a repetition, which is told as html or json",
+        )
+    show_repetition(outputs.read_repetition(folder), folder, form == "json")
+
+
+@click.command()
+def factors() -> None:
+    """List the factors: what can be held or let go."""
+    terminal.print_factors(Console(), [(f.name, f.group, f.title, f.explanation) for f in REGISTRY])

@@ -1,0 +1,58 @@
+"""Kinds of values that options take."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+import rich_click as click
+
+from nondet.guest.factors import REGISTRY
+
+SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """Seconds from ``90s``, ``20m``, ``2h`` or a bare number."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no duration: expected one like 90s, 20m or 2h", param, ctx)
+        return float(match[1]) * UNITS[match[2] or "s"]
+
+
+class Size(click.ParamType[int]):
+    """Bytes from ``256M``, ``4G`` or a bare number."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is no size: expected one like 256M, 4G or 0", param, ctx)
+        return int(match[1]) << SIZES[match[2].upper()]
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Factor names, separated by commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        known = [factor.name for factor in REGISTRY]
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else "see `nondet factors`"
+                self.fail(f"{name!r} is no factor: {hint}", param, ctx)
+        return names
