@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
+# As `typing` has it, without what its import costs every script that names a checkpoint.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nondet.library import check, diagnose, diff
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "checkpoint", "metric"]
+__all__ = ["__version__", "check", "checkpoint", "diagnose", "diff", "metric"]
 
 
 def checkpoint(name: str, value: object) -> None:
@@ -31,3 +36,13 @@ def _tell(what: str, name: str, value: object) -> None:
     values = getattr(sys.modules.get("_nondet_guest"), "values", None)
     if values is not None:
         getattr(values, what)(name, value)
+
+
+def __getattr__(name: str) -> object:
+    """`diagnose`, `check` and `diff` of `nondet.library`, loaded when they are asked for: a script
+    that only calls `checkpoint` need not wait for them."""
+    if name in ("check", "diagnose", "diff"):
+        from nondet import library
+
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,15 +12,14 @@ from rich.console import Console
 from nondet import record, repetition
 from nondet.cli.frame import usage_errors, watching
 from nondet.cli.types import Duration, Names
+from nondet.host import availability
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
-from nondet.host.diagnosing import Diagnosing, Options
 from nondet.host.errors import BrokenSubject
 from nondet.host.interrupting import Interruption
 from nondet.host.repeating import Options as RepeatOptions
 from nondet.host.repeating import Repeating, broken_before_runs
 from nondet.host.repeats import patterns, sources
-from nondet.host.watching import Silent
 from nondet.report.repeat import console as repeat_terminal
 from nondet.report.repeat import page
 from nondet.report.repeat.progress import Bars, Lines
@@ -115,7 +114,7 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
         return finish_repeat(broken_before_runs(named, broken), folder, options["as_json"])
     shared = None
     if options["named"] is not None:
-        shared = sources.named(options["named"], unavailable(subject))
+        shared = sources.named(options["named"], availability.of(subject))
     elif options["by_source"] or options["diagnosed"] is not None:
         shared = sources.diagnosed(options["diagnosed"], subject)
     outputs.prepare(folder, **ready)
@@ -133,11 +132,6 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
         )
         found = Repeating(subject, chosen, watcher, interruption.check).run()
     return finish_repeat(found, folder, options["as_json"])
-
-
-def unavailable(subject: subjects.Subject) -> dict[str, str]:
-    """Factors that can't be held here, with the reason."""
-    return Diagnosing(subject, Options(output=Path()), Silent()).not_tested
 
 
 def finish_repeat(found: repetition.Repetition, folder: Path, as_json: bool) -> int:

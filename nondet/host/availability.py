@@ -6,7 +6,7 @@ import os
 
 from nondet.guest.factors import REGISTRY
 from nondet.host import machine
-from nondet.host.subject import Description
+from nondet.host.subject import Description, Subject
 from nondet.record import Environment
 
 
@@ -23,6 +23,12 @@ def unavailable(described: Description, environment: Environment) -> dict[str, s
         facts[name] = packages.get(name, "?") if described.found.get(name) else None
     reasons = {factor.name: factor.unavailable(facts) for factor in REGISTRY}
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def of(subject: Subject) -> dict[str, str]:
+    """The factors that can't act on a subject here, with the reason of each."""
+    described = subject.description
+    return unavailable(described, machine.environment(described.python, described.packages))
 
 
 def user_environment() -> dict[str, str]:

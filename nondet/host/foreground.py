@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 
 from nondet.guest.factors import by_name
-from nondet.host import machine, output, planning, scratch
-from nondet.host.availability import unavailable, user_environment
+from nondet.host import availability, output, planning, scratch
+from nondet.host.availability import user_environment
 from nondet.host.errors import UsageError
 from nondet.host.executors.interface import Ended
 from nondet.host.executors.supervisor import fix_addresses
@@ -90,10 +90,7 @@ def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
 
 def refuse(subject: Subject, held: Mapping[str, Arm]) -> None:
     """Raises UsageError for a pin that can't act here."""
-    reasons = unavailable(
-        subject.description,
-        machine.environment(subject.description.python, subject.description.packages),
-    )
+    reasons = availability.of(subject)
     for name, arm in held.items():
         factor = by_name(name)
         reason = reasons.get(name, "")

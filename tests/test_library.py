@@ -1,0 +1,106 @@
+"""nondet from Python: the same as the commands, as functions."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nondet
+from nondet import library, record, runs
+from nondet.host.errors import BrokenSubject, UsageError
+from tests.command.running import SEEDED, UNSEEDED
+from tests.report import samples
+
+DOCS = Path(__file__).parents[1] / "docs" / "library.md"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "train.py").write_text(UNSEEDED)
+    (tmp_path / "seeded.py").write_text(SEEDED)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_diagnosis_is_a_record_and_leaves_nothing(folder: Path) -> None:
+    found = nondet.diagnose("train.py", confidence=0.75, verify=False)
+    assert isinstance(found, record.Diagnosis)
+    assert [cause.factor for cause in found.causes] == ["python-random"]
+    assert sorted(os.listdir(folder)) == ["seeded.py", "train.py"]
+
+
+def test_a_diagnosis_is_written_where_that_is_asked_for(folder: Path) -> None:
+    given: dict[str, Any] = {"output": "out", "confidence": 0.75, "verify": False}
+    found = nondet.diagnose("train.py", **given)
+    assert record.decode((folder / "out" / "diagnosis.json").read_bytes()) == found
+    assert (folder / "out" / "report.html").exists()
+    with pytest.raises(UsageError) as refused:
+        nondet.diagnose("train.py", **given)
+    assert refused.value.slug == "output-exists"
+    assert nondet.diagnose("train.py", force=True, **given).verdict == "causes-found"
+
+
+def test_a_broken_script_is_a_diagnosis_too(folder: Path) -> None:
+    (folder / "train.py").write_text("def\n")
+    assert nondet.diagnose("train.py").verdict == "broken"
+    with pytest.raises(BrokenSubject):
+        nondet.check("train.py")
+
+
+def test_a_check(folder: Path) -> None:
+    assert nondet.check("seeded.py", count=2).verdict == "agrees"
+    found = nondet.check("train.py")
+    assert isinstance(found, runs.Check)
+    assert found.verdict == "parts"
+
+
+def test_two_recorded_runs(folder: Path) -> None:
+    library.record("train.py", output="a.nd")
+    library.record("train.py", output="b.nd")
+    assert not nondet.diff("a.nd", "b.nd").agree
+    for name in ("c.nd", "d.nd"):
+        library.record("train.py", output=name, pins=["python-random"])
+    assert nondet.diff("c.nd", "d.nd").agree
+    (folder / "train.py").write_text("raise SystemExit(2)\n")
+    with pytest.raises(UsageError) as refused:
+        library.record("train.py", output="e.nd")
+    assert refused.value.slug == "not-recorded"
+    assert not (folder / "e.nd").exists()
+
+
+def test_a_notebook_shows_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[type, Any] = {}
+    formatter = types.SimpleNamespace(for_type=shown.__setitem__)
+    shell = types.SimpleNamespace(
+        display_formatter=types.SimpleNamespace(formatters={"text/html": formatter})
+    )
+    fake = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    library.in_notebooks()
+    page = shown[record.Diagnosis](samples.hostile())
+    assert page.startswith("<iframe srcdoc=")
+    assert page.count('"') == page.count('="') * 2  # no attribute ends early
+    assert "<script" not in page
+
+
+def test_outside_of_notebooks_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    library.in_notebooks()
+
+
+def test_the_examples_of_the_docs_run(folder: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
+    assert examples
+    (folder / "example.py").write_text("\n".join(examples))
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python-random" in done.stdout
