@@ -14,6 +14,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "check", "checkpoint", "diagnose", "diff", "metric"]
 
 
+# There in a trial, and nowhere else. Kept, since scripts take modules out of `sys.modules`.
+_GUEST = sys.modules.get("_nondet_guest")
+
+
 def checkpoint(name: str, value: object) -> None:
     """Have `value` compared under `name` at this point of the script.
 
@@ -33,7 +37,7 @@ def metric(name: str, value: object) -> None:
 
 def _tell(what: str, name: str, value: object) -> None:
     """Hand on to the guest, which is there within a trial only (guest/user_values.py)."""
-    values = getattr(sys.modules.get("_nondet_guest"), "values", None)
+    values = getattr(_GUEST or sys.modules.get("_nondet_guest"), "values", None)
     if values is not None:
         getattr(values, what)(name, value)
 

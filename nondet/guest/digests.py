@@ -1,7 +1,6 @@
 """Exact fingerprints of arrays, and the store of the values behind them."""
 
-import hashlib
-import os
+from .kept import hashlib, os
 
 
 def contiguous(array):
@@ -68,6 +67,7 @@ class Values(object):
         beside = "%s.%d" % (path, os.getpid())
         try:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.fchmod(descriptor, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(raw_bytes(array))
             os.replace(beside, path)

@@ -1,9 +1,9 @@
 """Who drew, and from where: the nearest line of the user's code, and the consumer in between."""
 
-import os
 import sys
 
 from . import autograph, layers
+from .kept import os
 
 GUEST = os.path.dirname(os.path.abspath(__file__)) + os.sep
 WALK = 200

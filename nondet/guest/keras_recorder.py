@@ -7,15 +7,14 @@ iteration counters are read.
 """
 
 import functools
-import os
 import sys
-import threading
 import weakref
 
-from . import digests
+from . import digests, user_values
 from .device_values import array_of, kind_of, value_of
 from .events import plain
 from .inside.scene import Scene
+from .kept import os, threading
 from .step_recording import StepRecorder
 from .steps import DENSE_STEPS, log_files, worth_recording
 
@@ -80,18 +79,34 @@ class Recorder(object):
         self.optimizers = weakref.WeakKeyDictionary()
         self.layouts = 0
         self.closed = False
+        self.told_elsewhere = False
 
     # -- what is recorded
 
+    def elsewhere(self, what):
+        """Whether this is a forked child, in which nothing is recorded. Each tells so once."""
+        if os.getpid() == self.pid:
+            return False
+        if not self.told_elsewhere:
+            self.told_elsewhere = True
+            self.session.events.emit_in_child("elsewhere", what=what)
+        return True
+
     def checkpoint(self, kind, tracked, epoch=0, step=0):
         """Digest every variable of a model now. Its order is the order of execution."""
+        if self.elsewhere("training of %s" % tracked.name):
+            return
         with self.lock:
             variables = tracked.variables()
             values = [value_of(variable) for variable in variables]
             self._emit(kind, tracked, epoch, step, names(variables), values)
             tracked.recorded = (kind, step)
 
-    def record_user(self, name, count, pairs):
+    def record_user(self, name, count, value):
+        # Before the lock: another thread may have held it when this process was forked.
+        if self.elsewhere("nondet.checkpoint(%r)" % name):
+            return
+        pairs = list(user_values.flatten("", value))
         with self.lock:
             tracked = Tracked(-1, name, lambda: [])
             paths = [path for path, _ in pairs]

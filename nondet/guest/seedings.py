@@ -1,9 +1,9 @@
 """Which seeds the script gives, where, and what had been drawn before."""
 
-import hashlib
 import sys
 
 from .evidence import GUEST
+from .kept import hashlib
 
 
 class Seedings(object):

@@ -1,12 +1,11 @@
 """One trial inside the subject's process: its plan, events, streams and pins."""
 
-import hashlib
-import os
 import sys
 import traceback
 
 from . import events, evidence, hooks, seedings
 from .factors import REGISTRY
+from .kept import hashlib, os
 
 SEEDS = "seed/"
 """How the names of the streams begin that give factors their seeds."""

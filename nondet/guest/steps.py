@@ -8,11 +8,10 @@ which tell the tensors that differ.
 from __future__ import annotations
 
 import collections
-import hashlib
-import os
 import struct
 
 from .events import Appended
+from .kept import hashlib, os
 
 DENSE_STEPS = 32
 VERSION = 1

@@ -16,7 +16,7 @@ class UserValues(object):
         """Record arrays, numbers, strings, and lists or dicts of them, under `name`."""
         try:
             self.counts[name] = self.counts.get(name, 0) + 1
-            self.recorder.record_user(str(name), self.counts[name], list(flatten("", value)))
+            self.recorder.record_user(str(name), self.counts[name], value)
         except Exception as error:
             self.session.failed("nondet.checkpoint(%r)" % (name,), error, lost=True)
 

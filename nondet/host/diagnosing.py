@@ -14,7 +14,7 @@ import msgspec
 
 from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.host import apart, evidence, machine, recording, wording, zooming
+from nondet.host import apart, checking, machine, recording, wording, zooming
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
@@ -311,24 +311,8 @@ class Diagnosing:
         """Raises BrokenSubject when the subject can't run, or shows nothing to compare."""
         if question.held:
             return
-        trials = laboratory.of_plan({})
-        if answer.verdict is Verdict.BROKEN:
-            failed = [t for t in trials if t.outcome in ("crashed", "killed", "timed-out")][-1]
-            trace = failed.crash.traceback if failed.crash else failed.tail("stderr.log")
-            if (refused := evidence.refusal_of(failed)) is not None:
-                raise BrokenSubject(
-                    "deterministic-mode",
-                    f"deterministic mode, which it asks for, refuses {refused.op}",
-                    trace,
-                )
-            slug = {"timed-out": "timeout", "killed": "killed"}.get(failed.outcome or "", "crash")
-            raise BrokenSubject(slug, f"it does not run to its end: {failed.note}", trace)
-        if not any(t.checkpoints for t in trials):
-            raise BrokenSubject(
-                "nothing-recorded",
-                "no Keras model was trained and nothing was given to nondet.checkpoint(), "
-                "so there is nothing to compare",
-            )
+        sites = Assembly(laboratory, self.search.finding).sites
+        checking.check(laboratory.of_plan({}), answer.verdict, sites)
 
     # -- telling
 

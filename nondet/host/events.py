@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,6 +179,12 @@ class ValuesOmitted(Event, frozen=True, tag="values-omitted"):
     tensors: int
 
 
+class Elsewhere(Event, frozen=True, tag="elsewhere"):
+    """A forked child does what would be recorded in the trial's own process."""
+
+    what: str
+
+
 class GuestError(Event, frozen=True, tag="guest-error"):
     where: str
     error: str
@@ -201,17 +209,24 @@ AnyEvent = (
     | Crashed
     | Finished
     | ValuesOmitted
+    | Elsewhere
     | GuestError
 )
 
 _DECODER = msgspec.json.Decoder(AnyEvent)
 
 
+CHUNK = 1 << 20
+LONGEST = 1 << 26
+"""Bytes of a line from which on it is no event of ours, whatever comes."""
+
+
 class EventReader:
     """Reads whole lines from a file that is still being written.
 
     A truncated last line is normal: it is kept until its end arrives. `damaged` counts lines that
-    are no event: another process may have written into the file.
+    are no event, and what has been taken away: others than the guest may lay hands on the file.
+    They may write without end, so what is kept of a line is bounded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -222,21 +237,31 @@ class EventReader:
 
     def read(self) -> list[AnyEvent]:
         """Events that have come since the last call."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        self.offset += len(data)
-        *lines, self.rest = (self.rest + data).split(b"\n")
         found: list[AnyEvent] = []
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            self.damaged += self.offset > 0
+            return found
+        with file:
+            end = os.fstat(file.fileno()).st_size  # what comes meanwhile is for the next call
+            self.damaged += end < self.offset
+            file.seek(self.offset)
+            while self.offset < end and (data := file.read(min(CHUNK, end - self.offset))):
+                self.offset += len(data)
+                found += self._whole_lines(data)
+        return found
+
+    def _whole_lines(self, data: bytes) -> Iterator[AnyEvent]:
+        *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             try:
-                found.append(decode(line))
+                yield decode(line)
             except (ValueError, RecursionError):
                 self.damaged += 1
-        return found
+        if len(self.rest) > LONGEST:
+            self.damaged += 1
+            self.rest = b""
 
 
 def decode(line: bytes) -> AnyEvent:

@@ -123,5 +123,8 @@ def faults(laboratory: Laboratory) -> Iterator[str]:
             yield f"an error of nondet's own in {count} trials, {text}"
     if any(trial.left_running for trial in laboratory.trials):
         yield "the script left processes running when it ended; they were ended"
+    if what := sorted({what for trial in laboratory.trials for what in trial.elsewhere}):
+        more = f" and {len(what) - 1} more" if len(what) > 1 else ""
+        yield f"not recorded, since a child process of the script does it: {what[0]}{more}"
     if any(trial.values_omitted for trial in laboratory.trials):
         yield "some tensor values were not kept (too large), so their distances are unknown"

@@ -89,6 +89,8 @@ class Trial:
     misled: bool = False
     """It said that it ran another plan than this one."""
     values_omitted: int = 0
+    elsewhere: set[str] = dataclasses.field(default_factory=set)
+    """What forked children of it did that was not recorded."""
     outcome: Outcome | None = None
     seconds: float = 0.0
     exit_code: int | None = None
@@ -132,7 +134,7 @@ class Trial:
         if self.damaged:
             return self.damaged
         if self.reader.damaged:
-            return "its event file holds lines that are no events: something else wrote into it"
+            return "its event file was changed by something else than nondet"
         for error in self.errors:
             if error.lost:
                 return f"nondet could not record it ({error.where}: {error.error})"
@@ -254,6 +256,8 @@ class Trial:
                 self.crash = event
             case events.ValuesOmitted():
                 self.values_omitted = event.tensors
+            case events.Elsewhere():
+                self.elsewhere.add(event.what)
             case events.GuestError():
                 self.errors.append(event)
 

@@ -6,12 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from nondet.guest.factors import REGISTRY
+from tests.command.privileges import own, works
 from tests.command.running import NONDET, QUICK, SEEDED, UNSEEDED, Project, tree, until
 
 VANDAL = """
@@ -46,42 +46,6 @@ nondet.checkpoint("seen", " ".join(seen))
 nondet.checkpoint("count", len(os.listdir(".")))
 print(seen)
 """
-NOBODY = 65534
-SETPRIV = {
-    NOBODY: ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"),
-    # Still root by number, but it may do no more than any owner of files.
-    0: ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"),
-}
-
-
-def works(command: Sequence[str]) -> bool:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return done.returncode == 0
-
-
-@pytest.fixture
-def unprivileged(project: Project) -> tuple[str, ...]:
-    """How to start a command that permissions hold for, in a folder that is its user's own."""
-    if os.geteuid() != 0:
-        return ()
-    if shutil.which("setpriv") is None:
-        pytest.skip("permissions don't hold for root, and there is no setpriv")
-    for user, prefix in SETPRIV.items():
-        # Through a shell: setpriv itself starts programs with more rights than it leaves them.
-        if works([*prefix, "sh", "-c", 'exec "$0" --version', NONDET]):
-            for folder in project.folder.parents:
-                if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-                    folder.chmod(0o711)  # pytest's folders are closed to others
-            os.chown(project.folder, user, user)
-            return prefix
-    pytest.skip("this interpreter can't be read without root's rights")
-
-
-def own(project: Project) -> None:
-    """Hand all files of the project to the owner of its folder."""
-    state = project.folder.stat()
-    for path in project.folder.rglob("*"):
-        os.chown(path, state.st_uid, state.st_gid, follow_symlinks=False)
 
 
 def furnish(project: Project) -> None:

@@ -48,7 +48,7 @@ class Addresses(Factor):
         return ""
 
     def install(self, session, arm):
-        auditing.listen("builtins.id", lambda frame, _: self.asked(session, frame))
+        auditing.listen("builtins.id", lambda frame, _: self.asked(session, frame), session.failed)
         if arm == "pinned":
             # A script that starts itself again with a hash seed of its own holds it as well.
             hashing = bool(session.plan.get("restarted")) or not sys.flags.hash_randomization

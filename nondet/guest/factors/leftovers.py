@@ -43,7 +43,7 @@ class Leftovers(Factor):
             return
         watch = Watch(session, self.name)
         for event, take in watch.events():
-            auditing.listen(event, take)
+            auditing.listen(event, take, session.failed)
         if watch.left:
             for name in ("stat", "lstat", "access"):
                 replace_in_os(name, watch.finding)

@@ -75,7 +75,7 @@ class OsEntropy(Factor):
         if getattr(system, "urandom", None) is original:
             system.urandom = os.urandom
         session.on_import("random", lambda module: self.random_imported(module, original))
-        auditing.listen("open", self.opened)
+        auditing.listen("open", self.opened, session.failed)
         if arm != "free":
             LINEAGE.listen()
             self.hold_devices()

@@ -91,7 +91,7 @@ def measure(folders: Sequence[Path], output: Path, files: int) -> tuple[int, int
     size = count = 0
     waiting = [str(folder) for folder in folders]
     while waiting and count <= files:
-        with os.scandir(waiting.pop()) as entries:
+        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path != str(output) and not linked(entry):
@@ -103,10 +103,18 @@ def measure(folders: Sequence[Path], output: Path, files: int) -> tuple[int, int
 
 def copy_tree(source: Path, place: Path, output: Path) -> None:
     """Copy a folder to a new place, leaving out the output folder."""
-    pairs = [(source, place)]
+    pairs, closed = [(source, place)], set[Path]()
     for here, there in pairs:  # grows while folders are found
+        try:
+            found = os.scandir(here)
+        except PermissionError:
+            if here == source:
+                raise
+            there.symlink_to(here)  # closed there too, as in the original
+            closed.add(there)
+            continue
         there.mkdir(parents=True)
-        with os.scandir(here) as entries:
+        with found as entries:
             for entry in entries:
                 target = there / entry.name
                 if entry.is_symlink():
@@ -119,7 +127,8 @@ def copy_tree(source: Path, place: Path, output: Path) -> None:
                 elif entry.is_file():  # sockets and pipes have nothing to copy
                     copy_file(entry.path, target)
     for here, there in reversed(pairs):  # a folder's age changes until all in it is made
-        like(here, there)
+        if there not in closed:
+            like(here, there)
 
 
 def copy_file(source: str, target: Path) -> None:

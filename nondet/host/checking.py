@@ -1,0 +1,51 @@
+"""Whether the subject as it is can be diagnosed at all: it runs, and shows something to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nondet.host import evidence
+from nondet.host.errors import BrokenSubject
+from nondet.host.sites import Sites
+from nondet.host.trials import Trial
+from nondet.verdict import Verdict
+
+FAILED = ("crashed", "killed", "timed-out")
+CHILD = "a child process"
+"""How the detail of a sighting begins when the script starts one (guest/suspicions.py)."""
+
+
+def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
+    """Raises BrokenSubject. `trials`: those with nothing held, which gave this verdict."""
+    if verdict is Verdict.BROKEN:
+        raise _failure(trials)
+    if not any(trial.checkpoints for trial in trials):
+        raise BrokenSubject(
+            "nothing-recorded",
+            "no Keras model was trained and nothing was given to nondet.checkpoint(), "
+            f"so there is nothing to compare{_elsewhere(trials, sites)}",
+        )
+
+
+def _failure(trials: Sequence[Trial]) -> BrokenSubject:
+    failed = [t for t in trials if t.outcome in FAILED][-1]
+    trace = failed.crash.traceback if failed.crash else failed.tail("stderr.log")
+    if (refused := evidence.refusal_of(failed)) is not None:
+        return BrokenSubject(
+            "deterministic-mode",
+            f"deterministic mode, which it asks for, refuses {refused.op}",
+            trace,
+        )
+    slug = {"timed-out": "timeout", "killed": "killed"}.get(failed.outcome or "", "crash")
+    again = failed.chained and any(t.whole and not t.chained for t in trials)
+    after = " where it starts from what a former run left in its folder" if again else ""
+    return BrokenSubject(slug, f"it does not run to its end{after}: {failed.note}", trace)
+
+
+def _elsewhere(trials: Sequence[Trial], sites: Sites) -> str:
+    """Where the script starts the process in which it may train."""
+    started = (s for trial in trials for s in trial.sightings.values())
+    found = sites.of(s for s in started if s.detail.startswith(CHILD))
+    if not found:
+        return ""
+    return f"; {found[0].file}:{found[0].line} starts a child process, in which nothing is seen"
