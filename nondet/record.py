@@ -52,6 +52,8 @@ class Subject(Base, frozen=True, kw_only=True):
     cwd: str = ""
     sha256: str = ""
     """Of the script's bytes when the diagnosis began."""
+    module: str = ""
+    """The name that ``-m`` was given, when it is run as a module; `script` is its file then."""
 
 
 class Environment(Base, frozen=True, kw_only=True):

@@ -142,6 +142,9 @@ from nondet.report import html
     show_default=True,
     help="Where trials run.",
 )
+@click.option(
+    "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
+)
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
 @click.argument("script")
@@ -179,10 +182,11 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
     quiet = options["quiet"] or options["as_json"]
     horizon = shortened(options)
     try:
-        subject = subjects.check(script, args, options["python"])
+        subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         outputs.prepare(folder, resume=options["resume"], force=options["force"])
-        named = record.Subject(script=script, args=args, python=options["python"])
+        module = script if options["as_module"] else ""
+        named = record.Subject(script=script, args=args, python=options["python"], module=module)
         diagnosis = broken_before_trials(named, broken)
         code = finish(diagnosis, folder, Silent())
         show(diagnosis, folder, options["as_json"])

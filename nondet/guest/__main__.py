@@ -1,5 +1,5 @@
-"""Entry: ``PYTHON .../nondet/guest PLAN.json``, or ``--describe OUT.json SCRIPT``,
-or ``--parent SETTINGS.json SOCKET``."""
+"""Entry: ``PYTHON .../nondet/guest PLAN.json``, ``--describe OUT.json SCRIPT``,
+``--describe OUT.json -m MODULE`` or ``--parent SETTINGS.json SOCKET``."""
 
 import os
 import sys
@@ -31,7 +31,9 @@ if __name__ == "__main__":
     import importlib
 
     if sys.argv[1] == "--describe":
-        importlib.import_module(NAME + ".describe").main(sys.argv[2], sys.argv[3])
+        importlib.import_module(NAME + ".describe").main(
+            sys.argv[2], sys.argv[-1], module=sys.argv[3] == "-m"
+        )
     elif sys.argv[1] == "--parent":
         importlib.import_module(NAME + ".parent").main(sys.argv[2], sys.argv[3])
     else:

@@ -9,14 +9,19 @@ import traceback
 LOOKED_FOR = ("tensorflow", "keras", "xxhash", "torch", "jax")
 
 
-def main(out, script):
+def main(out, script, module=False):
+    """`script`: its path, or the name of a module as for ``python -m``."""
     facts = {
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "packages": packages(),
         "found": {name: present(name) for name in LOOKED_FOR},
     }
-    facts.update(read_script(script))
+    if module:
+        sys.path.insert(0, os.getcwd())
+        facts["script"], facts["module"] = find_module(script)
+        script = facts["script"]
+    facts.update(read_script(script) if script else {"syntax_error": None})
     with open(out, "w") as file:
         json.dump(facts, file)
 
@@ -40,6 +45,37 @@ def packages():
         if name:
             found[name] = distribution.version or ""
     return found
+
+
+def find_module(name):
+    """The file that ``python -m`` would run, and the module's own name, a package's ``__main__``;
+    nothing is executed for that, no package on the way either. None for no such file."""
+    places, parts = None, name.split(".")
+    spec = None
+    for end in range(1, len(parts) + 1):
+        spec = found(".".join(parts[:end]), places)
+        if spec is None:
+            return None, name
+        places = spec.submodule_search_locations
+        if places is None and end < len(parts):
+            return None, name
+    if places is not None:
+        name += ".__main__"
+        spec = found(name, places)
+    origin = getattr(spec, "origin", None)
+    return (origin if getattr(spec, "has_location", False) else None), name
+
+
+def found(name, places):
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        try:
+            spec = find(name, places) if find else None
+        except (ImportError, ValueError, TypeError):
+            spec = None
+        if spec is not None:
+            return spec
+    return None
 
 
 def read_script(path):

@@ -39,12 +39,17 @@ def command(session, plan_path, path, args):
         # From `sys.orig_argv`, which names us: the script with the arguments it had.
         place = args.index(guest)
         return args[:place] + [guest, written(session, plan_path, {})]
+    module = session.plan.get("module")
+    if module and module in args and args[args.index(module) - 1] == "-m":
+        place = args.index(module)
+        again = written(session, plan_path, {"args": args[place + 1 :]})
+        return args[: place - 1] + [guest, again]
     script = os.path.abspath(session.plan["script"])
     places = [i for i, arg in enumerate(args) if i and os.path.abspath(arg) == script]
     if not places:
         return None
     place = places[0]
-    changes = {"script": args[place], "args": args[place + 1 :]}
+    changes = {"script": args[place], "args": args[place + 1 :], "module": ""}
     return args[:place] + [guest, written(session, plan_path, changes)]
 
 

@@ -27,22 +27,42 @@ def main(plan_path, late=None):
     session.start()
     if late is not None:
         late.applied(session.arms)
-    run(plan["script"], plan["args"], session, recorder)
+    if plan.get("module"):
+        run_module(plan["module"], plan["args"], session, recorder)
+    else:
+        run(plan["script"], plan["args"], session, recorder)
+
+
+def run_module(name, args, session, recorder):
+    """As ``python -m``: what the interpreter itself calls then finds the module and runs it."""
+    import runpy
+
+    sys.argv = ["-m"] + list(args)
+    sys.path.insert(0, os.getcwd())
+    sys.modules["__main__"] = main_module()
+    execute(lambda: runpy._run_module_as_main(name), session, recorder)
 
 
 def run(script, args, session, recorder):
-    """Execute the script; its exceptions end the process as they would without us."""
     sys.argv = [script] + list(args)
     # As the interpreter does: absolute since Python 3.9, and not normalised.
     path = os.path.join(os.getcwd(), script) if sys.version_info >= (3, 9) else script
     sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     module = main_module(path)
     sys.modules["__main__"] = module
-    try:
+
+    def whole():
         with open(script, "rb") as file:
             source = file.read()
-        code = compile(source, path, "exec", dont_inherit=True)
-        exec(code, module.__dict__)
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+
+    execute(whole, session, recorder)
+
+
+def execute(main, session, recorder):
+    """Run the script; its exceptions end the process as they would without us."""
+    try:
+        main()
     except SystemExit:
         recorder.close()
         raise
@@ -52,17 +72,17 @@ def run(script, args, session, recorder):
         recorder.close()
 
 
-def main_module(path):
-    """What the interpreter itself would put in ``sys.modules['__main__']``."""
-    from importlib.machinery import SourceFileLoader
+def main_module(path=None):
+    """What the interpreter itself would put in ``sys.modules['__main__']``, for a script of that
+    path, or for a module that is still to be found."""
+    from importlib.machinery import BuiltinImporter, SourceFileLoader
 
     module = types.ModuleType("__main__")
-    module.__dict__.update(
-        __file__=path,
-        __cached__=None,
-        __loader__=SourceFileLoader("__main__", path),
-        __builtins__=sys.modules["builtins"],
-    )
+    module.__dict__.update(__builtins__=sys.modules["builtins"], __loader__=BuiltinImporter)
+    if path is not None:
+        module.__dict__.update(
+            __file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path)
+        )
     if sys.version_info < (3, 14):
         module.__dict__["__annotations__"] = {}
     return module

@@ -70,7 +70,7 @@ def _dormant(assembly: Assembly, name: str, trials: Sequence[str]) -> record.Dor
     factor = by_name(name)
     seen = evidence.sightings_of(name, assembly.laboratory.trials)
     launch = " ".join(f"{key}={value}" for key, value in factor.launch)
-    script = assembly.subject.script
+    script = assembly.subject.command
     return record.Dormant(
         factor=name,
         title=factor.title,

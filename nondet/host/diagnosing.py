@@ -142,7 +142,7 @@ class Diagnosing:
         """Diagnose; every way out but a usage error gives a record."""
         settings = self._settings()
         jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
-        self.watcher.opened(self.subject.script, str(self.options.output), jobs)
+        self.watcher.opened(self.subject.command, str(self.options.output), jobs)
         self.telling.factors_first(self.not_tested)
         self._doubt()
         with LocalExecutor(settings.output, self.subject.folders) as executor:
@@ -361,7 +361,7 @@ class Diagnosing:
             finding,
             causes,
             {cause.factor: assembly.places(cause.factor) for cause in causes},
-            self.subject.script,
+            self.subject.command,
             frameworks,
             laboratory.settings.plugins,
         )

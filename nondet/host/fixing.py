@@ -9,6 +9,7 @@ from nondet import record
 from nondet.host.errors import UsageError
 from nondet.host.mending import text_of, where
 from nondet.host.output import write_whole
+from nondet.host.subject import own_folder
 from nondet.patching.patch import Patch, patch
 
 
@@ -55,7 +56,8 @@ def again(
 def folders_of(subject: record.Subject) -> tuple[Path, ...]:
     """The folder that the script was diagnosed in, and its own."""
     cwd = Path(subject.cwd)
-    return tuple(dict.fromkeys((cwd, (cwd / subject.script).resolve().parent)))
+    own = own_folder((cwd / subject.script).resolve(), subject.module)
+    return tuple(dict.fromkeys((cwd, own)))
 
 
 def backup(path: Path) -> Path:

@@ -76,6 +76,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     same += [[str(path), hashlib.sha256(data).hexdigest()] for path, data in settings.files]
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
+    same += ["-m", subject.module] if subject.module else []
     text = json.dumps([plan_key(held), same, subject.python, subject.description.python, packages])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -126,6 +127,7 @@ def plan_file(
         "arms": dict(held),
         "seed": settings.seed,
         "script": str(script) if script.is_absolute() else subject.script,
+        "module": subject.module,
         "args": list(subject.args),
         "folders": [str(folder) for folder in folders],
         "left": [str(folder / name) for folder in folders for name in left],

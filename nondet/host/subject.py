@@ -28,6 +28,10 @@ class Description(msgspec.Struct, frozen=True):
     packages: dict[str, str]
     found: dict[str, bool]
     syntax_error: str | None
+    script: str | None = None
+    """Of a module: its file; None where there is none."""
+    module: str = ""
+    """Of a module: its whole name, with a package's ``__main__``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +44,18 @@ class Subject:
     cwd: Path
     sha256: str
     description: Description
+    module: str = ""
+    """As it was named, when it is run as ``python -m`` does; `script` is its file then."""
+
+    @property
+    def command(self) -> str:
+        """What follows the interpreter's name when it is started."""
+        return f"-m {self.module}" if self.module else self.script
+
+    @property
+    def first_on_path(self) -> Path:
+        """The folder that the interpreter looks for modules in first."""
+        return self.cwd if self.module else self.path.parent
 
     @property
     def path(self) -> Path:
@@ -48,7 +64,7 @@ class Subject:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Folders that trials may write to: the working folder, and the script's if elsewhere."""
-        own = self.path.parent
+        own = own_folder(self.path, self.description.module)
         inside = own == self.cwd or self.cwd in own.parents
         return (self.cwd,) if inside else (self.cwd, own)
 
@@ -59,27 +75,51 @@ class Subject:
             python=self.python,
             cwd=str(self.cwd),
             sha256=self.sha256,
+            module=self.module,
         )
 
 
-def check(script: str, args: tuple[str, ...], python: str) -> Subject:
-    """Raises UsageError or BrokenSubject."""
+def own_folder(path: Path, module: str) -> Path:
+    """The folder of a script, or that of the outermost package of a module."""
+    return path.parents[max(0, module.count(".") - 1)]
+
+
+def check(script: str, args: tuple[str, ...], python: str, module: bool = False) -> Subject:
+    """`module`: `script` is a module's name. Raises UsageError or BrokenSubject."""
     try:
         cwd = Path.cwd().resolve()
     except FileNotFoundError:
         raise UsageError(
             "no-working-folder", "the working folder was deleted: change to one that exists"
         ) from None
-    source = _source(Path(script))
+    source = b"" if module else _source(Path(script))
     interpreter = _interpreter(python)
-    description = _describe(interpreter, script)
+    description = _describe(interpreter, script, module)
+    name = script if module else ""
+    if module:
+        script = _file_of(description, script, cwd)
+        source = _source(cwd / script)
     if description.syntax_error is not None:
         raise BrokenSubject(
             "syntax-error",
             f"{script} is not valid Python {description.python}",
             description.syntax_error,
         )
-    return Subject(script, args, interpreter, cwd, hashlib.sha256(source).hexdigest(), description)
+    sha256 = hashlib.sha256(source).hexdigest()
+    return Subject(script, args, interpreter, cwd, sha256, description, name)
+
+
+def _file_of(description: Description, module: str, cwd: Path) -> str:
+    """Relative to the working folder where it lies in it."""
+    if description.script is None:
+        what = description.module if description.module != module else module
+        raise UsageError(
+            "no-such-module",
+            f"no such module: {what} (looked from {cwd}); -m takes a name such as pkg.train, "
+            "and options go before it",
+        )
+    path = Path(description.script)
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
 
 
 def _source(path: Path) -> bytes:
@@ -116,11 +156,12 @@ def _interpreter(python: str) -> str:
     return os.path.abspath(found)
 
 
-def _describe(python: str, script: str) -> Description:
+def _describe(python: str, script: str, module: bool) -> Description:
     """Ask the subject's interpreter about itself and the script; nothing of the script runs."""
     with scratch.Private(Path(tempfile.gettempdir())) as folder:
         out = folder / "description.json"
-        command = [python, str(GUEST), "--describe", str(out), script]
+        named = ["-m", script] if module else [script]
+        command = [python, str(GUEST), "--describe", str(out), *named]
         try:
             done = subprocess.run(
                 command,

@@ -128,7 +128,7 @@ class Warming:
             guest=str(GUEST),
             env=tuple(sorted(planning.environment(self.settings, held, "").items())),
             cwd=subject.cwd,
-            folder=(subject.cwd / subject.script).resolve().parent,
+            folder=subject.first_on_path,
             imports=self.imports,
             seed=self.settings.seed,
             fixed_addresses=planning.fixed_addresses(held),

@@ -55,10 +55,13 @@ def guided(
     fixed_addresses: bool = False,
     left: Sequence[str] = (),
     plugins: Sequence[str] = (),
+    module: str = "",
 ) -> Shown:
     """Run under the guest with a plan of our own; the plan lies beside the folder."""
     every = dict.fromkeys(pinned, "pinned") | (arms or {})
-    plan = write_plan(folder, script, args, every, trial, granularity, digest, left, plugins)
+    plan = write_plan(
+        folder, script, args, every, trial, granularity, digest, left, plugins, module
+    )
     command = [python, str(GUEST), str(plan)]
     shown = run(command, folder, environ or {}, fixed_addresses=fixed_addresses)
     events = plan.parent / "events.jsonl"
@@ -77,6 +80,7 @@ def write_plan(
     digest: str = "sha256",
     left: Sequence[str] = (),
     plugins: Sequence[str] = (),
+    module: str = "",
 ) -> Path:
     """The plan of a trial in this folder, with an event file that no trial has written to yet.
 
@@ -91,6 +95,7 @@ def write_plan(
         "arms": dict(arms),
         "seed": 7,
         "script": script,
+        "module": module,
         "args": list(args),
         "folders": [str(folder)],
         "left": list(left),

@@ -180,3 +180,59 @@ def test_a_truncated_import_of_a_missing_module_fails_as_ever(tmp_path: Path) ->
     expected = plain(folder, "train.py")
     assert expected.code == 1
     assert guided(folder, "train.py").visible == expected.visible
+
+
+MODULES = {
+    "what it can see": """
+        import os, sys
+        print(sys.argv, __file__, __name__, __spec__.name, __spec__.origin)
+        print(__package__, __cached__, __doc__)
+        print(sys.path[0], os.getcwd(), sorted(k for k in globals() if k != "__builtins__"))
+        print(type(__loader__).__name__, __loader__.path, sys.flags)
+        import __main__
+        print(__main__.__dict__ is globals(), sys.modules["__main__"] is __main__)
+        from .helper import WHO
+        from pkg import FIRST
+        print(WHO, FIRST, "pkg.sub.train" in sys.modules)
+    """,
+    "an uncaught exception": "def f():\n    return 1 / 0\nf()\n",
+    "a syntax error": "x = (1,\n",
+    "multiprocessing": """
+        import multiprocessing
+        def square(x):
+            return x * x
+        if __name__ == "__main__":
+            for method in ("fork", "spawn"):
+                with multiprocessing.get_context(method).Pool(2) as pool:
+                    print(method, pool.map(square, range(5)))
+    """,
+    "starting itself again": """
+        import os, sys
+        if os.environ.get("PYTHONHASHSEED") != "42":
+            os.environ["PYTHONHASHSEED"] = "42"
+            os.execv(sys.executable, [sys.executable, "-m", __spec__.name] + sys.argv[1:])
+        print(sys.argv, hash("a"), __file__, __package__)
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    # What a package's `__main__` defines, spawned processes don't find, with plain Python either.
+    [("pkg.sub.train", name) for name in MODULES] + [("pkg.sub", "what it can see")],
+)
+def test_with_and_without_the_guest_a_module_shows_the_same(
+    name: str, module: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "subject"
+    (folder / "pkg/sub").mkdir(parents=True)
+    (folder / "pkg/__init__.py").write_text("import sys\nFIRST = list(sys.argv)\n")
+    (folder / "pkg/sub/__init__.py").write_text("")
+    (folder / "pkg/sub/helper.py").write_text("WHO = __name__\n")
+    file = "train" if module.endswith("train") else "__main__"
+    (folder / f"pkg/sub/{file}.py").write_text(textwrap.dedent(MODULES[name]))
+    expected = plain(folder, "-m", module, "--epochs", "3")
+    seen = guided(folder, f"pkg/sub/{file}.py", "--epochs", "3", module=module)
+    assert seen.visible == expected.visible
+    assert seen.of("guest-error") == []
+    assert seen.of("started")

@@ -18,6 +18,7 @@ from nondet.record import (
     Seeding,
     Site,
     Slowdown,
+    Subject,
     Trial,
     VerdictWord,
 )
@@ -371,7 +372,7 @@ def again(diagnosis: Diagnosis, *options: str) -> str:
     """The command line that diagnoses the same subject, up to the same horizon, with `options`."""
     subject, horizon = diagnosis.subject, diagnosis.horizon
     there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
-    return shlex.join(["nondet", "diagnose", *options, *there, subject.script, *subject.args])
+    return shlex.join(["nondet", "diagnose", *options, *there, *named(subject), *subject.args])
 
 
 def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
@@ -414,4 +415,9 @@ def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
 def alone(diagnosis: Diagnosis) -> str:
     """The command line that runs the subject by itself."""
     subject = diagnosis.subject
-    return shlex.join([subject.python or "python", subject.script, *subject.args])
+    return shlex.join([subject.python or "python", *named(subject), *subject.args])
+
+
+def named(subject: Subject) -> list[str]:
+    """How the subject is named on a command line."""
+    return ["-m", subject.module] if subject.module else [subject.script]

@@ -1,0 +1,112 @@
+"""A subject that is started as ``python -m`` starts it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command.running import QUICK, SEEDED, Project, tree
+
+TRAIN = """
+import pathlib
+import random
+import sys
+import nondet
+from .helper import double
+from . import PLACE
+
+nondet.checkpoint("args", " ".join(sys.argv[1:]))
+pathlib.Path(__file__).with_name("written.txt").write_text("by a trial")
+nondet.checkpoint("value", double(random.random()))
+"""
+
+
+@pytest.fixture
+def packaged(project: Project) -> Project:
+    (project.folder / "pkg/sub").mkdir(parents=True)
+    project.write("PLACE = 'pkg'\n", "pkg/__init__.py")
+    project.write("from pkg import PLACE\n", "pkg/sub/__init__.py")
+    project.write("def double(x):\n    return 2 * x\n", "pkg/sub/helper.py")
+    project.write(TRAIN, "pkg/sub/train.py")
+    project.write(SEEDED, "pkg/sub/__main__.py")
+    return project
+
+
+def test_the_cause_and_its_line(packaged: Project) -> None:
+    before = tree(packaged.folder)
+    ran = packaged.diagnose(*QUICK, "-m", "pkg.sub.train", "--epochs", "3", "-m", "x")
+    assert ran.code == 1, ran.out + ran.err
+    assert tree(packaged.folder) == before
+    diagnosis = ran.diagnosis
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random"]
+    site = diagnosis.causes[0].sites[0]
+    assert (site.file, site.line) == ("pkg/sub/train.py", 11)
+    subject = diagnosis.subject
+    assert (subject.script, subject.module) == ("pkg/sub/train.py", "pkg.sub.train")
+    assert subject.args == ("--epochs", "3", "-m", "x")
+    assert "pkg/sub/train.py" in packaged.run("fix", "nondet-report").out
+    again = packaged.diagnose("--resume", *QUICK, "--module", "pkg.sub.train", *subject.args)
+    assert again.code == 1
+    assert [trial.id for trial in again.diagnosis.trials] == [t.id for t in diagnosis.trials]
+
+
+def test_the_patched_module_is_run(packaged: Project) -> None:
+    ran = packaged.diagnose("--confidence", "0.75", "-m", "pkg.sub.train")
+    assert ran.code == 1, ran.out + ran.err
+    prescription = ran.diagnosis.prescription
+    assert prescription is not None
+    assert prescription.patch_verified, prescription.patch_note
+
+
+def test_a_package_and_how_it_is_started_again(packaged: Project) -> None:
+    ran = packaged.diagnose("--max-trials", "2", "-m", "pkg.sub")
+    assert ran.code == 4, ran.out + ran.err
+    assert ran.diagnosis.subject.script == "pkg/sub/__main__.py"
+    assert "nondet diagnose --resume -m pkg.sub" in ran.out
+    as_script = packaged.diagnose("--resume", *QUICK, "pkg/sub/__main__.py")
+    assert as_script.code == 0
+    assert "no finished trial there fits" in as_script.err
+
+
+def test_a_module_that_lies_elsewhere(packaged: Project) -> None:
+    elsewhere = packaged.folder.parent / "elsewhere"
+    (packaged.folder / "pkg").rename(packaged.folder / "src")
+    elsewhere.mkdir()
+    (packaged.folder / "src").rename(elsewhere / "pkg")
+    ran = packaged.diagnose(*QUICK, "-m", "pkg.sub.train", environ={"PYTHONPATH": str(elsewhere)})
+    assert ran.code == 1, ran.out + ran.err
+    assert ran.diagnosis.causes[0].sites[0].file == "sub/train.py"
+    assert not (elsewhere / "pkg/sub/written.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("pkg.nothing", "pkg.nothing"),
+        ("nowhere.at.all", "nowhere.at.all"),
+        ("pkg/sub/train.py", "pkg/sub/train.py"),
+        ("pkg.sub.train.py", "pkg.sub.train.py"),
+        ("pkg", "pkg.__main__"),
+        ("sys", "sys"),
+        (".train", ".train"),
+        ("", "-m takes a name"),
+    ],
+)
+def test_what_is_no_module(packaged: Project, name: str, word: str) -> None:
+    packaged.diagnose("-m", name).refused("no-such-module", word, "pkg.train")
+
+
+def test_a_syntax_error_in_a_module(packaged: Project) -> None:
+    packaged.write("x = (1,\n", "pkg/sub/train.py")
+    ran = packaged.diagnose("-m", "pkg.sub.train")
+    assert ran.code == 5
+    assert ran.diagnosis.error is not None
+    assert ran.diagnosis.error.slug == "syntax-error"
+    assert "python -m pkg.sub.train" in ran.out
+
+
+def test_a_package_that_can_t_be_imported(packaged: Project) -> None:
+    packaged.write("raise OSError('no data')\n", "pkg/__init__.py")
+    ran = packaged.diagnose("-m", "pkg.sub.train")
+    assert ran.code == 5
+    assert ran.diagnosis.error is not None
+    assert "OSError: no data" in ran.diagnosis.error.message
