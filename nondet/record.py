@@ -6,6 +6,7 @@ changes its meaning raises ``SCHEMA`` and gets a line in its history below.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -32,6 +33,12 @@ EXIT_CODES: dict[VerdictWord, int] = {
 
 class RecordError(ValueError):
     """A record that can't be read: not JSON, not a diagnosis, or of a newer schema."""
+
+
+def check_shape(name: str, rows: Sequence[Sequence[object]], count: int, length: int) -> None:
+    """Raises ValueError when a matrix has not so many rows, each of that length."""
+    if len(rows) != count or any(len(row) != length for row in rows):
+        raise ValueError(f"`{name}`: expected {count} rows of {length}")
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -412,6 +419,12 @@ class Differences(Base, frozen=True, kw_only=True):
     note: str = ""
     """What was left out, and why."""
 
+    def __post_init__(self) -> None:
+        for name in ("differs", "max_abs", "max_rel", "max_ulp", "share"):
+            rows = getattr(self, name)
+            if rows or name != "share":
+                check_shape(name, rows, len(self.tensors), len(self.checkpoints))
+
 
 class Moment(Base, frozen=True, kw_only=True):
     """Something recorded inside a step: a tensor that came into being there."""
@@ -476,6 +489,11 @@ class StepMap(Base, frozen=True, kw_only=True):
     steps: tuple[int, ...]
     differs: tuple[str, ...]
     """For each tensor one character a step: ``1`` where the bits differ, else ``0``."""
+
+    def __post_init__(self) -> None:
+        check_shape("differs", self.differs, len(self.tensors), len(self.steps))
+        if not all(set(row) <= {"0", "1"} for row in self.differs):
+            raise ValueError("`differs`: expected rows of 0 and 1")
 
 
 class Recording(Base, frozen=True, kw_only=True):
@@ -610,7 +628,7 @@ def decode_any(data: bytes, kind: type[Record], newest: int, what: str) -> Recor
     """Read a record with an integer `schema`, up to the newest known. Raises RecordError."""
     try:
         head: Any = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}") from error
     schema = head.get("schema") if isinstance(head, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
@@ -621,5 +639,5 @@ def decode_any(data: bytes, kind: type[Record], newest: int, what: str) -> Recor
         )
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise RecordError(f"not {what} of schema {schema}: {error}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import rich_click as click
@@ -17,6 +19,23 @@ from nondet.host import output as outputs
 from nondet.host.errors import UsageError
 from nondet.report import console as terminal
 from nondet.report import html, junit, markdown, sarif
+
+INCONSISTENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a record comes to whose parts are valid, and don't go together."""
+
+
+@contextlib.contextmanager
+def consistent(path: Path) -> Iterator[None]:
+    """Raises UsageError for a record that can't be shown, as a stranger's may be."""
+    try:
+        yield
+    except INCONSISTENT as error:
+        raise UsageError(
+            "diagnosis-inconsistent",
+            f"{path}: its parts don't go together "
+            f"({type(error).__name__}: {error}); if nondet wrote it so, please report that",
+        ) from error
+
 
 FORMATS = {
     "json": lambda diagnosis: record.encode(diagnosis).decode(),
@@ -43,15 +62,19 @@ def report(folder: Path, form: str) -> None:
     """
     with usage_errors():
         if (folder / outputs.REPETITION.record).exists():
-            report_repetition(folder, form)
+            with consistent(folder / outputs.REPETITION.record):
+                report_repetition(folder, form)
             return
         diagnosis = outputs.read_diagnosis(folder)
+        with consistent(folder / "diagnosis.json"):
+            data = FORMATS.get(form, html.render)(diagnosis).encode()
         if form in FORMATS:
-            sys.stdout.buffer.write(FORMATS[form](diagnosis).encode())
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return
-        outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
-        terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+        outputs.write_whole(folder / "report.html", data)
+        with consistent(folder / "diagnosis.json"):
+            terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
 
 
 @click.command()

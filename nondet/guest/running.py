@@ -7,11 +7,33 @@ import sys
 import traceback
 import types
 
+FIELDS = {
+    "trial": str, "hash": str, "arms": dict, "seed": int, "script": str, "args": list,
+    "folders": list, "events": str, "values": str, "values_limit": int, "digest": str,
+    "granularity": str,
+}  # fmt: skip
+"""What a plan must have; the rest may be missing."""
+
+
+def read_plan(path):
+    """The plan in a file. Raises ValueError for what is none, OSError."""
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        plan = json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("%s: no plan: nested too deeply" % path) from None
+    if not isinstance(plan, dict):
+        raise ValueError("%s: no plan: expected an object" % path)
+    for name, kind in FIELDS.items():
+        if not isinstance(plan.get(name), kind):
+            raise ValueError("%s: no plan: expected %s as %s" % (path, name, kind.__name__))
+    return plan
+
 
 def main(plan_path, late=None):
     """Run the trial of a plan. `late`: what helps to apply it once frameworks are imported."""
-    with open(plan_path, "rb") as file:
-        plan = json.loads(file.read().decode("utf-8"))
+    plan = read_plan(plan_path)
     from . import session as sessions
 
     session = sessions.Session(plan)

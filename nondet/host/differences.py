@@ -62,6 +62,8 @@ def distance(store: Path, one: str, other: str, dtype: str) -> Distance:
     """
     if one == other:
         return EQUAL
+    if not (one.isalnum() and other.isalnum()):
+        return NOTHING  # no digest, and it may name any file
     try:
         return between(store / one, store / other, dtype)
     except OSError:

@@ -185,7 +185,7 @@ def _describe(python: str, script: str, module: bool) -> Description:
             )
         try:
             return msgspec.json.decode(out.read_bytes(), type=Description)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UsageError(
                 "interpreter-does-not-start",
                 f"--python {python}: it answered something else than expected ({error})",

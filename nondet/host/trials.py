@@ -178,7 +178,10 @@ class Trial:
             self._look(index)
         for event in self.reader.read():
             if self.course.admits(event):
-                self._take(event)
+                try:
+                    self._take(event)
+                except (ValueError, KeyError):
+                    self.reader.damaged += 1
 
     def _look(self, index: int) -> None:
         """See how far the log of a model's steps has come."""
@@ -191,6 +194,7 @@ class Trial:
             self.damaged = str(error)
 
     def _take(self, event: events.AnyEvent) -> None:
+        """Raises ValueError or KeyError for what does not go with what came before."""
         match event:
             case events.Started():
                 if self.began:
@@ -243,6 +247,8 @@ class Trial:
             case events.InsideLayout():
                 self.scenes[event.id] = event
             case events.Inside():
+                if len(event.digests) != len(self.scenes[event.layout].moments):
+                    raise ValueError("a digest for each moment is wanted")
                 self.insides[event.index, event.step] = event
             case events.Recorded():
                 self._record(event)
@@ -285,9 +291,7 @@ class Trial:
         return site
 
     def _record(self, event: events.Recorded) -> None:
-        layout = self.layouts.get(event.layout)
-        if layout is None:
-            return
+        layout = self.layouts[event.layout]
         paths = [path for path, _, _ in layout.tensors]
         self.owners.append(event.index)
         self.forms.append(layout)
@@ -398,7 +402,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     """A trial of an earlier session, or None when it had not ended properly."""
     try:
         saved = msgspec.json.decode((folder / "trial.json").read_bytes(), type=Saved)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     trial = Trial(
         saved.id,

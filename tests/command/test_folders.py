@@ -9,10 +9,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from nondet import record
 from nondet.guest.factors import REGISTRY
 from tests.command.privileges import own, works
 from tests.command.running import NONDET, QUICK, SEEDED, UNSEEDED, Project, tree, until
+from tests.report import samples
 
 VANDAL = """
 import os
@@ -225,6 +228,17 @@ def test_a_record_that_can_t_be_read(project: Project, data: bytes, words: str) 
     project.output.mkdir()
     (project.output / "diagnosis.json").write_bytes(data)
     project.run("report", "nondet-report").refused("diagnosis-unreadable", "diagnosis.json", words)
+
+
+def test_a_record_whose_parts_do_not_go_together(project: Project) -> None:
+    sure = record.Confidence(
+        agreeing_trials=6, divergence_probability_bound=1e308, level=0.95, rate=0.5
+    )
+    project.output.mkdir()
+    data = record.encode(structs.replace(samples.reproducible(), confidence=sure))
+    (project.output / "diagnosis.json").write_bytes(data)
+    ran = project.run("report", "nondet-report")
+    ran.refused("diagnosis-inconsistent", "diagnosis.json", "don't go together")
 
 
 def test_every_factor_is_listed(project: Project) -> None:
