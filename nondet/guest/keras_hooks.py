@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 import threading
 
@@ -12,6 +13,8 @@ SETTINGS = (
     "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_", "ONEDNN_",
 )  # fmt: skip
 """How the names of variables begin that frameworks read while they are imported."""
+SECRET = re.compile("AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|SECRET|TOKEN|PWD", re.I)
+"""What the name of a variable tells of that holds a secret."""
 
 
 def install(session, recorder, guarded):
@@ -80,7 +83,8 @@ def changed_settings(given):
     """
     changed = {name: value for name, value in os.environ.items() if given.get(name) != value}
     changed.update(dict.fromkeys(set(given) - set(os.environ)))
-    return {name: value for name, value in changed.items() if name.startswith(SETTINGS)}
+    told = (name for name in changed if name.startswith(SETTINGS) and not SECRET.search(name))
+    return {name: changed[name] for name in told}
 
 
 def framework(session, module, changes):
