@@ -116,19 +116,10 @@ def test_a_killed_search_goes_on(
 
 # -- real processes
 
-DRAWS = """
-import random
-import time
-import nondet
-nondet.checkpoint("start", 1)
-time.sleep(0.2)
-nondet.checkpoint("value", random.random())
-"""
-
 
 def test_kills_of_a_small_script(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
-    script.write_text(DRAWS)
+    script.write_text(killing.DRAWS)
     quiet, seconds = killing.quietly(tmp_path / "quiet", script, 2, QUICK)
     assert [cause.factor for cause in quiet.causes] == ["python-random"]
     # Moments well before the end, however much faster the machine may be by now.

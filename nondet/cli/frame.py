@@ -69,7 +69,14 @@ def usage_errors() -> Iterator[None]:
         yield
     except UsageError as error:
         complain(error.slug, error.message)
+    except MemoryError:
+        complain("out-of-memory", "nondet itself got no more memory: free some, then --resume")
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            complain(
+                "too-many-files",
+                "no more files can be opened: allow more (ulimit -n), then go on with --resume",
+            )
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             complain("disk-full", "no space left on the disk: free some, then go on with --resume")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

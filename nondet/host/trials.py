@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -361,8 +362,14 @@ class Trial:
         if self.crash is not None:
             return "crashed", f"{self.crash.kind}: {self.crash.message}"
         if end.exit_code is not None and end.exit_code < 0:
-            return "killed", f"ended by signal {-end.exit_code}"
+            return "killed", f"ended by signal {-end.exit_code}{self._memory(end)}"
         return "crashed", f"ended with exit code {end.exit_code}"
+
+    def _memory(self, end: Ended) -> str:
+        """What to know of memory where the kernel may have killed it for want of that."""
+        if end.exit_code != -signal.SIGKILL or end.peak_memory is None:
+            return ""
+        return f", mostly for want of memory; it had taken {end.peak_memory / 2**20:.0f} MiB"
 
     def save(self) -> None:
         """Write `trial.json` beside and rename it: there is a whole one or none."""

@@ -1,10 +1,10 @@
 """Kill and resume: a diagnosis killed at random moments ends as the undisturbed one does.
 
-``python -m tests.benchmarks.killing [--kills 20] [--seed N] [SCRIPT]`` diagnoses a probe once in
-peace. Then it kills diagnoses of it with SIGKILL, each at a moment drawn from the seed, and goes on
-with ``--resume``: half of the kills hit a diagnosis of their own, the others come in chains, one
-diagnosis killed again and again. In the end each must have the verdict, causes, pins and
-alternatives of the undisturbed one; no finished trial may have been run again; nothing may stay
+``python -m tests.benchmarks.killing [--kills 20] [--seed N] [--small | SCRIPT]`` diagnoses a probe
+once in peace. Then it kills diagnoses of it with SIGKILL, each at a moment drawn from the seed, and
+goes on with ``--resume``: half of the kills hit a diagnosis of their own, the others come in
+chains, one diagnosis killed again and again. In the end each must have the verdict, causes, pins
+and alternatives of the undisturbed one; no finished trial may have been run again; nothing may stay
 alive or lie about; and the record must be whole. Exit code 1 when something is not so.
 """
 
@@ -33,7 +33,7 @@ from nondet import record
 from nondet.host import trials
 from nondet.host.diagnosing import GROWTH
 from tests.benchmarks.probes import PROBES
-from tests.command.running import MARK, NONDET, marked
+from tests.command.running import MARK, NONDET, QUICK, marked
 
 SCRIPT = PROBES / "noise_own_layer.py"
 CHAIN = 5
@@ -42,6 +42,16 @@ GONE = 20.0
 """Seconds in which all that a killed diagnosis started must be gone."""
 TRIES = 3
 """How many times the kills asked for are tried: a moment may come after the end."""
+
+OUTCOME = "the same diagnosis; no trial run again, no process left, no file torn"
+DRAWS = """
+import random
+import time
+import nondet
+nondet.checkpoint("start", 1)
+time.sleep(0.2)
+nondet.checkpoint("value", random.random())
+"""
 
 Plan = frozenset[tuple[str, record.Arm]]
 Saved = Mapping[str, bytes]
@@ -337,17 +347,22 @@ def main() -> int:
     parser.add_argument("script", nargs="?", type=Path, default=SCRIPT)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--small", action="store_true", help="a script without a framework")
     parser.add_argument("--jobs", type=int, default=2, help="trials side by side")
     chosen = parser.parse_args()
     if not chosen.script.is_file():
         parser.error(f"no such script: {chosen.script}")
     generator = random.Random(chosen.seed)
     with tempfile.TemporaryDirectory(prefix="killing-") as folder:
-        base = Path(folder)
-        quiet, seconds = quietly(base / "quiet", chosen.script, chosen.jobs)
+        base, script = Path(folder), chosen.script
+        options: tuple[str, ...] = ()
+        if chosen.small:
+            script, options = base / "draws.py", QUICK
+            script.write_text(DRAWS)
+        quiet, seconds = quietly(base / "quiet", script, chosen.jobs, options)
         causes = ", ".join(cause.factor for cause in quiet.causes) or "none"
         print(
-            f"{chosen.script.name}, undisturbed: {quiet.verdict}, causes {causes}, "
+            f"{script.name}, undisturbed: {quiet.verdict}, causes {causes}, "
             f"{len(quiet.trials)} trials, {seconds:.0f} s; seed {chosen.seed}, {chosen.jobs} jobs\n"
         )
         print(row(("diagnosis", "kills", "at (s)", "finished trials", "trials used", "faults")))
@@ -357,11 +372,13 @@ def main() -> int:
             for length in lengths(chosen.kills - hit):
                 number += 1
                 room = base / str(number)
-                ended = disturbed(room, chosen.script, chosen.jobs, length, seconds, generator)
+                ended = disturbed(room, script, chosen.jobs, length, seconds, generator, options)
                 wrong = faults(quiet, ended, chosen.jobs)
                 hit, failed = hit + len(ended.kills), failed + bool(wrong)
                 print(told_of(number, ended, wrong), flush=True)
         print(f"\n{hit} kills in {number} diagnoses; {failed} of them with faults")
+    outcome = f"{failed} diagnoses with faults" if failed else OUTCOME
+    print(f"| SIGKILL of a diagnosis at a random moment, then `--resume` | {hit} | {outcome} |")
     return 1 if failed or hit < chosen.kills else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -17,6 +18,13 @@ from nondet.host.executors.running import LocalRunning
 from nondet.host.scratch import remove
 
 MOST_WROTE = 1000
+
+
+def cure(error: ExecutorError | OSError) -> str:
+    """What to do about a trial that the system won't start."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "allow more open files (ulimit -n)"
+    return "give --jobs 1 or free some memory"
 
 
 class LocalExecutor:
@@ -93,7 +101,9 @@ class LocalExecutor:
             if isinstance(error, ExecutorError):
                 raise
             raise ExecutorError(
-                "trial-not-started", f"trial {launch.trial} can't start: {error}."
+                "trial-not-started",
+                f"trial {launch.trial} can't start: {error}; {cure(error)}, then go on with "
+                "--resume.",
             ) from error
         return running
 

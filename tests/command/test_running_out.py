@@ -1,0 +1,114 @@
+"""The machine runs out of something, or its clock jumps: what is known stays."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+import pytest
+
+from tests.command.running import QUICK, SEEDED, UNSEEDED, Project
+
+LIMITED = (
+    "import os, resource, sys\n"
+    "limit, value = getattr(resource, sys.argv[1]), int(sys.argv[2])\n"
+    "resource.setrlimit(limit, (value, value))\n"
+    "os.execv(sys.argv[3], sys.argv[3:])\n"
+)
+
+
+def limited(limit: str, value: int) -> tuple[str, ...]:
+    """What starts a command under a limit of the system's."""
+    assert hasattr(resource, limit)
+    return (sys.executable, "-c", LIMITED, limit, str(value))
+
+
+@pytest.mark.parametrize("files", [5, 8, 10, 12, 14])
+def test_too_few_files_may_be_open(project: Project, files: int) -> None:
+    project.write(UNSEEDED)
+    command = ("--quiet", *QUICK, "--jobs", "2", "train.py")
+    ran = project.diagnose(*command, prefix=limited("RLIMIT_NOFILE", files))
+    if ran.code == 2:
+        assert "Too many open files" in ran.err or "ulimit -n" in ran.err
+        assert "Traceback" not in ran.err
+        assert ran.err.count("\n") == 1, ran.err
+    else:
+        # With so many it may just work, or not reach the interpreter's own modules.
+        assert ran.code == 1 or not project.output.exists(), ran.err
+    before = project.trial_files()
+    again = project.diagnose("--resume", *command)
+    assert again.code == 1, again.err
+    assert project.trial_files().items() >= before.items()
+
+
+def test_few_files_are_enough(project: Project) -> None:
+    project.write(UNSEEDED)
+    ran = project.diagnose(*QUICK, "--jobs", "2", "train.py", prefix=limited("RLIMIT_NOFILE", 32))
+    assert ran.code == 1, ran.err
+
+
+GREEDY = """
+import nondet
+nondet.checkpoint("before", 1)
+taken = bytearray(b"1") * 900_000_000
+"""
+
+
+def test_a_script_is_refused_memory(project: Project) -> None:
+    project.write(GREEDY)
+    ran = project.diagnose(
+        *QUICK, "--jobs", "2", "train.py", prefix=limited("RLIMIT_AS", 900_000_000)
+    )
+    assert ran.code == 5, ran.err
+    assert ran.diagnosis.error is not None
+    assert "MemoryError" in ran.diagnosis.error.message
+
+
+KILLED = """
+import os
+import signal
+import nondet
+nondet.checkpoint("before", 1)
+taken = bytearray(b"1") * 150_000_000
+os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does
+"""
+
+
+def test_a_trial_killed_for_want_of_memory_is_killed_and_its_peak_is_told(
+    project: Project,
+) -> None:
+    project.write(KILLED)
+    ran = project.diagnose(*QUICK, "--jobs", "2", "train.py")
+    assert ran.code == 5, ran.err
+    diagnosis = ran.diagnosis
+    assert diagnosis.error is not None
+    assert diagnosis.error.slug == "killed"
+    assert "ended by signal 9, mostly for want of memory; it had taken" in diagnosis.error.message
+    killed = [trial for trial in diagnosis.trials if trial.outcome == "killed"]
+    assert killed
+    assert all(150e6 < (trial.peak_memory or 0) < 400e6 for trial in killed)
+    assert "from now on trials run one by one" in ran.err
+
+
+JUMPING = """
+import itertools
+import time
+real, jumps = time.time, itertools.count()
+time.time = lambda: real() + (-1) ** next(jumps) * 1e8
+time.time_ns = lambda: int(time.time() * 1e9)
+"""
+
+
+def test_a_clock_that_jumps(project: Project) -> None:
+    """In the host, the trials and all between them; limits are by clocks that only go on."""
+    site = project.folder.parent / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(JUMPING)
+    project.write("import time\nassert abs(time.time() - time.time()) > 1e8\n" + SEEDED)
+    ran = project.diagnose(
+        *QUICK, "--budget", "10m", "--timeout", "60s", "train.py", environ={"PYTHONPATH": str(site)}
+    )
+    assert ran.code == 0, ran.out + ran.err
+    assert {trial.outcome for trial in ran.diagnosis.trials} == {"completed"}
+    assert all(0 < trial.seconds < 60 for trial in ran.diagnosis.trials)
+    assert 0 < ran.diagnosis.cost.wall_seconds < 600
