@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
@@ -61,6 +63,8 @@ class Laboratory(Store):
         self.max_trials = max_trials
         self.check = check
         self.told = 0.0
+        self.last = 0
+        """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
         self.following: dict[str, Following] = {}
         """What is known of how each trial compares with its reference."""
@@ -346,12 +350,21 @@ class Laboratory(Store):
         running = any(trial.outcome is None for trial in group)
         return running and self.left(question.held) is None
 
-    def _start(self, question: Question, parent: str) -> None:
+    def _new_folder(self) -> Path:
+        """That of the next trial: a laboratory beside may have made some meanwhile."""
         rooms = self.settings.output / "trials"
-        taken = max((trials.number(path.name) for path in rooms.iterdir()), default=0)
-        name = f"t{taken + 1:02d}"
-        folder = rooms / name
-        folder.mkdir(mode=0o700)
+        if not self.last:
+            self.last = max((trials.number(path.name) for path in rooms.iterdir()), default=0)
+        while True:
+            self.last += 1
+            folder = rooms / f"t{self.last:02d}"
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                return folder
+
+    def _start(self, question: Question, parent: str) -> None:
+        folder = self._new_folder()
+        name = folder.name
         held = dict(question.held)
         runtime = self.executor.runtime
         carries = self._carries(held) and question.reference is None and not parent
@@ -460,8 +473,8 @@ class Laboratory(Store):
         return max(60.0, 10 * done[0].seconds) if done else None
 
     def _compare(self, reference: Trial, trial: Trial) -> None:
-        if trial.witness is not None:
-            return
+        if trial.witness is not None or trial.matched:
+            return  # settled, and looked at again with every event of the others
         both_ended = reference.whole and trial.whole
         following = self.following.get(trial.id)
         if following is None or following.reference is not reference:

@@ -22,14 +22,14 @@ class Store:
         plans: dict[tuple[object, ...], list[Trial]] = {}
         for trial in trials.restore_all(folder, self.settings.horizon):
             if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
-                plans.setdefault((planning.plan_key(trial.held), trial.parent), []).append(trial)
+                plans.setdefault((trial.key, trial.parent), []).append(trial)
         found = [trial for group in plans.values() for trial in comparing.telling(group)]
         self.trials = sorted(found, key=lambda trial: trials.number(trial.id))
         return len(self.trials)
 
     def of_plan(self, held: Mapping[str, Arm]) -> list[Trial]:
         key = planning.plan_key(held)
-        return [trial for trial in self.trials if planning.plan_key(trial.held) == key]
+        return [trial for trial in self.trials if trial.key == key]
 
     def counting(self, held: Mapping[str, Arm]) -> list[Trial]:
         """Trials of a plan that are evidence; the first is the reference of the others."""

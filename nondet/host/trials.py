@@ -14,6 +14,7 @@ import msgspec
 from nondet.host import events, output
 from nondet.host.executors.interface import Ended, Running
 from nondet.host.horizon import Course, Horizon
+from nondet.host.planning import plan_key
 from nondet.host.steps import StepTrace
 from nondet.record import Arm, Outcome
 from nondet.verdict import Checkpoint, Witness
@@ -126,6 +127,7 @@ class Trial:
     def __post_init__(self) -> None:
         self.reader = events.EventReader(self.folder / "events.jsonl")
         self.course = Course(self.horizon)
+        self.key = plan_key(self.held)
 
     @property
     def fault(self) -> str:
