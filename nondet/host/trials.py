@@ -193,7 +193,7 @@ class Trial:
                 self.traces[index].refresh()
             else:
                 self.traces[index] = StepTrace(self.folder, index)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             self.damaged = str(error)
 
     def _take(self, event: events.AnyEvent) -> None:

@@ -4,8 +4,8 @@ ten thousand variables, for 200,000 step events a trial, and for a gigabyte of w
 ``python -m tests.benchmarks.large [CASE...]``. Each case is measured at two sizes, in processes of
 their own: the host's peak memory, and its processor time for each event. That must not grow with
 the size (by more than half, for noise), or the case fails. Of trials it does grow, since all are
-looked at whenever one may have gone on; the time of one is printed. Prints a table, and at last a line of
-the page docs/reliability.md.
+looked at whenever one may have gone on; the time of one is printed. Prints a table, and at last a
+line of the page docs/reliability.md.
 """
 
 from __future__ import annotations
