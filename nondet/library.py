@@ -1,7 +1,7 @@
 """nondet from Python: what the commands do, as functions that return records.
 
 ``import nondet`` offers them as well. Each runs a script in processes of its own, as the command
-does, and prints nothing.
+does, and prints nothing. With `module`, the script is a module's name, as in ``python -m``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def diagnose(
     script: str | os.PathLike[str],
     args: Sequence[str] = (),
     *,
+    module: bool = False,
     python: str = sys.executable,
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -52,9 +53,11 @@ def diagnose(
     path = os.fspath(script)
     with _folder(output, resume, force) as folder:
         try:
-            subject = subjects.check(path, tuple(args), python)
+            subject = subjects.check(path, tuple(args), python, module)
         except BrokenSubject as broken:
-            named = records.Subject(script=path, args=tuple(args), python=python)
+            named = records.Subject(
+                script=path, args=tuple(args), python=python, module=path if module else ""
+            )
             found = broken_before_trials(named, broken)
         else:
             chosen = Options(output=folder, resume=resume, **options)
@@ -71,6 +74,7 @@ def check(
     script: str | os.PathLike[str],
     args: Sequence[str] = (),
     *,
+    module: bool = False,
     python: str = sys.executable,
     count: int | None = None,
     confidence: float = 0.95,
@@ -95,7 +99,7 @@ def check(
         budget=budget,
         timeout=timeout,
     )
-    subject = subjects.check(os.fspath(script), tuple(args), python)
+    subject = subjects.check(os.fspath(script), tuple(args), python, module)
     with contextlib.ExitStack() as stack:
         room = stack.enter_context(scratch.Private(Path(tempfile.gettempdir())))
         base = portable.opened(Path(baseline)) if baseline is not None else None
@@ -108,6 +112,7 @@ def record(
     args: Sequence[str] = (),
     *,
     output: str | os.PathLike[str],
+    module: bool = False,
     python: str = sys.executable,
     pins: Sequence[str] = (),
     seed: int = SEED,
@@ -120,7 +125,7 @@ def record(
     tensors that are kept. The script has this process's input and output. Raises UsageError, with
     the slug ``not-recorded`` where the script fails.
     """
-    subject = subjects.check(os.fspath(script), tuple(args), python)
+    subject = subjects.check(os.fspath(script), tuple(args), python, module)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     written: list[runs.RecordedRun] = []
 

@@ -6,7 +6,7 @@ meaning raises the schema number and gets a line in its history below.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -16,8 +16,8 @@ from nondet.record import (
     Divergence,
     Environment,
     Failure,
-    RecordError,
     Subject,
+    decode_any,
 )
 
 RUN_SCHEMA = 1
@@ -174,19 +174,4 @@ def encode(value: RecordedRun | Comparison | Check) -> bytes:
 
 def decode_run(data: bytes) -> RecordedRun:
     """Read the head of an `.nd` file. Raises RecordError."""
-    try:
-        head: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise RecordError(f"not JSON: {error}") from error
-    schema = head.get("schema") if isinstance(head, dict) else None
-    if not isinstance(schema, int) or isinstance(schema, bool):
-        raise RecordError("no recorded run: expected an object with an integer `schema`")
-    if schema > RUN_SCHEMA:
-        raise RecordError(
-            f"schema {schema} is newer than the {RUN_SCHEMA} this nondet reads; "
-            "upgrade nondet-diagnose"
-        )
-    try:
-        return msgspec.json.decode(data, type=RecordedRun)
-    except msgspec.ValidationError as error:
-        raise RecordError(f"no recorded run of schema {schema}: {error}") from error
+    return decode_any(data, RecordedRun, RUN_SCHEMA, "a recorded run")

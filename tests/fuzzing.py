@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from nondet import record
-from nondet.cli import INCONSISTENT
+from nondet.cli.reading import INCONSISTENT
 from nondet.guest.running import read_plan
 from nondet.guest.steps import log_files
 from nondet.host import comparing, differences, trials

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nondet import record, runs, stats
 from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching
-from nondet.cli.types import Duration
+from nondet.cli.types import Duration, as_module
 from nondet.host import across, gating, portable, scratch
 from nondet.host import subject as subjects
 from nondet.host.errors import BrokenSubject
@@ -87,6 +87,7 @@ def diff(one: Path, other: Path, as_json: bool) -> None:
 )
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The result as a record.")
+@as_module
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def check(script: str, args: tuple[str, ...], **options: Any) -> None:
@@ -106,7 +107,7 @@ CHECKED = {"agrees": 0, "parts": 1, "left-the-baseline": 1, "unsure": 4, "broken
 def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
     """Check, tell; returns the exit code."""
     try:
-        subject = subjects.check(script, args, options["python"])
+        subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
     needed = stats.comparisons_needed(options["rate"], options["confidence"])

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import INTERRUPTED, usage_errors, watching
-from nondet.cli.types import Duration, Names
+from nondet.cli.types import Duration, Names, as_module
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
@@ -142,9 +142,7 @@ from nondet.report import html
     show_default=True,
     help="Where trials run.",
 )
-@click.option(
-    "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
-)
+@as_module
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
 @click.argument("script")

@@ -12,7 +12,7 @@ import rich_click as click
 
 from nondet import record
 from nondet.cli.frame import complain, usage_errors
-from nondet.cli.types import Names, Size
+from nondet.cli.types import Names, Size, as_module
 from nondet.host import foreground, portable
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -61,6 +61,7 @@ PINNING = (
         metavar="PATH",
         help="Interpreter that runs the script  [default: the one running nondet]",
     ),
+    as_module,
     click.option("--quiet", is_flag=True, help="Say nothing unless a pin does not hold."),
 )
 """Options of what runs a script once."""
@@ -109,7 +110,7 @@ def asked(
         options["ablated"], "ablated"
     )
     try:
-        subject = subjects.check(script, args, options["python"])
+        subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
     return subject, held, SEED if seed is None else seed
@@ -172,7 +173,8 @@ record_command.allow_interspersed_args = False
 def run_recorded(script: str, args: tuple[str, ...], options: dict[str, Any]) -> int:
     """Run once, write the file; returns the exit code."""
     subject, held, seed = asked(script, args, options)
-    path = options["output"] or Path(Path(script).stem + ".nd")
+    name = script if options["as_module"] else Path(script).stem
+    path = options["output"] or Path(f"{name}.nd")
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
     def keep(trial: Trial, settings: Settings) -> None:

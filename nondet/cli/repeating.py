@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record, repetition
 from nondet.cli.frame import usage_errors, watching
-from nondet.cli.types import Duration, Names
+from nondet.cli.types import Duration, Names, as_module
 from nondet.host import availability
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -85,6 +85,7 @@ from nondet.report.repeat.progress import Bars, Lines
 )
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
+@as_module
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def repeat(script: str, args: tuple[str, ...], **options: Any) -> None:
@@ -107,10 +108,11 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
     wanted = patterns.read(options["texts"])
     ready = {"resume": options["resume"], "force": options["force"], "kind": outputs.REPETITION}
     try:
-        subject = subjects.check(script, args, options["python"])
+        subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         outputs.prepare(folder, **ready)
-        named = record.Subject(script=script, args=args, python=options["python"])
+        module = script if options["as_module"] else ""
+        named = record.Subject(script=script, args=args, python=options["python"], module=module)
         return finish_repeat(broken_before_runs(named, broken), folder, options["as_json"])
     shared = None
     if options["named"] is not None:

@@ -10,6 +10,11 @@ import rich_click as click
 
 from nondet.guest.factors import REGISTRY
 
+as_module = click.option(
+    "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
+)
+"""The same for every command that runs a script."""
+
 SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 UNITS = {"s": 1, "m": 60, "h": 3600}
 

@@ -183,3 +183,12 @@ def test_nothing_is_left_behind(project: Project, tmp_path: Path) -> None:
     assert project.run("run", "train.py", environ={"TMPDIR": str(room)}).code == 0
     assert not list(room.iterdir())
     assert [path.name for path in project.folder.iterdir()] == ["train.py"]
+
+
+def test_a_module_runs_as_python_would_run_it(project: Project) -> None:
+    package = project.folder / "pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "train.py").write_text("from . import __name__ as name\nprint(name, __name__)\n")
+    ran = project.run("run", "-m", "pkg.train")
+    assert (ran.code, ran.out) == (0, "pkg __main__\n"), ran.err

@@ -103,7 +103,9 @@ class TensorFlowTaps(object):
                 is_open = ops.ReadVariableOp(resource=gate, dtype=tf.bool)
                 return tf.cond(is_open, put, lambda: tf.constant(0))
 
-            self.adding = tf.function(add, autograph=False)
+            # Called, and not copied into the graph for each of some thousands of tensors.
+            apart = {"experimental_attributes": {"_noinline": True}}
+            self.adding = tf.function(add, autograph=False, **apart)
         return self.adding
 
     def _variable(self, value, dtype):

@@ -379,10 +379,13 @@ def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
     """The command line that repeats a trial alone; empty where `unrepeatable` says why not."""
     if unrepeatable(diagnosis, trial):
         return ""
-    pins = [name for name, arm in trial.plan.items() if arm == "pinned"]
+    # A fresh folder holds what a former run left; this one runs in the script's own.
+    pins = [n for n, arm in trial.plan.items() if arm == "pinned" and n != "leftovers"]
     held = ["--pin", ",".join(pins)] if pins else []
+    off = [name for name, arm in trial.plan.items() if arm == "ablated"]
+    held += ["--ablate", ",".join(off)] if off else []
     subject = diagnosis.subject
-    return shlex.join(["nondet", "run", *held, subject.script, *subject.args])
+    return shlex.join(["nondet", "run", *held, *named(subject), *subject.args])
 
 
 def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
@@ -395,11 +398,10 @@ def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
         )
     if any(trial.id in zoom.trials for zoom in diagnosis.zooms):
         return "It looked inside the steps, which no command does for a single run."
-    for arm, how in (("varied", "provoked in this run"), ("ablated", "switched off")):
-        names = [name for name, chosen in trial.plan.items() if chosen == arm]
-        if names:
-            verb = "was" if len(names) == 1 else "were"
-            return f"{enumerated(names, 3)} {verb} {how}, and `nondet run` only pins."
+    names = [name for name, arm in trial.plan.items() if arm == "varied"]
+    if names:
+        verb = "was" if len(names) == 1 else "were"
+        return f"{enumerated(names, 3)} {verb} provoked in this run, and `nondet run` only holds."
     return ""
 
 
