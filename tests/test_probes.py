@@ -25,13 +25,12 @@ CHOSEN = (
     "op_determinism",
     "shuffle",
     "three_causes",
-    "two_causes",
     "two_stage_transfer",
     "unresolved",
 )
 PATCHED = ("three_causes", "shuffle")
 """Those whose patched script is run as well; `sh .ci/do probes` does it for all."""
-SHOWN = ("hash_seed", "three_causes", "two_causes")
+SHOWN = ("hash_seed", "three_causes")
 """Diagnoses whose page is opened in a browser."""
 
 # One worker: trials that share the cores with those of another diagnosis take longer.
