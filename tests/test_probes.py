@@ -215,7 +215,8 @@ def test_the_page_of_patches_counts_only_what_was_run() -> None:
             ("bad", fixed(patch="x", patch_trials=runs, patch_note="it still differs")),
             ("advised", fixed(patch="x", left=("no line",), patch_note="not run: no line")),
             ("none", found("reproducible")),
-        ]
+        ],
+        9,
     )
     assert (
         "Of 3 scripts whose causes a change of code or of the launch line holds, 2 repeat" in page

@@ -133,12 +133,25 @@ def with_keywords(call: cst.Call, keywords: str) -> cst.Call:
     for name, argument in given(keywords):
         args = [*call.args]
         own = [i for i, arg in enumerate(args) if arg.keyword and arg.keyword.value == name]
+        packed = [i for i, arg in enumerate(args) if arg.star == "**"]
         if own:
             args[own[0]] = args[own[0]].with_changes(value=argument.value)
+        elif packed:
+            # What is unpacked may hold it as well, and a call takes no keyword twice.
+            last = args[packed[-1]]
+            args[packed[-1]] = last.with_changes(value=with_entry(last.value, name, argument.value))
         else:
             args = [*args[:-1], *appended(call, argument)]
         call = call.with_changes(args=args)
     return call
+
+
+def with_entry(
+    mapping: cst.BaseExpression, name: str, value: cst.BaseExpression
+) -> cst.BaseExpression:
+    """An expression for the mapping with one entry set."""
+    code = cst.Module([]).code_for_node
+    return cst.parse_expression(f'{{**{code(mapping)}, "{name}": {code(value)}}}')
 
 
 def appended(call: cst.Call, new: cst.Arg) -> list[cst.Arg]:

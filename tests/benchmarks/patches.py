@@ -64,8 +64,8 @@ def counted(every: Iterable[Patched]) -> str:
     )
 
 
-def page(diagnoses: Iterable[tuple[str, record.Diagnosis]]) -> str:
-    """The whole of docs/patches.md."""
+def page(diagnoses: Iterable[tuple[str, record.Diagnosis]], total: int) -> str:
+    """The whole of docs/patches.md; `total`: probes in which causes are to be found here."""
     found = [patched(name, diagnosis) for name, diagnosis in diagnoses]
     every = [one for one in found if one is not None]
     rows = [
@@ -77,7 +77,8 @@ def page(diagnoses: Iterable[tuple[str, record.Diagnosis]]) -> str:
         "causes are\nfound, and whether the patched script repeats. It was run with nothing "
         "pinned, in fresh processes, as\noften as a diagnosis asks for by default. Made by "
         "`python -m tests.benchmarks.probes`.\n\n"
-        f"{counted(every)}\n\n"
+        f"Run on this state: {len(every)} of the {total} probes in which causes can be found on "
+        f"such a machine.\n{counted(every)}\n\n"
         "| script | causes | changed | the patched script |\n"
         "| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
     )

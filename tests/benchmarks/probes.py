@@ -374,7 +374,8 @@ def write(results: Sequence[Result]) -> None:
     """The page of the probes, and that of their patches."""
     TABLE.write_text(page(results), encoding="utf-8")
     ran = [(r.probe.name, r.diagnosis) for r in results if r.diagnosis is not None]
-    patches.TABLE.write_text(patches.page(ran), encoding="utf-8")
+    total = sum(bool(p.causes) and not p.missing(bool(machine.gpus()[0])) for p in all_probes())
+    patches.TABLE.write_text(patches.page(ran, total), encoding="utf-8")
 
 
 def main() -> int:
