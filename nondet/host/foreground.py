@@ -79,7 +79,7 @@ def prescribed(diagnosis: Diagnosis) -> dict[str, Arm]:
 def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
     """What the user wants to know of a run, in lines."""
     lines = []
-    if held and not ran.broken:
+    if held and ran.began and not ran.broken:
         unused = [name for name in held if name not in ran.used and by_name(name).observable]
         rest = f" (not used: {', '.join(unused)})" if unused else ""
         lines.append(f"held {', '.join(held)}{rest}")

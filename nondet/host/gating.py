@@ -10,14 +10,16 @@ from pathlib import Path
 
 from nondet import __version__, record, stats
 from nondet.guest.factors import REGISTRY
-from nondet.host import across, machine, portable, wording
+from nondet.host import across, checking, machine, portable, wording
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.diagnosing import SEED
+from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory
 from nondet.host.planning import Settings
 from nondet.host.portable import Opened
+from nondet.host.sites import Sites
 from nondet.host.subject import Subject
 from nondet.host.watching import Watcher
 from nondet.runs import Check, Comparison
@@ -100,18 +102,13 @@ def _told(
     assembly = Assembly(laboratory, Finding())
     first = assembly.parting([trial.id for trial in laboratory.of_plan({})])
     bound = None
-    error = None
+    error = _error(laboratory, answer.verdict)
     ended = len([trial for trial in laboratory.trials if trial.counts and trial.outcome])
-    if answer.verdict is Verdict.BROKEN:
-        failed = [t for t in laboratory.trials if t.outcome in ("crashed", "killed", "timed-out")]
-        trace = failed[-1].crash.traceback if failed and failed[-1].crash else ""
-        error = record.Failure(slug="crash", message=answer.broken, traceback=trace)
-        verdict, summary = "broken", f"The script does not run to its end: {answer.broken}."
+    if error is not None:
+        verdict, summary = "broken", f"The script could not be checked: {error.message}."
     elif answer.verdict is Verdict.DIVERGES:
         verdict = "parts"
         summary = f"It does not repeat. {wording.place(first)}."
-    elif not any(trial.checkpoints for trial in laboratory.trials):
-        verdict, summary = "unsure", "It shows nothing that could be compared."
     elif compared is not None and not compared.agree:
         verdict, summary = "left-the-baseline", f"It left the baseline. {compared.summary}"
     elif answer.verdict is Verdict.AGREES:
@@ -133,3 +130,16 @@ def _told(
         seconds=seconds,
         error=error,
     )
+
+
+def _error(laboratory: Laboratory, verdict: Verdict) -> record.Failure | None:
+    """Why the script can't be checked, as a diagnosis would say it; None when it can, and when no
+    run has come to its end yet."""
+    trials = laboratory.of_plan({})
+    if verdict is not Verdict.BROKEN and not any(trial.whole for trial in trials):
+        return None
+    try:
+        checking.check(trials, verdict, Sites(laboratory.settings.subject))
+    except BrokenSubject as broken:
+        return record.Failure(slug=broken.slug, message=broken.message, traceback=broken.traceback)
+    return None

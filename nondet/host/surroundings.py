@@ -16,7 +16,9 @@ VARIABLES = re.compile(
     r"CUBLAS_|CUDNN_|NVIDIA_|NCCL_|HIP_|ROCM_|KERAS_|JAX_|TORCH_|PYTORCH_|NPY_|LC_|LANG$|TZ$"
 )
 """Start of the names of environment variables that libraries read."""
-PRIVATE = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|SIGNATURE", re.IGNORECASE)
+PRIVATE = re.compile(
+    "AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|PWD|SECRET|SIGNATURE|TOKEN", re.IGNORECASE
+)
 """In the names of those whose values are nobody's business."""
 FEATURES = re.compile(
     r"(?:sse4|avx|fma|f16c|amx|asimd|sve|bf16|i8mm|fp16|fphp|atomics)\w*\Z", re.IGNORECASE

@@ -67,9 +67,11 @@ def test_a_broken_script_is_told_from_one_that_does_not_repeat(project: Project)
 
 def test_a_script_that_shows_nothing_passes_no_gate(project: Project) -> None:
     project.write("print('hello')\n")
-    ran = project.run("check", "--quiet", "train.py")
-    assert ran.code == 4
-    assert "shows nothing" in ran.out
+    ran = project.run("check", "--json", "train.py")
+    found = json.loads(ran.out)
+    assert ran.code == 5
+    assert (found["verdict"], found["error"]["slug"]) == ("broken", "nothing-recorded")
+    assert found["divergence_probability_bound"] is None
 
 
 def test_a_baseline_that_is_none(project: Project) -> None:
