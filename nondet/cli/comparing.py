@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nondet import record, runs, stats
 from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching
-from nondet.cli.types import Duration, as_module
+from nondet.cli.options import Duration, as_module, confidence, python, rate
 from nondet.host import across, gating, portable, scratch
 from nondet.host import subject as subjects
 from nondet.host.errors import BrokenSubject
@@ -48,33 +48,15 @@ def diff(one: Path, other: Path, as_json: bool) -> None:
     metavar="N",
     help="So many runs must agree  [default: as many as --confidence and --rate ask for: 6]",
 )
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
-    default=0.95,
-    show_default=True,
-    help="How sure to be that a divergence at --rate would have shown.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(0.001, 1),
-    default=0.5,
-    show_default=True,
-    metavar="P",
-    help="Smallest rate of divergence that must not be missed.",
-)
+@confidence
+@rate
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Fail as well when the runs leave this one, which `nondet record` wrote.",
 )
-@click.option(
-    "--python",
-    default=sys.executable,
-    metavar="PATH",
-    help="Interpreter that runs the script  [default: the one running nondet]",
-)
+@python
 @click.option(
     "--jobs", type=click.IntRange(1), help="Runs side by side  [default: from cores and memory]"
 )

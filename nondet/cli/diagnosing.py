@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import INTERRUPTED, usage_errors, watching
-from nondet.cli.types import Duration, Names, as_module
+from nondet.cli.options import Duration, Names, as_module, confidence, python, rate
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
@@ -35,12 +35,7 @@ from nondet.report import html
 )
 @click.option("--resume", is_flag=True, help="Go on with the diagnosis in DIR.")
 @click.option("--force", is_flag=True, help="Replace the diagnosis in DIR.")
-@click.option(
-    "--python",
-    default=sys.executable,
-    metavar="PATH",
-    help="Interpreter that runs the script  [default: the one running nondet]",
-)
+@python
 @click.option(
     "--jobs", type=click.IntRange(1), help="Trials side by side  [default: from cores and memory]"
 )
@@ -57,21 +52,8 @@ from nondet.report import html
     show_default=True,
     help="Stop after so many trials.",
 )
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
-    default=0.95,
-    show_default=True,
-    help="How sure to be that a divergence at --rate would have shown.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(0.001, 1),
-    default=0.5,
-    show_default=True,
-    metavar="P",
-    help="Smallest rate of divergence that must not be missed.",
-)
+@confidence
+@rate
 @click.option(
     "--alternatives",
     is_flag=True,

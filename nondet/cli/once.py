@@ -12,7 +12,7 @@ import rich_click as click
 
 from nondet import record
 from nondet.cli.frame import complain, usage_errors
-from nondet.cli.types import Names, Size, as_module
+from nondet.cli.options import Names, Size, as_module, python
 from nondet.host import foreground, portable
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -55,12 +55,7 @@ PINNING = (
         metavar="N",
         help="What every pinned stream is made from  [default: that of a diagnosis]",
     ),
-    click.option(
-        "--python",
-        default=sys.executable,
-        metavar="PATH",
-        help="Interpreter that runs the script  [default: the one running nondet]",
-    ),
+    python,
     as_module,
     click.option("--quiet", is_flag=True, help="Say nothing unless a pin does not hold."),
 )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record, repetition
 from nondet.cli.frame import usage_errors, watching
-from nondet.cli.types import Duration, Names, as_module
+from nondet.cli.options import Duration, Names, as_module, python
 from nondet.host import availability
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -45,12 +45,7 @@ from nondet.report.repeat.progress import Bars, Lines
 )
 @click.option("--resume", is_flag=True, help="Go on with the repetition in DIR.")
 @click.option("--force", is_flag=True, help="Replace the repetition in DIR.")
-@click.option(
-    "--python",
-    default=sys.executable,
-    metavar="PATH",
-    help="Interpreter that runs the script  [default: the one running nondet]",
-)
+@python
 @click.option(
     "--jobs", type=click.IntRange(1), help="Runs side by side  [default: from cores and memory]"
 )

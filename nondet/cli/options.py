@@ -1,19 +1,40 @@
-"""Kinds of values that options take."""
+"""Kinds of values that options take, and options that several commands have."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import sys
 from typing import Any
 
 import rich_click as click
 
 from nondet.guest.factors import REGISTRY
 
+python = click.option(
+    "--python",
+    default=sys.executable,
+    metavar="PATH",
+    help="Interpreter that runs the script  [default: the one running nondet]",
+)
+confidence = click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 0.9999),
+    default=0.95,
+    show_default=True,
+    help="How sure to be that a divergence at --rate would have shown.",
+)
+rate = click.option(
+    "--rate",
+    type=click.FloatRange(0.001, 1),
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    help="Smallest rate of divergence that must not be missed.",
+)
 as_module = click.option(
     "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
 )
-"""The same for every command that runs a script."""
 
 SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 UNITS = {"s": 1, "m": 60, "h": 3600}
