@@ -90,11 +90,6 @@ def test_a_notebook_shows_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<script" not in page
 
 
-def test_outside_of_notebooks_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    library.in_notebooks()
-
-
 def test_the_examples_of_the_docs_run(folder: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
     assert examples
