@@ -3,8 +3,13 @@
 In a graph each tap adds the tensor's digest to a variable of ours, a slot, which is read when the
 step is over. That leaves the other operations' bits alone: they are asked for one consumer more,
 and nothing is added to what they compute.
+
+A model of 500 layers has some 5,500 taps, so that each must be of few operations. On a CPU the
+digest is TensorFlow's own fingerprint, one operation; it has none on a GPU, nor in XLA, where it is
+the one of device_digests.
 """
 
+import functools
 import sys
 
 from .. import device_digests
@@ -14,6 +19,9 @@ READS = ("ReadVariableOp", "Placeholder", "Identity")
 PROBABILITIES = ("Sigmoid", "Softmax")
 """Operations by which Keras knows, in a graph, that a loss is better computed from what they are
 given than from what they give."""
+LARGE = 1 << 20
+"""Bytes of a tensor from which on a tap does nothing outside of the window. For a smaller one that
+would cost more, in operations, than a digest that is not wanted."""
 
 
 class TensorFlowTaps(object):
@@ -23,6 +31,7 @@ class TensorFlowTaps(object):
         self.seen = []
         self.gate = None
         self.adding = None
+        self.reading = None
         self.mode = "eager"
 
     def able(self, open_now):
@@ -80,27 +89,42 @@ class TensorFlowTaps(object):
         op = op if op not in READS else ""
         moment = moment.of(op, value.dtype.name, shape)
         with tf.init_scope():
-            slot = self._variable([0, 0, 0], tf.int64)
+            slot = self._variable([0, 0], tf.int64)
             if self.gate is None:
                 self.gate = self._variable(self.scene.open, tf.bool)
-        self.slots.append([moment, slot, (0, 0, 0)])
-        self.add(self.gate.handle, slot.handle, tf.stop_gradient(value))
+        self.slots.append([moment, slot, 0, 0])
+        self.reading = None
+        value = tf.stop_gradient(value)
+        if self.mode == "graph" and self.fingerprints and not large(value):
+            self.put(slot.handle, fingerprint(tf, value))
+        else:
+            self.add(self.gate.handle, slot.handle, value)
+
+    @property
+    def fingerprints(self):
+        """Whether graphs can take fingerprints where the tensors are."""
+        return not self.tf.config.list_logical_devices("GPU")
+
+    def put(self, slot, digest):
+        """Adds a digest and a 1 to a slot: how often that was done tells whether it was."""
+        value = self.tf.concat([digest, [1]], 0)
+        self.tf.raw_ops.AssignAddVariableOp(resource=slot, value=value)
 
     @property
     def add(self):
-        """Adds a tensor's lanes and a 1 to a slot, while the gate is open. A function of its own,
-        traced once for all tensors of a dtype and a shape."""
+        """Adds a tensor's digest to a slot, while the gate is open. A function of its own, traced
+        once for all tensors of a dtype and a shape."""
         if self.adding is None:
-            tf, ops = self.tf, self.tf.raw_ops
+            tf = self.tf
 
             def add(gate, slot, value):
                 def put():
-                    lanes = tf.cast(device_digests.tensorflow_lanes(value), tf.int64)
-                    lanes = tf.concat([lanes, tf.ones([1], tf.int64)], 0)
-                    ops.AssignAddVariableOp(resource=slot, value=lanes)
+                    xla = compiled(tf.compat.v1.get_default_graph())
+                    short = self.fingerprints and not xla
+                    self.put(slot, fingerprint(tf, value) if short else joined(tf, value))
                     return tf.constant(0)
 
-                is_open = ops.ReadVariableOp(resource=gate, dtype=tf.bool)
+                is_open = tf.raw_ops.ReadVariableOp(resource=gate, dtype=tf.bool)
                 return tf.cond(is_open, put, lambda: tf.constant(0))
 
             # Not with `_noinline`, which would make the graph of a deep model smaller by far: on a
@@ -137,17 +161,48 @@ class TensorFlowTaps(object):
     def gather(self):
         """The moments since the last call with their digests, in the order of execution."""
         found, self.seen = self.seen, []
-        for entry in self.slots:
-            moment, slot, before = entry
-            now = tuple(int(number) for number in slot.numpy())
-            if now[2] != before[2]:
-                lanes = [one - other for one, other in zip(now[:2], before[:2])]
-                found.append((moment, self._digest(lanes, moment)))
-                entry[2] = now
+        for entry, (total, times) in zip(self.slots, self._totals()):
+            moment, _, before, earlier = entry
+            if times != earlier:
+                both = total - before
+                found.append((moment, self._digest((both, both >> 32), moment)))
+                entry[2:] = total, times
         return found
+
+    def _totals(self):
+        """What every slot holds. By a function, which reads thousands of them at once."""
+        if not self.slots:
+            return []
+        if self.reading is None:
+            handles = [slot.handle for _, slot, _, _ in self.slots]
+            read = functools.partial(self.tf.raw_ops.ReadVariableOp, dtype=self.tf.int64)
+            stack = self.tf.stack
+            self.reading = self.tf.function(
+                lambda: stack([read(resource=handle) for handle in handles]), autograph=False
+            )
+        return self.reading().numpy().tolist()
 
     def _digest(self, lanes, moment):
         return device_digests.finish(lanes, moment.dtype, moment.shape).hex()
+
+
+def fingerprint(tf, value):
+    """An exact digest of a tensor's bits, by one operation of the CPU: int64 [1]."""
+    row = tf.reshape(value, [1, -1])
+    eight = tf.raw_ops.Fingerprint(data=row, method="farmhash64")
+    return tf.bitcast(eight, tf.int64)
+
+
+def joined(tf, value):
+    """Both of a tensor's lanes in one number: int64 [1]."""
+    first, second = tf.unstack(device_digests.tensorflow_lanes(value))
+    return tf.reshape(first + second * (1 << 32), [1])
+
+
+def large(value):
+    """Whether a tensor is known to be large."""
+    size = value.shape.num_elements()
+    return size is not None and size * value.dtype.size >= LARGE
 
 
 def operation(value):
