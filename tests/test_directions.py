@@ -17,6 +17,7 @@ PACKAGE = ROOT / "nondet"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 GUEST = sorted((PACKAGE / "guest").rglob("*.py"))
 GROUND = (
+    "nondet.machines",
     "nondet.record",
     "nondet.repetition",
     "nondet.runs",

@@ -15,6 +15,7 @@ import pytest
 
 from nondet import record
 from nondet.guest.factors import REGISTRY
+from nondet.host import shipped
 from tests.benchmarks import patches, probes
 from tests.report import browser
 
@@ -51,8 +52,8 @@ def diagnosed(name: str, output: Path) -> record.Diagnosis:
     return probes.diagnose(probes.named(name), output / name, more=more)
 
 
-@pytest.mark.parametrize("probe", probes.all_probes(), ids=lambda probe: probe.name)
-def test_a_probe_is_short_and_promises_known_factors(probe: probes.Probe) -> None:
+@pytest.mark.parametrize("probe", shipped.all_probes(), ids=lambda probe: probe.name)
+def test_a_probe_is_short_and_promises_known_factors(probe: shipped.Probe) -> None:
     known = {factor.name for factor in REGISTRY}
     promised = probe.causes | probe.stress
     assert promised | probe.consumers | probe.alternatives <= known
@@ -70,13 +71,13 @@ def test_a_probe_is_short_and_promises_known_factors(probe: probes.Probe) -> Non
 
 
 def test_probes_are_told_apart_by_their_names() -> None:
-    names = [probe.name for probe in probes.all_probes()]
+    names = [probe.name for probe in shipped.all_probes()]
     assert len(names) == len(set(names))
 
 
 def test_every_factor_has_a_probe() -> None:
     promised: set[str] = set()
-    for probe in probes.all_probes():
+    for probe in shipped.all_probes():
         promised |= probe.causes | probe.consumers | probe.stress
     assert promised == {factor.name for factor in REGISTRY}
 
@@ -96,9 +97,9 @@ STRESSED = (
 REFUSED = "# probe: no kernel | causes: none | verdict: broken\ny = crop(x)  # <- op-determinism\n"
 
 
-def probe_of(text: str, folder: Path) -> probes.Probe:
+def probe_of(text: str, folder: Path) -> shipped.Probe:
     (folder / "train.py").write_text(text)
-    return probes.read(folder / "train.py")
+    return shipped.read(folder / "train.py")
 
 
 def cause(factor: str, *lines: int, file: str = "train.py") -> record.Cause:
@@ -234,7 +235,7 @@ def test_the_page_of_patches_counts_only_what_was_run() -> None:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=subject) for name in CHOSEN])
 def test_exactly_the_planted_sources_are_found(name: str, output: Path) -> None:
     probe = probes.named(name)
-    if reason := probe.missing(has_gpu=False):
+    if reason := probes.missing(probe, has_gpu=False):
         pytest.skip(reason)
     diagnosis = diagnosed(name, output)
     assert probes.wrong(probe, diagnosis) == []

@@ -8,6 +8,7 @@ from nondet import __version__
 from nondet.cli.comparing import check, diff
 from nondet.cli.diagnosing import diagnose
 from nondet.cli.frame import INTERRUPTED, Main
+from nondet.cli.machine import doctor, probe
 from nondet.cli.once import record_command, run
 from nondet.cli.reading import factors, fix, report
 from nondet.cli.repeating import repeat
@@ -26,5 +27,9 @@ def main() -> None:
     """
 
 
-for command in (check, diagnose, diff, factors, fix, record_command, repeat, report, run):
+COMMANDS = (
+    check, diagnose, diff, doctor, factors, fix, probe, record_command, repeat, report, run,
+)  # fmt: skip
+
+for command in COMMANDS:
     main.add_command(command)

@@ -1,5 +1,6 @@
 """Entry: ``PYTHON .../nondet/guest PLAN.json``, ``--describe OUT.json SCRIPT``,
-``--describe OUT.json -m MODULE`` or ``--parent SETTINGS.json SOCKET``."""
+``--describe OUT.json -m MODULE``, ``--examine LIBRARY OUT.json`` or
+``--parent SETTINGS.json SOCKET``."""
 
 import os
 import sys
@@ -34,6 +35,8 @@ if __name__ == "__main__":
         importlib.import_module(NAME + ".describe").main(
             sys.argv[2], sys.argv[-1], module=sys.argv[3] == "-m"
         )
+    elif sys.argv[1] == "--examine":
+        importlib.import_module(NAME + ".examining").main(sys.argv[2], sys.argv[3])
     elif sys.argv[1] == "--parent":
         importlib.import_module(NAME + ".parent").main(sys.argv[2], sys.argv[3])
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from nondet.host import gpus
 from nondet.record import Environment
 
 TYPICAL_TRIAL = 2 * 2**30
@@ -35,41 +36,16 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def gpus() -> tuple[tuple[str, ...], str | None]:
-    """Names of the NVIDIA GPUs and the driver's version; nothing where there is no driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return (), None
-    try:
-        count = pynvml.nvmlDeviceGetCount()
-        names = [
-            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(count)
-        ]
-        driver = pynvml.nvmlSystemGetDriverVersion()
-    except pynvml.NVMLError:
-        return (), None
-    finally:
-        pynvml.nvmlShutdown()
-    return tuple(_text(name) for name in names), _text(driver)
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
 def environment(python: str, packages: dict[str, str]) -> Environment:
     """The record of this machine with the subject's interpreter and packages."""
-    names, driver = gpus()
+    seen = gpus.found()
     return Environment(
         python=python,
         platform=platform.platform(),
         cpu=cpu_name(),
         cores=cores(),
-        gpus=names,
-        driver=driver,
+        gpus=tuple(gpu.name for gpu in seen.devices),
+        driver=seen.driver,
         packages=dict(sorted(packages.items(), key=lambda item: item[0].lower())),
     )
 

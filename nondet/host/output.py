@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from nondet import record, repetition
+from nondet import machines, record, repetition
 from nondet.host.errors import UsageError
 
 
@@ -26,7 +26,8 @@ class Kind:
 
 DIAGNOSIS = Kind("diagnosis", "diagnosis.json", "report.html")
 REPETITION = Kind("repetition", "repeat.json", "repeat.html")
-KINDS = (DIAGNOSIS, REPETITION)
+PROBING = Kind("probing", "probing.json", "probing.html")
+KINDS = (DIAGNOSIS, REPETITION, PROBING)
 
 
 def prepare(folder: Path, *, resume: bool, force: bool, kind: Kind = DIAGNOSIS) -> None:
@@ -95,6 +96,15 @@ def read_repetition(folder: Path) -> repetition.Repetition:
         raise UsageError(
             "no-diagnosis", f"{folder}: no repetition there ({error.strerror}: {path})"
         ) from error
+    except record.RecordError as error:
+        raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
+
+
+def read_probing(folder: Path) -> machines.Probing | None:
+    """The record of probes in a folder; None where there is none yet. Raises UsageError."""
+    path = folder / PROBING.record
+    try:
+        return machines.decode_probing(path.read_bytes()) if path.exists() else None
     except record.RecordError as error:
         raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
 

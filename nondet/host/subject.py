@@ -156,6 +156,12 @@ def _interpreter(python: str) -> str:
     return os.path.abspath(found)
 
 
+def interpreter(python: str) -> tuple[str, Description]:
+    """An interpreter without a script: its path, and what it says of itself. Raises UsageError."""
+    path = _interpreter(python)
+    return path, _describe(path, "", False)
+
+
 def _describe(python: str, script: str, module: bool) -> Description:
     """Ask the subject's interpreter about itself and the script; nothing of the script runs."""
     with scratch.Private(Path(tempfile.gettempdir())) as folder:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nondet.guest.factors import REGISTRY, by_name
-from nondet.host import machine
+from nondet.host import gpus, machine
 from nondet.host import subject as subjects
 from nondet.host.executors.supervisor import fix_addresses
 from nondet.host.subject import GUEST
@@ -144,7 +144,7 @@ def about_this_machine() -> dict[str, object]:
     described = subjects.check(str(SCRIPT), (), sys.executable).description
     packages = {name.lower(): version for name, version in described.packages.items()}
     facts: dict[str, object] = {
-        "gpus": machine.gpus()[0],
+        "gpus": gpus.found().devices,
         "cores": machine.cores(),
         "environ": dict(os.environ),
         "fixed_addresses": machine.can_fix_addresses(),

@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nondet import record
+from nondet.host import shipped
+from nondet.host.shipped import Probe
 from tests.benchmarks import probes
-from tests.benchmarks.probes import CommandFailed, Probe
+from tests.benchmarks.probes import CommandFailed
 
 PLACES = probes.PROBES / "places"
 TABLE = probes.ROOT / "docs" / "places.md"
@@ -23,7 +25,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def all_places() -> list[Probe]:
-    return [probes.read(path) for path in sorted(PLACES.glob("*.py"))]
+    return [shipped.read(path) for path in sorted(PLACES.glob("*.py"))]
 
 
 def found(diagnosis: record.Diagnosis) -> list[str]:

@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,8 @@ from pathlib import Path
 
 from nondet import record
 from nondet.guest.factors import by_name
-from nondet.host import machine
+from nondet.host import gpus
+from nondet.host.shipped import Probe, all_probes
 from tests.benchmarks import patches
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,45 +32,16 @@ PROBES = ROOT / "probes"
 MIXED = PROBES / "mixed"
 TABLE = ROOT / "docs" / "probes.md"
 MODULES = {"scikit-learn": "sklearn"}
-MARK = re.compile(r"# <- ([a-z0-9-]+(?:, [a-z0-9-]+)*)$")
-"""At the end of a line that the report must name for these factors."""
 REFUSED = "op-determinism"
 """The factor whose mark names a line that deterministic mode refuses, where it is no cause."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """A probe with what its first line promises and its marks say."""
-
-    path: Path
-    what: str
-    causes: frozenset[str]
-    consumers: frozenset[str]
-    alternatives: frozenset[str]
-    stress: frozenset[str]
-    """What comes out as dormant, or as a sensitivity, when it is provoked."""
-    verdict: str
-    needs_gpu: bool
-    packages: tuple[str, ...]
-    marks: Mapping[str, frozenset[int]]
-    """Lines that must be named, for each factor."""
-    place: str = ""
-    """What must be the first to differ, phase and path; only where tests/benchmarks/places asks."""
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def mixed(self) -> bool:
-        return self.path.parent == MIXED
-
-    def missing(self, has_gpu: bool) -> str:
-        """Why it can't be run here, or an empty string."""
-        if self.needs_gpu and not has_gpu:
-            return "needs a GPU"
-        absent = [p for p in self.packages if not installed(MODULES.get(p, p))]
-        return f"needs {', '.join(absent)}" if absent else ""
+def missing(probe: Probe, has_gpu: bool) -> str:
+    """Why a probe can't be run here, or an empty string."""
+    if probe.needs_gpu and not has_gpu:
+        return "needs a GPU"
+    absent = [p for p in probe.packages if not installed(MODULES.get(p, p))]
+    return f"needs {', '.join(absent)}" if absent else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,59 +60,6 @@ class CommandFailed(Exception):
 
 def installed(module: str) -> bool:
     return importlib.util.find_spec(module.replace("-", "_")) is not None
-
-
-def read(path: Path) -> Probe:
-    """Parse a probe's first line, which may go on in lines that begin with ``# |``, and its marks.
-
-    Raises ValueError when it is not one.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    head, _, rest = lines[0].partition("|")
-    if not head.startswith("# probe: "):
-        raise ValueError(f"{path.name}: the first line must begin with '# probe: '")
-    parts = rest.split("|") if rest else []
-    for line in lines[1:]:
-        if not line.startswith("# |"):
-            break
-        parts += line.removeprefix("# |").split("|")
-    fields = dict(part.split(":", 1) for part in parts)
-    known = {key.strip(): value.strip() for key, value in fields.items()}
-
-    def names(key: str) -> tuple[str, ...]:
-        value = known.get(key, "none")
-        return () if value == "none" else tuple(name.strip() for name in value.split(","))
-
-    causes = names("causes")
-    return Probe(
-        path=path,
-        what=head.removeprefix("# probe: ").strip(),
-        causes=frozenset(causes),
-        consumers=frozenset(names("consumers")),
-        alternatives=frozenset(names("alternatives")),
-        stress=frozenset(names("stress")),
-        verdict=known.get("verdict", "causes-found" if causes else "reproducible"),
-        needs_gpu=known.get("needs") == "gpu",
-        packages=names("packages"),
-        marks=marks(lines),
-        place=known.get("place", ""),
-    )
-
-
-def marks(lines: Iterable[str]) -> dict[str, frozenset[int]]:
-    """The marked lines of each factor."""
-    found: dict[str, frozenset[int]] = {}
-    for number, line in enumerate(lines, start=1):
-        if match := MARK.search(line):
-            for factor in match[1].split(", "):
-                found[factor] = found.get(factor, frozenset()) | {number}
-    return found
-
-
-def all_probes() -> list[Probe]:
-    """The probes of one source each, then the mixed scripts."""
-    paths = [*sorted(PROBES.glob("*.py")), *sorted(MIXED.glob("*.py"))]
-    return [read(path) for path in paths]
 
 
 def named(name: str) -> Probe:
@@ -258,7 +176,7 @@ def lines_of(probe: Probe, diagnosis: record.Diagnosis, factor: str) -> frozense
 
 def examine(probe: Probe, output: Path, has_gpu: bool, more: Sequence[str] = ()) -> Result:
     """Diagnose a probe, unless that was done already or can't be done here."""
-    if reason := probe.missing(has_gpu):
+    if reason := missing(probe, has_gpu):
         return Result(probe, reason=f"not run: {reason}")
     try:
         diagnosis = kept(probe, output) or diagnose(probe, output, more=more)
@@ -374,7 +292,7 @@ def write(results: Sequence[Result]) -> None:
     """The page of the probes, and that of their patches."""
     TABLE.write_text(page(results), encoding="utf-8")
     ran = [(r.probe.name, r.diagnosis) for r in results if r.diagnosis is not None]
-    total = sum(bool(p.causes) and not p.missing(bool(machine.gpus()[0])) for p in all_probes())
+    total = sum(bool(p.causes) and not missing(p, bool(gpus.found().devices)) for p in all_probes())
     patches.TABLE.write_text(patches.page(ran, total), encoding="utf-8")
 
 
@@ -389,7 +307,7 @@ def main() -> int:
     parser.add_argument("--no-zoom", action="store_true", help="look inside no steps")
     chosen = parser.parse_args()
     keep = chosen.keep or Path(tempfile.mkdtemp(prefix="probes-"))
-    has_gpu = bool(machine.gpus()[0])
+    has_gpu = bool(gpus.found().devices)
     probes = all_probes()
     if unknown := set(chosen.names) - {probe.name for probe in probes}:
         parser.error(f"no such probe: {', '.join(sorted(unknown))}")

@@ -13,7 +13,7 @@ import pytest
 
 from nondet.guest.inside.keras_taps import Tapping, leaves
 from nondet.guest.inside.scene import Moment, Scene
-from nondet.host import zooming
+from nondet.host import shipped, zooming
 from nondet.host.trials import Trial
 from tests.benchmarks import probes
 from tests.guest.looking import BACKENDS, alone, look, need
@@ -269,7 +269,7 @@ def test_the_first_to_differ_is_what_was_planted(
     pair, index = looked_into(name), PROBES.index(probe)
     inits = [trial.checkpoints[trial.owners.index(index)].tensors for trial in pair]
     unequal = [path for (path, a), (_, b) in zip(*inits, strict=True) if a != b]
-    phase, _, place = probes.read(probe).place.partition(" ")
+    phase, _, place = shipped.read(probe).place.partition(" ")
     if phase == "initial-weights":
         assert unequal == [place]
         return

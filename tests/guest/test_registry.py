@@ -13,8 +13,7 @@ import pytest
 
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
 from nondet.guest.factors.base import Factor
-from nondet.host import machine
-from tests.benchmarks import probes
+from nondet.host import gpus, machine, shipped
 from tests.guest.exemplars import EXEMPLARS, Exemplar
 from tests.guest.running import Shown, guided
 
@@ -48,7 +47,7 @@ class Case:
     @property
     def marked(self) -> frozenset[int]:
         """Lines of the script at which this factor's use must be seen."""
-        return probes.marks(self.exemplar.script.splitlines()).get(self.name, frozenset())
+        return shipped.marks(self.exemplar.script.splitlines()).get(self.name, frozenset())
 
     def value(self, shown: Shown) -> str:
         """What the script printed for this factor."""
@@ -129,7 +128,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 def facts() -> dict[str, object]:
     """What a diagnosis tells `Factor.unavailable` of this machine."""
     found: dict[str, object] = {
-        "gpus": machine.gpus()[0],
+        "gpus": gpus.found().devices,
         "cores": machine.cores(),
         "environ": {},
         "fixed_addresses": machine.can_fix_addresses(),

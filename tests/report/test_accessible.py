@@ -11,7 +11,8 @@ import pytest
 
 from nondet.record import Diagnosis
 from nondet.report import html
-from tests.report import samples
+from nondet.report.machine import page
+from tests.report import probing_samples, samples
 from tests.report.browser import load, resized, started
 
 pytestmark = pytest.mark.browser
@@ -35,13 +36,14 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def violations(driver: Any, tmp_path: Path) -> Callable[..., list[list[Any]]]:
-    """What axe-core finds on a diagnosis' report: impact, rule, count, an example, and why."""
+    """What axe-core finds on a page of ours: impact, rule, count, an example, and why."""
 
     def found(
-        diagnosis: Diagnosis, *, dark: bool = False, width: int = 1280, opened: bool = True
+        shown: Diagnosis | str, *, dark: bool = False, width: int = 1280, opened: bool = True
     ) -> list[list[Any]]:
         path = tmp_path / "report.html"
-        path.write_text(html.render(diagnosis), encoding="utf-8")
+        text = shown if isinstance(shown, str) else html.render(shown)
+        path.write_text(text, encoding="utf-8")
         resized(driver, width, dark=dark)
         page = load(driver, path)
         if opened:
@@ -54,6 +56,11 @@ def violations(driver: Any, tmp_path: Path) -> Callable[..., list[list[Any]]]:
         return listed
 
     return found
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_of_probes(violations: Callable[..., list[list[Any]]], dark: bool) -> None:
+    assert violations(page.render(probing_samples.MIXED), dark=dark) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -1,0 +1,74 @@
+"""``nondet probe`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def probe(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nondet", "probe", *args],
+        cwd=folder,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def names(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line.split()[0] for line in done.stdout.splitlines()]
+
+
+def test_by_default_it_runs_what_depends_on_the_machine(tmp_path: Path) -> None:
+    listed = names(probe(tmp_path, "--list"))
+    assert {"control_seeded", "op_determinism", "cpu_threads", "data_threads"} <= set(listed)
+    assert not {"numpy_global", "classic_unseeded", "kernels_stress"} & set(listed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_is_of_a_probe_or_of_a_factor(tmp_path: Path) -> None:
+    assert names(probe(tmp_path, "--list", "op_determinism_crop")) == ["op_determinism_crop"]
+    assert {"clock", "clock_budget"} <= set(names(probe(tmp_path, "--list", "clock")))
+    assert "numpy_global" in names(probe(tmp_path, "--list", "--all"))
+
+
+def test_no_such_probe(tmp_path: Path) -> None:
+    done = probe(tmp_path, "no_such_thing")
+    assert done.returncode == 2
+    assert "[no-such-probe]" in done.stderr
+
+
+def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "diagnosis.json").write_text("{}")
+    done = probe(tmp_path, "-o", "out", "control_seeded")
+    assert done.returncode == 2
+    assert "[output-of-another-kind]" in done.stderr
+
+
+@pytest.mark.subject
+def test_what_is_live_is_told_and_kept(tmp_path: Path) -> None:
+    done = probe(tmp_path, "--runs", "3", "numpy_generator", "cudnn", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0].startswith("1 of 2  numpy_generator: live, ")
+    assert "numpy_generator" in done.stdout
+    folder = tmp_path / "nondet-probe"
+    found = json.loads((folder / "probing.json").read_text())
+    live = {one["probe"]: one for one in found["probes"]}["numpy_generator"]
+    assert (live["state"], live["held"]) == ("live", "holds")
+    assert live["distinct"] == live["runs"] >= 3
+    assert live["max_rel"] > 0
+    assert (folder / "probing.html").stat().st_size > 10_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nondet-probe"]
+
+    again = probe(tmp_path, "numpy_generator")
+    assert again.returncode == 2 and "--resume" in again.stderr
+    resumed = probe(tmp_path, "--resume", "--json", "numpy_generator", CUDA_VISIBLE_DEVICES="")
+    assert json.loads(resumed.stdout)["probes"] == [live]
