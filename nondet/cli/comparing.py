@@ -15,17 +15,26 @@ from nondet import record, runs, stats
 from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching
 from nondet.cli.options import Duration, as_module, confidence, python, rate
 from nondet.host import across, gating, portable, scratch
+from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.errors import BrokenSubject
 from nondet.host.interrupting import Interruption
-from nondet.report import contrast
+from nondet.report.contrast import console as terminal
+from nondet.report.contrast import page
 
 
 @click.command()
+@click.option(
+    "--html",
+    "pages",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the comparison as a page as well.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as a record.")
 @click.argument("one", type=click.Path(path_type=Path), metavar="A.nd")
 @click.argument("other", type=click.Path(path_type=Path), metavar="B.nd")
-def diff(one: Path, other: Path, as_json: bool) -> None:
+def diff(one: Path, other: Path, pages: Path | None, as_json: bool) -> None:
     """Compare two recorded runs: do they agree, where do they part, and what was different.
 
     The exit code is 0 when they agree bit for bit, 1 when they don't, and 2 when it can't be told.
@@ -33,11 +42,13 @@ def diff(one: Path, other: Path, as_json: bool) -> None:
     with usage_errors():
         with portable.opened(one) as first, portable.opened(other) as second:
             found = across.compare(first, second)
+        if pages is not None:
+            outputs.write_page(pages, page.render(found))
         if as_json:
             sys.stdout.buffer.write(runs.encode(found))
             sys.stdout.buffer.flush()
         else:
-            contrast.print_comparison(Console(), found)
+            terminal.print_comparison(Console(), found)
         sys.exit(not found.agree)
 
 
@@ -114,5 +125,5 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
         sys.stdout.buffer.write(runs.encode(found))
         sys.stdout.buffer.flush()
     else:
-        contrast.print_check(Console(), found)
+        terminal.print_check(Console(), found)
     return CHECKED[found.verdict]

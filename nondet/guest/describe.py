@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sys
 import traceback
 
@@ -22,6 +23,7 @@ def main(out, script, module=False):
         facts["script"], facts["module"] = find_module(script)
         script = facts["script"]
     facts.update(read_script(script) if script else {"syntax_error": None})
+    facts["package"] = package(script, facts.get("module", "")) if script else ""
     with open(out, "w") as file:
         json.dump(facts, file)
 
@@ -64,6 +66,29 @@ def find_module(name):
         spec = found(name, places)
     origin = getattr(spec, "origin", None)
     return (origin if getattr(spec, "has_location", False) else None), name
+
+
+def package(script, module):
+    """Folder of the installed package that a script is a part of: of the module that is run, or of
+    what a console script calls. Empty where the code is no installed one."""
+    name = module or entry_point(script)
+    spec = found(name.partition(".")[0], None) if name else None
+    places = list(getattr(spec, "submodule_search_locations", None) or ())
+    installed = os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep
+    return next((p for p in places if any(part in p for part in installed)), "")
+
+
+def entry_point(script):
+    """The module that a console script, as installers write them, calls; empty for others."""
+    try:
+        with open(script, encoding="utf-8") as file:
+            source = file.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if not source.startswith("#!") or "sys.exit(" not in source:
+        return ""
+    called = re.search(r"^from ([\w.]+) import \w+\s*(?:#.*)?$", source, re.MULTILINE)
+    return called.group(1) if called else ""
 
 
 def found(name, places):

@@ -22,8 +22,10 @@ class Sightings(object):
     times for the same line.
     """
 
-    def __init__(self, emit, folders, marks, libraries):
+    def __init__(self, emit, folders, marks, libraries, packages=()):
+        """`packages`: folders of installed packages that are the subject's own."""
         self.emit = emit
+        self.packages = tuple(os.path.join(os.path.realpath(p), "") for p in packages)
         own = [os.path.join(os.path.realpath(f), "") for f in folders]
         # A subject may live below the interpreter's own prefix: that prefix then tells nothing.
         self.libraries = tuple(
@@ -68,7 +70,7 @@ class Sightings(object):
         known = self.kinds.get(filename)
         if known is None:
             path = os.path.realpath(filename) if os.path.isabs(filename) else filename
-            known = self.kinds[filename] = (
+            known = self.kinds[filename] = path.startswith(self.packages) or (
                 not filename.startswith(("<", GUEST))
                 and not path.startswith(self.libraries)
                 and (os.sep + "site-packages" + os.sep) not in path

@@ -23,7 +23,11 @@ class Session(object):
         self.hooks = hooks.PostImport(self.failed)
         marks = [(f.name, f.recognises) for f in REGISTRY if f.consumer]
         self.sightings = evidence.Sightings(
-            self.events.emit, plan["folders"], marks, library_folders()
+            self.events.emit,
+            plan["folders"],
+            marks,
+            library_folders(),
+            plan.get("packages", ()),
         )
         self.seedings = seedings.Seedings(self.events.emit, self.sightings)
         self.counters = {}

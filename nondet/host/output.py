@@ -121,6 +121,17 @@ def write_whole(path: Path, data: bytes, *, survives_power_loss: bool = True) ->
     beside.replace(path)
 
 
+def write_page(path: Path, text: str) -> None:
+    """Write a page that the user has named. Raises UsageError."""
+    try:
+        write_whole(path, text.encode("utf-8"))
+    except OSError as error:
+        raise UsageError(
+            "output-not-writable",
+            f"can't write {path} ({error.strerror}); name another file",
+        ) from error
+
+
 def drop_values(folder: Path) -> None:
     """Tensor values serve to measure distances, which are in the record by now."""
     shutil.rmtree(folder / "values", ignore_errors=True)

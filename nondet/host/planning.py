@@ -131,6 +131,7 @@ def plan_file(
         "args": list(subject.args),
         "folders": [str(folder) for folder in folders],
         "left": [str(folder / name) for folder in folders for name in left],
+        "packages": [package] if (package := subject.description.package) else [],
         "plugins": [str(place.map_path(trial, plugin.path)) for plugin in settings.plugins],
         "events": str(runtime / "trials" / trial / "events.jsonl"),
         "values": str(runtime / "values"),

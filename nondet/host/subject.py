@@ -32,6 +32,8 @@ class Description(msgspec.Struct, frozen=True):
     """Of a module: its file; None where there is none."""
     module: str = ""
     """Of a module: its whole name, with a package's ``__main__``."""
+    package: str = ""
+    """Folder of the installed package that the script is a part of; empty for other code."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Subject:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Folders that trials may write to: the working folder, and the script's if elsewhere."""
+        if self.description.package:
+            # Installed code is not where a script writes, and may be of any size.
+            return (self.cwd,)
         own = own_folder(self.path, self.description.module)
         inside = own == self.cwd or self.cwd in own.parents
         return (self.cwd,) if inside else (self.cwd, own)
@@ -92,8 +97,10 @@ def check(script: str, args: tuple[str, ...], python: str, module: bool = False)
         raise UsageError(
             "no-working-folder", "the working folder was deleted: change to one that exists"
         ) from None
-    source = b"" if module else _source(Path(script))
     interpreter = _interpreter(python)
+    if not module:
+        script = _console_script(script, interpreter)
+    source = b"" if module else _source(Path(script))
     description = _describe(interpreter, script, module)
     name = script if module else ""
     if module:
@@ -120,6 +127,16 @@ def _file_of(description: Description, module: str, cwd: Path) -> str:
         )
     path = Path(description.script)
     return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+
+
+def _console_script(script: str, interpreter: str) -> str:
+    """The path of a command beside the interpreter, where no file has that name."""
+    beside = Path(interpreter).parent / script
+    if os.sep in script or Path(script).exists() or not beside.is_file():
+        return script
+    with beside.open("rb") as file:
+        first = file.readline(1024)
+    return str(beside) if first.startswith(b"#!") and b"python" in first else script
 
 
 def _source(path: Path) -> bytes:

@@ -42,6 +42,9 @@ PACKAGES = {
 SAME_AS = {
     "tensorflow-cpu": "tensorflow", "tensorflow-intel": "tensorflow", "tf-keras": "keras",
 }  # fmt: skip
+FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "jaxlib"}
+"""Those of which a run tells whether it imported them: a package that none did changes nothing."""
+PART_OF = {"jaxlib": "jax"}
 NAMES = (
     (
         r"TF_ENABLE_ONEDNN_OPTS$",
@@ -176,18 +179,33 @@ def _machine(one: Facts, other: Facts) -> Iterator[Gap]:
 
 def _packages(one: Facts, other: Facts) -> Iterator[Gap]:
     first, second = (
-        {n.lower(): v for n, v in f.environment.packages.items()} for f in (one, other)
+        {_canonical(n): v for n, v in f.environment.packages.items()} for f in (one, other)
     )
-    for name in sorted(first.keys() | second.keys()):
+    imported = {*one.frameworks, *other.frameworks}
+    for name in sorted(first.keys() | second.keys(), key=_weight):
         versions = first.get(name, "not installed"), second.get(name, "not installed")
         if versions[0] != versions[1]:
+            known = SAME_AS.get(name, name)
+            acted = PART_OF.get(known, known) in imported or known not in FRAMEWORKS
             yield Gap(
                 kind="package",
                 name=name,
                 one=versions[0],
                 other=versions[1],
-                effect=PACKAGES.get(SAME_AS.get(name, name), ""),
+                effect=PACKAGES.get(known, "") if acted else "",
             )
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as the index knows it: ``tensorflow_cpu`` is ``tensorflow-cpu``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _weight(name: str) -> tuple[int, str]:
+    """Sorts frameworks first, as the table of packages has them, and the rest by name."""
+    order = list(PACKAGES)
+    known = SAME_AS.get(name, name)
+    return (order.index(known) if known in order else len(order)), name
 
 
 def _variables(one: Mapping[str, str], other: Mapping[str, str]) -> Iterator[Gap]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.command.running import QUICK, SEEDED, Project, tree
@@ -101,7 +105,7 @@ def test_a_syntax_error_in_a_module(packaged: Project) -> None:
     assert ran.code == 5
     assert ran.diagnosis.error is not None
     assert ran.diagnosis.error.slug == "syntax-error"
-    assert "python -m pkg.sub.train" in ran.out
+    assert " -m pkg.sub.train" in ran.out
 
 
 def test_a_package_that_can_t_be_imported(packaged: Project) -> None:
@@ -110,3 +114,76 @@ def test_a_package_that_can_t_be_imported(packaged: Project) -> None:
     assert ran.code == 5
     assert ran.diagnosis.error is not None
     assert "OSError: no data" in ran.diagnosis.error.message
+
+
+CONSOLE = """#!{python}
+# -*- coding: utf-8 -*-
+import re
+import sys
+from trainer.cli import main
+if __name__ == '__main__':
+    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
+    sys.exit(main())
+"""
+COMMAND = """import random
+import sys
+import nondet
+
+
+def main():
+    nondet.checkpoint("args", " ".join(sys.argv[1:]))
+    nondet.checkpoint("value", random.random())
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """An interpreter of an environment of its own, in which a package with a command is."""
+    environment = tmp_path / "env"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(environment)], check=True
+    )
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    (packages / "beside.pth").write_text("\n".join(p for p in sys.path if p.endswith("-packages")))
+    root = Path(__file__).parents[2]
+    (packages / "checkout.pth").write_text(str(root))
+    (packages / "trainer").mkdir()
+    (packages / "trainer" / "__init__.py").write_text("")
+    (packages / "trainer" / "cli.py").write_text(COMMAND)
+    python = environment / "bin" / "python"
+    command = environment / "bin" / "train-it"
+    command.write_text(CONSOLE.format(python=python))
+    command.chmod(0o755)
+    return python
+
+
+@pytest.mark.parametrize("named", [["train-it"], ["-m", "trainer.cli"]], ids=["command", "module"])
+def test_a_command_of_an_installed_package(
+    project: Project, installed: Path, named: list[str]
+) -> None:
+    before = tree(installed.parents[1])
+    ran = project.diagnose(*QUICK, "--python", str(installed), *named, "--epochs", "3")
+    assert ran.code == 1, ran.out + ran.err
+    assert tree(installed.parents[1]) == before
+    (cause,) = ran.diagnosis.causes
+    assert cause.factor == "python-random"
+    assert (cause.sites[0].file.endswith("trainer/cli.py"), cause.sites[0].line) == (True, 8)
+    assert ran.diagnosis.subject.args == ("--epochs", "3")
+    prescription = ran.diagnosis.prescription
+    assert prescription is not None and prescription.verified
+
+
+def test_a_file_goes_before_a_command_of_its_name(project: Project, installed: Path) -> None:
+    project.write(SEEDED, "train-it")
+    ran = project.diagnose(*QUICK, "--python", str(installed), "train-it")
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_a_command_that_is_no_python(project: Project, installed: Path) -> None:
+    (installed.parent / "tool").write_text("#!/bin/sh\nexit 0\n")
+    ran = project.diagnose("--python", str(installed), "tool")
+    ran.refused("no-such-script", "tool")

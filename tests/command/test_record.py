@@ -63,6 +63,19 @@ def test_where_runs_part_and_how_far(project: Project) -> None:
     assert gap["kind"] == "script"
 
 
+def test_the_comparison_as_a_page(project: Project) -> None:
+    recorded(project, "a.nd")
+    recorded(project, "b.nd", OTHER)
+    ran = project.run("diff", "--html", "diff.html", "a.nd", "b.nd")
+    assert ran.code == 1
+    page = (project.folder / "diff.html").read_text()
+    assert "They part" in page and "a.nd" in page and "b.nd" in page
+    assert (project.folder / "diff.html").stat().st_mode & 0o777 == 0o600
+    project.run("diff", "--html", "no/such/diff.html", "a.nd", "b.nd").refused(
+        "output-not-writable", "diff.html"
+    )
+
+
 def test_what_was_around_them_is_told_with_its_effect(project: Project) -> None:
     drawn = SAME.replace("/ 3", "/ 3 + __import__('random').random()")
     recorded(project, "a.nd", drawn, environ={"OMP_NUM_THREADS": "1", "API_TOKEN": "hidden-1"})

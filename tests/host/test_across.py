@@ -79,7 +79,7 @@ def run(**facts: Any) -> runs.RecordedRun:
         subject=record.Subject(script="train.py", sha256="0" * 64),
         facts=runs.Facts(
             environment=record.Environment(packages=packages, **machine),  # type: ignore[arg-type]
-            **facts,
+            **{"frameworks": {"tensorflow": "2.21.0"}, **facts},
         ),
         started="2026-01-01T00:00:00+00:00",
         seconds=1.0,
@@ -140,3 +140,22 @@ def test_what_is_known_to_matter_comes_first() -> None:
 def test_variables_that_may_be_secret_are_left_out() -> None:
     environ = {"OMP_NUM_THREADS": "1", "HOME": "/x", "TF_TOKEN": "s", "KERAS_API_KEY": "s"}
     assert surroundings.telling(environ) == {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_framework_is_known_under_the_name_of_its_wheel_and_comes_first() -> None:
+    one = run(packages={"tensorflow_cpu": "2.19.1", "numpy": "2.1"})
+    other = run(packages={"tensorflow-cpu": "2.21.0", "numpy": "2.4"})
+    found = surroundings.gaps(one, other)
+    assert [(gap.name, gap.one, gap.other) for gap in found] == [
+        ("tensorflow-cpu", "2.19.1", "2.21.0"),
+        ("numpy", "2.1", "2.4"),
+    ]
+    assert all(gap.effect for gap in found)
+
+
+def test_a_framework_that_no_run_imported_changes_nothing() -> None:
+    one = run(packages={"torch": "2.12", "jaxlib": "0.9"}, frameworks={"jax": "0.9"})
+    other = run(packages={"torch": "2.13", "jaxlib": "0.10"}, frameworks={"jax": "0.9"})
+    effects = {gap.name: gap.effect for gap in surroundings.gaps(one, other)}
+    assert effects["torch"] == ""
+    assert effects["jaxlib"] != ""

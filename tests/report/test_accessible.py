@@ -11,8 +11,9 @@ import pytest
 
 from nondet.record import Diagnosis
 from nondet.report import html
+from nondet.report.contrast import page as contrast
 from nondet.report.machine import page
-from tests.report import probing_samples, samples
+from tests.report import comparison_samples, probing_samples, samples
 from tests.report.browser import load, resized, started
 
 pytestmark = pytest.mark.browser
@@ -61,6 +62,14 @@ def violations(driver: Any, tmp_path: Path) -> Callable[..., list[list[Any]]]:
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_of_probes(violations: Callable[..., list[list[Any]]], dark: bool) -> None:
     assert violations(page.render(probing_samples.MIXED), dark=dark) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", comparison_samples.ALL)
+def test_the_page_of_a_comparison(
+    violations: Callable[..., list[list[Any]]], name: str, dark: bool
+) -> None:
+    assert violations(contrast.render(comparison_samples.ALL[name]), dark=dark) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

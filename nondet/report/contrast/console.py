@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nondet.report.console import Encodable
+from nondet.report.contrast import words as say
 from nondet.report.page import words
 from nondet.report.plain import shown, shown_lines
 from nondet.report.rows import grid, plainly, row
-from nondet.runs import Check, Comparison, Far, Gap, Parting
+from nondet.runs import Check, Comparison, Far, Gap
 
 MOST_TENSORS = 6
 MOST_GAPS = 12
@@ -57,7 +58,7 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
     for parting, when in ((found.first, "First parts"), (found.last, "At the end")):
         if parting is not None:
             yield Text()
-            yield row(when, shown(f"{_place(parting)}: {_count(parting)}"))
+            yield row(when, shown(f"{say.place(parting)}: {say.count(parting)}"))
             if any(_known(far) for far in parting.apart):
                 yield _tensors(parting.apart)
     for place, note in enumerate(found.shape):
@@ -70,16 +71,6 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
         yield Text()
         yield Text("Metrics", "bold")
         yield _metrics(found)
-
-
-def _place(parting: Parting) -> str:
-    if parting.checkpoint == "user":
-        return parting.label
-    return f"{parting.label} of {parting.model}"
-
-
-def _count(parting: Parting) -> str:
-    return f"{parting.differing} of {words.plural(parting.tensors, 'tensor')} differ"
 
 
 def _known(far: Far) -> bool:
