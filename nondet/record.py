@@ -61,6 +61,8 @@ class Subject(Base, frozen=True, kw_only=True):
     """Of the script's bytes when the diagnosis began."""
     module: str = ""
     """The name that ``-m`` was given, when it is run as a module; `script` is its file then."""
+    trains: str = ""
+    """The script that was recorded, where the named one starts it in a process of its own."""
 
 
 class Environment(Base, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import sys
 
 from .evidence import STANDARD
 from .factors.base import replace
+from .launching import Handed
 from .made import CLAIMED
 from .session import UNKNOWN
 
@@ -83,7 +84,10 @@ class Suspicions(object):
         self.before(module.Thread, "start", "a thread of the script's own", ("threading",))
 
     def commands(self, module):
-        self.before(module.Popen, "__init__", CHILD, ("subprocess", "os"))
+        def unseen(popen, args=(), *rest, **more):
+            return "" if isinstance(args, Handed) else CHILD
+
+        self.before(module.Popen, "__init__", unseen, ("subprocess", "os"))
 
     def processes(self, module):
         through = ("multiprocessing.process", "multiprocessing.context")

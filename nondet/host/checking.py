@@ -11,12 +11,15 @@ from nondet.host.trials import Trial
 from nondet.verdict import Verdict
 
 FAILED = ("crashed", "killed", "timed-out")
+SEVERAL = "SeveralCourses"
+"""Kind of the failure of a trial in which several processes train (guest/launching.py)."""
 CHILD = "a child process"
 """How the detail of a sighting begins when the script starts one (guest/suspicions.py)."""
 
 
 def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
     """Raises BrokenSubject. `trials`: those with nothing held, which gave this verdict."""
+    check_course(trials)
     if verdict is Verdict.BROKEN:
         raise _failure(trials)
     if not any(trial.checkpoints for trial in trials):
@@ -25,6 +28,13 @@ def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
             "no Keras model was trained and nothing was given to nondet.checkpoint(), "
             f"so there is nothing to compare{_elsewhere(trials, sites)}",
         )
+
+
+def check_course(trials: Sequence[Trial]) -> None:
+    """Raises BrokenSubject when several processes train in one run."""
+    for trial in trials:
+        if trial.crash is not None and trial.crash.kind == SEVERAL:
+            raise BrokenSubject("several-courses", trial.crash.message, "")
 
 
 def _failure(trials: Sequence[Trial]) -> BrokenSubject:

@@ -27,6 +27,7 @@ from nondet.host.mending import mend
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
 from nondet.host.prescribing import prescribe
+from nondet.host.sites import Sites
 from nondet.host.subject import Subject
 from nondet.host.telling import Telling
 from nondet.host.watching import Watcher
@@ -309,6 +310,7 @@ class Diagnosing:
 
     def _check(self, laboratory: Laboratory, question: Question, answer: Answer) -> None:
         """Raises BrokenSubject when the subject can't run, or shows nothing to compare."""
+        checking.check_course(laboratory.trials)
         if question.held:
             return
         sites = Assembly(laboratory, self.search.finding).sites
@@ -366,7 +368,7 @@ class Diagnosing:
             laboratory.settings.plugins,
         )
         try:
-            mending = mend(prescription, causes, written, self.subject)
+            mending = mend(prescription, causes, written, self.subject, self._trains(laboratory))
         except Exception as error:
             # What was found stands without a patch.
             self.telling.warn(f"no patch could be made: {type(error).__name__}: {error}")
@@ -392,6 +394,12 @@ class Diagnosing:
         self._note(patched, question, answer)
         return mending.told(answer)
 
+    def _trains(self, laboratory: Laboratory) -> str:
+        """The script that was recorded, where the subject starts it; empty elsewhere."""
+        launched = (trial.launched for trial in laboratory.trials if trial.launched)
+        script = next(launched, "")
+        return Sites(self.subject).shown(script) if script else ""
+
     def _record(
         self,
         laboratory: Laboratory,
@@ -410,7 +418,9 @@ class Diagnosing:
             self.telling.warn(fault)
         return record.Diagnosis(
             nondet=__version__,
-            subject=self.subject.to_record(),
+            subject=msgspec.structs.replace(
+                self.subject.to_record(), trains=self._trains(laboratory)
+            ),
             environment=self.environment,
             verdict=finding.verdict,  # type: ignore[arg-type]
             summary=wording.summary(finding, causes, first, self.error, self.interrupted, horizon),

@@ -175,6 +175,12 @@ class Finished(Event, frozen=True, tag="finished"):
     seedings: tuple[SeedGiven, ...] = ()
 
 
+class Launched(Event, frozen=True, tag="launched"):
+    """The script starts another one in a process of its own, which is the trial from then on."""
+
+    script: str
+
+
 class ValuesOmitted(Event, frozen=True, tag="values-omitted"):
     tensors: int
 
@@ -195,6 +201,7 @@ class GuestError(Event, frozen=True, tag="guest-error"):
 
 AnyEvent = (
     Started
+    | Launched
     | Framework
     | Exercised
     | Seeded

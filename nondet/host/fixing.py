@@ -45,7 +45,7 @@ def again(
     subject: record.Subject, prescription: record.Prescription, folders: tuple[Path, ...]
 ) -> Patch:
     return patch(
-        subject.script,
+        subject.trains or subject.script,
         prescription.top,
         prescription.edits,
         prescription.drawing,

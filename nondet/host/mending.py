@@ -61,12 +61,15 @@ def mend(
     causes: Sequence[record.Cause],
     written: Sequence[Written],
     subject: Subject,
+    trains: str = "",
 ) -> Mending:
-    """Work the prescription into the subject's files."""
+    """Work the prescription into the subject's files. `trains`: the script that was recorded, where
+    the subject starts it in a process of its own."""
+    main = trains or subject.script
     top = tuple(dict.fromkeys(one.text for one in written))
-    before = tuple(drawing(causes, subject))
+    before = tuple(drawing(causes, subject, main))
     made = patch(
-        subject.script,
+        main,
         top,
         prescription.edits,
         before,
@@ -110,11 +113,14 @@ def text_of(folders: Sequence[Path], file: str) -> str | None:
         return None
 
 
-def drawing(causes: Sequence[record.Cause], subject: Subject) -> list[str]:
+def drawing(causes: Sequence[record.Cause], subject: Subject, main: str) -> list[str]:
     """The user's modules that use a cause while they are imported."""
     names: dict[str, None] = {}
     for site in (site for cause in causes for site in cause.sites):
-        if site.function == "<module>" and where(subject.folders, site.file) != subject.path:
+        if (
+            site.function == "<module>"
+            and where(subject.folders, site.file).resolve() != (subject.cwd / main).resolve()
+        ):
             names[Path(site.file).with_suffix("").parts[0]] = None
     return list(names)
 

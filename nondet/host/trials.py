@@ -88,6 +88,9 @@ class Trial:
     began: bool = False
     starts: int = 0
     """How often the script has begun: it may start itself again."""
+    launching: str = ""
+    launched: str = ""
+    """The script that it started in a process of its own, and that is what was recorded."""
     misled: bool = False
     """It said that it ran another plan than this one."""
     values_omitted: int = 0
@@ -208,9 +211,12 @@ class Trial:
                     self.models, self.traces, self.fits = {}, {}, {}
                     self.paces, self.scenes, self.insides = {}, {}, {}
                     self.metrics, self.told = {}, {}
+                    self.launched, self.launching = self.launching or self.launched, ""
                 self.starts += 1
                 self.began = event.plan == self.plan
                 self.misled = not self.began
+            case events.Launched():
+                self.launching = event.script
             case events.Framework():
                 self.frameworks[event.name] = event.version
                 self.settings_at_import[event.name] = event.environ

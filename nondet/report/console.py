@@ -74,7 +74,7 @@ def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
         parts.append(rows.row("First parts", _parting(diagnosis.first_divergence)))
     parts += rows.zooms(diagnosis.zooms)
     if diagnosis.prescription:
-        parts += _prescription(diagnosis.prescription)
+        parts += _prescription(diagnosis.prescription, diagnosis.subject.trains)
     elif diagnosis.causes:
         parts += [rows.row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
     parts += _assurance(diagnosis)
@@ -179,13 +179,13 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def _prescription(prescription: Prescription) -> Iterator[RenderableType]:
+def _prescription(prescription: Prescription, trains: str) -> Iterator[RenderableType]:
     count = len(prescription.verified_trials)
     trials = words.plural(count, "trial")
     verified = f"pins verified by {trials}" if prescription.verified else "not verified"
     style = "green" if prescription.verified else "yellow"
     top = bool(prescription.snippet.strip())
-    title = "Put at the top of the script" if top else "Change"
+    title = f"Put at the top of {shown(trains) or 'the script'}" if top else "Change"
     yield Text()
     yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
     if top:
@@ -286,6 +286,8 @@ def _next(diagnosis: Diagnosis, report: str) -> Iterable[tuple[str, str]]:
     """What to do now and the command for it, where one helps."""
     folder = str(PurePath(report).parent)
     output = () if folder == "nondet-report" else ("--output", folder)
+    if diagnosis.error is not None and diagnosis.error.slug == "several-courses":
+        return []
     if diagnosis.verdict == "broken":
         return [("see it fail by itself, mend it, then diagnose again", words.alone(diagnosis))]
     if diagnosis.interrupted or diagnosis.verdict == "unsure":

@@ -72,7 +72,7 @@ def test_trials_are_counted_by_groups_of_equal_ones(
     tmp_path: Path, shows: tuple[str, ...], alike: tuple[int, ...]
 ) -> None:
     lab, _ = laboratory(tmp_path, *[Act(text) for text in shows], jobs=4)
-    answer = lab.ask(ask(LESS, 3, parting=3, to_end=True))
+    answer = lab.ask(ask(LESS, 3, parting=3))
     assert answer.verdict is Verdict.DIVERGES
     assert answer.divergences == 3
     assert answer.alike == alike

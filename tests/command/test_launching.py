@@ -1,0 +1,132 @@
+"""Scripts that start the one that trains in a Python of its own, as launchers do."""
+
+from __future__ import annotations
+
+import pytest
+
+from nondet.record import EXIT_CODES
+from tests.command.running import QUICK, SEEDED, Project, tree
+
+TRAIN = """
+import os
+import random
+import sys
+import nondet
+
+nondet.checkpoint("args", " ".join(sys.argv))
+nondet.checkpoint("value", random.random())
+print("trained", os.environ.get("RANK"), flush=True)
+sys.exit(3 if "--fail" in sys.argv else 0)
+"""
+LAUNCH = """
+import os
+import subprocess
+import sys
+
+command = [sys.executable, "-u", {named}, *sys.argv[1:]]
+child = subprocess.Popen(command, env=dict(os.environ, RANK="0"), stdout=subprocess.PIPE, text=True)
+assert child.args == command, child.args
+out, _ = child.communicate()
+assert out == "trained 0\\n", out
+sys.exit(child.returncode)
+"""
+
+
+@pytest.mark.parametrize("named", ['"train.py"', '"-m", "train"'], ids=["script", "module"])
+def test_what_a_launcher_starts_is_the_trial(project: Project, named: str) -> None:
+    project.write(TRAIN)
+    project.write(LAUNCH.format(named=named), "launch.py")
+    before = tree(project.folder)
+    ran = project.diagnose("--confidence", "0.75", "launch.py", "--epochs", "3")
+    assert ran.code == 1, ran.out + ran.err
+    assert tree(project.folder) == before
+    diagnosis = ran.diagnosis
+    assert (diagnosis.subject.script, diagnosis.subject.trains) == ("launch.py", "train.py")
+    (cause,) = diagnosis.causes
+    assert cause.factor == "python-random"
+    assert (cause.sites[0].file, cause.sites[0].line) == ("train.py", 8)
+    assert diagnosis.prescription is not None
+    assert diagnosis.prescription.patch_verified, diagnosis.prescription.patch_note
+    assert "Put at the top of train.py" in ran.out
+    assert "+++ b/train.py" in project.run("fix", "nondet-report").out
+    assert diagnosis.warnings == ()
+
+
+def test_what_the_launcher_draws_is_a_cause_as_well(project: Project) -> None:
+    """A seed that is made up here and handed on."""
+    project.write(SEEDED + "\nimport sys\nnondet.checkpoint('argument', sys.argv[1])\n")
+    project.write(
+        "import random, subprocess, sys\n"
+        "seed = str(random.randrange(10**9))\n"
+        "subprocess.run([sys.executable, 'train.py', seed], check=True)\n",
+        "launch.py",
+    )
+    ran = project.diagnose(*QUICK, "launch.py")
+    assert ran.code == 1, ran.out + ran.err
+    (cause,) = ran.diagnosis.causes
+    assert cause.factor == "python-random"
+    assert "launch.py" in {site.file for site in cause.sites}
+
+
+def test_a_child_that_records_nothing_goes_before_the_one_that_trains(project: Project) -> None:
+    project.write("import pathlib\npathlib.Path('data.txt').write_text('1')\n", "prepare.py")
+    project.write(TRAIN)
+    project.write(
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, 'prepare.py'], check=True)\n"
+        "subprocess.run([sys.executable, '-c', 'print(1)'], check=True)\n"
+        "subprocess.run([sys.executable, 'train.py'], check=True)\n",
+        "launch.py",
+    )
+    ran = project.diagnose(*QUICK, "launch.py")
+    assert ran.code == 1, ran.out + ran.err
+    assert ran.diagnosis.subject.trains == "train.py"
+    assert not (project.folder / "data.txt").exists()
+
+
+def test_the_exit_code_of_the_child_is_its_own(project: Project) -> None:
+    project.write(TRAIN.replace("random.random()", "1"))
+    project.write(LAUNCH.format(named='"train.py"'), "launch.py")
+    ran = project.diagnose(*QUICK, "launch.py", "--fail")
+    assert ran.code == EXIT_CODES["broken"]
+    assert "ended with exit code 3" in ran.out
+
+
+TWO = """
+import subprocess, sys
+children = [subprocess.Popen([sys.executable, "train.py", n]) for n in "12"]
+sys.exit(max(child.wait() for child in children))
+"""
+IN_TURN = """
+import subprocess, sys
+for n in "12":
+    subprocess.run([sys.executable, "train.py", n], check=True)
+"""
+BESIDE = """
+import subprocess, sys
+import nondet
+subprocess.run([sys.executable, "train.py"], check=True)
+nondet.checkpoint("own", 1)
+"""
+
+
+@pytest.mark.parametrize("text", [TWO, IN_TURN, BESIDE], ids=["two", "in turn", "beside"])
+def test_where_several_train_none_is_compared(project: Project, text: str) -> None:
+    project.write(TRAIN)
+    project.write(text, "launch.py")
+    ran = project.diagnose(*QUICK, "launch.py")
+    assert ran.code == EXIT_CODES["broken"], ran.out + ran.err
+    assert ran.diagnosis.error is not None
+    assert ran.diagnosis.error.slug == "several-courses"
+    assert "by itself" in ran.out
+
+
+def test_a_script_that_has_recorded_already_is_the_trial(project: Project) -> None:
+    project.write(TRAIN)
+    project.write(
+        SEEDED + "\nimport subprocess, sys\nsubprocess.run([sys.executable, 'train.py'])\n",
+        "launch.py",
+    )
+    ran = project.diagnose(*QUICK, "launch.py")
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.diagnosis.subject.trains == ""
