@@ -281,7 +281,7 @@ class Laboratory(Store):
         group = [trial for trial in self._group(question) if trial.counts]
         alone = [trial for trial in group if not trial.parent]
         parted = [t for t in group if t.witness is not None]
-        if parted and question.to_end:
+        if question.to_end and len(parted) >= question.parting:
             whole = [t for t in group if t.whole]
             if len(whole) + len(running) >= WHOLE:
                 return None

@@ -28,12 +28,7 @@ class Question:
     reference: Mapping[str, Arm] | None = None
     """Compare with a whole trial of this other plan, whose trials agree, not with one another."""
     to_end: bool = False
-    """Let two diverging trials run to their end, so that the growth of the difference is known.
-    Only where one difference settles the question."""
-
-    def __post_init__(self) -> None:
-        if self.to_end and self.parting > 1:
-            raise ValueError("`to_end` goes with `parting` 1: two trials are run to their end")
+    """Let two diverging trials run to their end, so that the growth of the difference is known."""
 
 
 @dataclasses.dataclass(frozen=True)

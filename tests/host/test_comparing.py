@@ -72,7 +72,7 @@ def test_trials_are_counted_by_groups_of_equal_ones(
     tmp_path: Path, shows: tuple[str, ...], alike: tuple[int, ...]
 ) -> None:
     lab, _ = laboratory(tmp_path, *[Act(text) for text in shows], jobs=4)
-    answer = lab.ask(ask(LESS, 3, parting=3))
+    answer = lab.ask(ask(LESS, 3, parting=3, to_end=True))
     assert answer.verdict is Verdict.DIVERGES
     assert answer.divergences == 3
     assert answer.alike == alike
@@ -418,3 +418,13 @@ def test_trials_of_a_laboratory_beside_are_no_evidence_in_this_one(tmp_path: Pat
     assert [trial.id for trial in lab.trials] == ["t01", "t02"]
     assert len({trial.plan for trial in (*lab.trials, *beside.trials)}) == 2
     assert len(executor.launches) == 4
+
+
+def test_a_question_for_several_differences_goes_on_past_whole_trials(tmp_path: Path) -> None:
+    """Two that part and are whole do not settle it: more are started."""
+    shows = ["abc", "abc", "axc", "abc", "ayc", "azc"]
+    lab, executor = laboratory(tmp_path, *[Act(text) for text in shows], jobs=1)
+    answer = lab.ask(ask(LESS, 9, parting=3, to_end=True))
+    assert answer.verdict is Verdict.DIVERGES
+    assert answer.divergences == 3
+    assert len(executor.launches) == 6
