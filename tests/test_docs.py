@@ -43,6 +43,13 @@ def test_factor_page_is_up_to_date() -> None:
 def test_every_factor_is_explained_once() -> None:
     for factor in REGISTRY:
         assert factor.pinned and factor.free and factor.noticed, factor.name
+        assert factor.symptom and factor.explanation and factor.advice, factor.name
+        assert factor.references, factor.name
+        for title, address in factor.references:
+            assert title and re.fullmatch(r"https://[\w./#?=()+%-]+", address), (
+                factor.name,
+                address,
+            )
     assert {factor.group for factor in REGISTRY} <= set(factor_table.GROUPS)
     assert {factor.acts for factor in REGISTRY} <= set(factor_table.ACTS)
 

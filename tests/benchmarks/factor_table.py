@@ -103,6 +103,8 @@ def section(factor: Factor) -> str:
     points.append(f"- What to change: {factor.advice}")
     for seen, edit in factor.edits:
         points.append(f'- Where the report shows "{seen}", write: `{edit}`')
+    links = ", ".join(f"[{title}]({address})" for title, address in factor.references)
+    points.append(f"- To read: {links}")
     code = factor.fix
     kind = "python"
     if factor.launch and not code:
@@ -111,6 +113,7 @@ def section(factor: Factor) -> str:
     fix = f"\n```{kind}\n{code}\n```\n" if code else ""
     return (
         f"### {factor.name}\n\n**{factor.title}.** {factor.explanation}\n\n"
+        f"*What it looks like:* {factor.symptom}\n\n"
         f"| arm | what a trial does |\n| --- | --- |\n{table}\n\n" + "\n".join(points) + f"\n{fix}"
     )
 

@@ -12,6 +12,9 @@ class Addresses(Factor):
     name = "addresses"
     group = "order"
     title = "Memory addresses (order of sets of objects)"
+    symptom = (
+        "Objects come out of a set in another order in every run, and PYTHONHASHSEED does not help."
+    )
     explanation = (
         "Objects without a `__hash__` of their own are hashed by where they lie in memory, so sets "
         "of them are walked in another order in every run. `id()` and the default `repr` show "
@@ -35,6 +38,14 @@ class Addresses(Factor):
         "Keep objects in a list or a dict (which keeps the order of insertion), give their class a "
         "`__hash__` and an `__eq__` by value, or sort by a value of theirs before use. Use no "
         "`id()` as a key to sort by."
+    )
+    references = (
+        ("Python: id", "https://docs.python.org/3/library/functions.html#id"),
+        (
+            "Python: object.__hash__",
+            "https://docs.python.org/3/reference/datamodel.html#object.__hash__",
+        ),
+        ("personality(2)", "https://man7.org/linux/man-pages/man2/personality.2.html"),
     )
 
     def environment(self, arm, number):

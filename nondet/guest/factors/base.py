@@ -18,6 +18,8 @@ class Factor(object):
     group: str = ""
     title: str = ""
     """A few words: ``Python's random module``."""
+    symptom: str = ""
+    """What one sees of it, before one knows what it is."""
     explanation: str = ""
     """What it is and why it varies, in a sentence or two."""
     because: str = ""
@@ -52,6 +54,8 @@ class Factor(object):
     """Factors whose pin may hold the same difference: asked about as alternatives."""
     advice: str = ""
     """What to change, in the terms of Keras 3 on TensorFlow."""
+    references: tuple[tuple[str, str], ...] = ()
+    """(title, address) of what tells more."""
     fix: str = ""
     """Code to copy; empty when the launch line is the fix."""
     edits: tuple[tuple[str, str], ...] = ()

@@ -27,6 +27,10 @@ class Clock(Factor):
     name = "clock"
     group = "entropy"
     title = "The clock"
+    symptom = (
+        "Runs that start within the same second or minute agree, and later ones don't. Or the "
+        "number of epochs, steps or draws is another one on a busy machine."
+    )
     explanation = (
         "Times are others in every run: a seed made from the time, a loop that ends when its time "
         "is spent, a number of draws that depends on how long something took."
@@ -45,6 +49,10 @@ class Clock(Factor):
     advice = (
         "Give seeds as numbers instead of taking them from the time. Count epochs, steps or draws "
         "instead of seconds."
+    )
+    references = (
+        ("Python: time", "https://docs.python.org/3/library/time.html"),
+        ("Reproducible Builds: timestamps", "https://reproducible-builds.org/docs/timestamps/"),
     )
     edits = (
         ("uuid.uuid1", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),

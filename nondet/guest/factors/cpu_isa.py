@@ -34,6 +34,10 @@ class CpuIsa(Factor):
     name = "cpu-isa"
     group = "kernels"
     title = "Instruction sets of the CPU"
+    symptom = (
+        "Each machine repeats itself, and two with different processors agree to some digits "
+        "only, with the same packages."
+    )
     explanation = (
         "Libraries choose their kernels by the processor's instruction sets: the same script may "
         "round differently on another processor, and gives the same bits in every run on one."
@@ -52,6 +56,16 @@ class CpuIsa(Factor):
     advice = (
         "To get the same result on other processors, limit the libraries to what all of them "
         "have. It slows training down."
+    )
+    references = (
+        (
+            "oneDNN: CPU dispatcher control",
+            "https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html",
+        ),
+        (
+            "oneMKL: reproducibility conditions",
+            "https://www.intel.com/content/www/us/en/docs/onemkl/developer-reference-c/2026-0/reproducibility-conditions.html",
+        ),
     )
     launch = (
         ("ONEDNN_MAX_CPU_ISA", "AVX2"),

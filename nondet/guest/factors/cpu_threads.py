@@ -49,6 +49,10 @@ class CpuThreads(Factor):
     name = "cpu-threads"
     group = "parallelism"
     title = "Threads inside CPU kernels"
+    symptom = (
+        "With all seeds set, the last digits of a sum differ from run to run, or from one "
+        "machine to another with more cores. Training lets the difference grow."
+    )
     explanation = (
         "Some CPU kernels add up in the order in which their threads finish: scatter-adds with "
         "repeated indices, some image gradients, weighted bincount, the gradient of PyTorch's "
@@ -72,6 +76,14 @@ class CpuThreads(Factor):
     advice = (
         "Use one thread for the framework's operations, set before the first one runs. It costs "
         "speed: replace the racing operation if you can."
+    )
+    references = (
+        ("Goldberg 1991: floating-point arithmetic", "https://doi.org/10.1145/103162.103163"),
+        ("tf.config.threading", "https://www.tensorflow.org/api_docs/python/tf/config/threading"),
+        (
+            "oneMKL: reproducibility conditions",
+            "https://www.intel.com/content/www/us/en/docs/onemkl/developer-reference-c/2026-0/reproducibility-conditions.html",
+        ),
     )
     fix = (
         "import tensorflow as tf\n"

@@ -9,6 +9,10 @@ class Cudnn(Factor):
     name = "cudnn"
     group = "kernels"
     title = "cuDNN's and cuBLAS' algorithms"
+    symptom = (
+        "On a GPU and with all seeds set, runs agree at first and part by the last digits after"
+        " some steps, most of all in convolutions."
+    )
     explanation = (
         "On a GPU, convolutions and matrix products may run by another algorithm from run to run, "
         "chosen by timing, and some algorithms add up in any order."
@@ -23,6 +27,17 @@ class Cudnn(Factor):
     advice = (
         "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
         "includes them."
+    )
+    references = (
+        (
+            "PyTorch: reproducibility, cuDNN",
+            "https://docs.pytorch.org/docs/stable/notes/randomness.html",
+        ),
+        (
+            "cuBLAS: results reproducibility",
+            "https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility",
+        ),
+        ("NVIDIA framework-reproducibility", "https://github.com/NVIDIA/framework-reproducibility"),
     )
     launch = (("TF_CUDNN_DETERMINISTIC", "1"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"))
 

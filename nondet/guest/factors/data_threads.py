@@ -25,6 +25,10 @@ class DataThreads(Factor):
     group = "parallelism"
     title = "Parallel data preparation"
     instead = ("op-determinism",)
+    symptom = (
+        "Runs agree with one worker and part with several, often not at the first batch and not"
+        " every time."
+    )
     explanation = (
         "Elements that several threads prepare at once may come in another order, or draw from a "
         "shared generator in another order, in every run."
@@ -51,6 +55,12 @@ class DataThreads(Factor):
         "`PyDataset(workers=1)`, `Dataset.map` without `num_parallel_calls`, a DataLoader with "
         "`in_order=True`. `deterministic=True` alone keeps the order of elements, not that of "
         "their draws."
+    )
+    references = (
+        ("TensorFlow: performance of tf.data", "https://www.tensorflow.org/guide/data_performance"),
+        ("tf.data.Options", "https://www.tensorflow.org/api_docs/python/tf/data/Options"),
+        ("tensorflow#13932", "https://github.com/tensorflow/tensorflow/issues/13932"),
+        ("torch.utils.data", "https://docs.pytorch.org/docs/stable/data.html"),
     )
     edits = (
         ("PyDataset with ", "workers=1"),

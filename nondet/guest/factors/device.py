@@ -9,6 +9,7 @@ class Device(Factor):
     name = "device"
     group = "kernels"
     title = "GPU or CPU"
+    symptom = "Runs on the CPU repeat, and those on a GPU don't."
     explanation = "GPU kernels may add up in another order from run to run; CPU kernels rarely do."
     because = "a GPU kernel is not deterministic"
     pinned = "`CUDA_VISIBLE_DEVICES=-1`: every operation runs on the CPU."
@@ -18,6 +19,13 @@ class Device(Factor):
     pin = "ablating"
     instead = ("op-determinism",)
     advice = "Running on the CPU tells where the difference arises; it is a costly cure."
+    references = (
+        (
+            "Summers and Dinneen 2021: nondeterminism and instability",
+            "https://arxiv.org/abs/2103.04514",
+        ),
+        ("Zhuang et al. 2021: randomness from tooling", "https://arxiv.org/abs/2106.11872"),
+    )
     launch = (("CUDA_VISIBLE_DEVICES", "-1"),)
 
     def environment(self, arm, number):

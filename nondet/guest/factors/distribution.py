@@ -14,6 +14,7 @@ class Distribution(Factor):
     name = "distribution"
     group = "kernels"
     title = "Replicas and workers of tf.distribute"
+    symptom = "With several workers, runs part after a few steps, and more when a worker is slow."
     explanation = (
         "Workers of a parameter server take up work and write their updates as they come: each "
         "starts from variables that another has changed at some moment. Replicas that work in "
@@ -36,6 +37,13 @@ class Distribution(Factor):
         "Train in step: MirroredStrategy or MultiWorkerMirroredStrategy, whose replicas wait for "
         "one another. With a parameter server only one worker, or `coordinator.join()` after "
         "every scheduled step, keeps the order."
+    )
+    references = (
+        (
+            "TensorFlow: distributed training",
+            "https://www.tensorflow.org/guide/distributed_training",
+        ),
+        ("Recht et al. 2011: Hogwild!", "https://arxiv.org/abs/1106.5730"),
     )
     edits = ((PARAMETER_SERVER, "strategy = tf.distribute.MirroredStrategy()"),)
 

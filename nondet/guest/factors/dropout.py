@@ -13,6 +13,10 @@ class Dropout(Factor):
     name = "dropout"
     group = "consumers"
     title = "Dropout"
+    symptom = (
+        "Initial weights and batches agree, and runs part inside the first step, behind a "
+        "dropout layer."
+    )
     explanation = "Dropout layers draw a random mask for every batch, from a seed of their own."
     pinned = "The seed generator of every layer that drops starts from a fixed state."
     varied = "From another state in every trial."
@@ -20,6 +24,10 @@ class Dropout(Factor):
     noticed = "By such a layer between a draw and the script's line that led to it."
     consumer = True
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
+    references = (
+        ("Keras: Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
+        ("Srivastava et al. 2014: dropout", "https://jmlr.org/papers/v15/srivastava14a.html"),
+    )
     fix = "keras.layers.Dropout(0.5, seed=42)"
     fix_is_sample = True
 

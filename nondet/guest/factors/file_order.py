@@ -24,6 +24,10 @@ class FileOrder(Factor):
     name = "file-order"
     group = "order"
     title = "The order of directory listings"
+    symptom = (
+        "Runs agree for weeks, and part after the data were copied, downloaded anew or moved to"
+        " another machine."
+    )
     explanation = (
         "The operating system lists the files of a folder in no particular order: it changes with "
         "the file system, with the order in which the files were written, and on another machine."
@@ -42,6 +46,18 @@ class FileOrder(Factor):
     advice = (
         "Sort every listing before it is used: `sorted(os.listdir(folder))`, "
         "`sorted(glob.glob(pattern))`, `sorted(path.iterdir())`."
+    )
+    references = (
+        ("Python: os.listdir", "https://docs.python.org/3/library/os.html#os.listdir"),
+        (
+            "Reproducible Builds: stable order of inputs",
+            "https://reproducible-builds.org/docs/stable-inputs/",
+        ),
+        ("readdir(3)", "https://man7.org/linux/man-pages/man3/readdir.3.html"),
+        (
+            "Neupane et al. 2019: results that depended on the order of files",
+            "https://doi.org/10.1021/acs.orglett.9b03216",
+        ),
     )
     edits = (
         ("os.listdir", "sorted(os.listdir(folder))"),

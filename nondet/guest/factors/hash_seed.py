@@ -11,6 +11,10 @@ class HashSeed(Factor):
     name = "hash-seed"
     group = "order"
     title = "Python's hash seed (order of sets)"
+    symptom = (
+        "A vocabulary, the numbers of labels or the order of features are others in every run, "
+        "and the same within one."
+    )
     explanation = (
         "Python hashes strings with a seed that is drawn anew in every process, so sets of strings "
         "are walked in another order in every run. Setting PYTHONHASHSEED inside the script comes "
@@ -29,6 +33,16 @@ class HashSeed(Factor):
     advice = (
         "Sort what comes out of a set before it is used: `sorted(set(words))`. Take a hash from "
         "`hashlib` or `zlib.crc32` instead of `hash()`. Or start Python with PYTHONHASHSEED=0."
+    )
+    references = (
+        (
+            "Python: PYTHONHASHSEED",
+            "https://docs.python.org/3/using/cmdline.html#envvar-PYTHONHASHSEED",
+        ),
+        (
+            "Python: object.__hash__",
+            "https://docs.python.org/3/reference/datamodel.html#object.__hash__",
+        ),
     )
     launch = (("PYTHONHASHSEED", "0"),)
 

@@ -14,6 +14,7 @@ class InitialWeights(Factor):
     name = "initial-weights"
     group = "consumers"
     title = "Initial weights"
+    symptom = "Two runs differ before the first step."
     explanation = "Weights start from random values drawn by the layers' initializers."
     pinned = (
         "Every random initializer gets a fixed seed, whether it had one or not. What initializers "
@@ -24,6 +25,10 @@ class InitialWeights(Factor):
     noticed = "By an initializer between a draw and the script's line that led to it."
     consumer = True
     advice = "Give initializers a seed, or seed with `keras.utils.set_random_seed`."
+    references = (
+        ("Keras: initializers", "https://keras.io/api/layers/initializers/"),
+        ("Bouthillier et al. 2021: variance in benchmarks", "https://arxiv.org/abs/2103.03098"),
+    )
     fix = "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))"
     fix_is_sample = True
 

@@ -11,6 +11,7 @@ class JaxSeed(Factor):
     name = "jax-seed"
     group = "consumers"
     title = "Keys of JAX"
+    symptom = "Whatever a key is used for is another in every run."
     explanation = (
         "JAX has no hidden generator: every draw takes a key, and a key is made from a seed. What "
         "the seed is taken from (the clock, the operating system, another generator) is the source."
@@ -21,6 +22,10 @@ class JaxSeed(Factor):
     noticed = "By every key that is made outside a compiled function."
     consumer = True
     advice = "Make the key from a number that stands in the script: `jax.random.key(42)`."
+    references = (
+        ("JAX: pseudorandom numbers", "https://docs.jax.dev/en/latest/random-numbers.html"),
+        ("jax.random", "https://docs.jax.dev/en/latest/jax.random.html"),
+    )
     fix = "key = jax.random.key(42)"
     fix_is_sample = True
 

@@ -10,6 +10,7 @@ class KerasSeed(Factor):
     group = "consumers"
     late = False
     title = "Keras' own default seeds"
+    symptom = "Draws of `keras.random`, of layers and of initializers are others in every run."
     explanation = (
         "Layers, initializers and `keras.random` without a seed take one from Keras, which draws "
         "it from Python's `random`."
@@ -25,6 +26,10 @@ class KerasSeed(Factor):
     )
     consumer = True
     advice = "Seed with `keras.utils.set_random_seed`, or give the layer or function a seed."
+    references = (
+        ("keras.random", "https://keras.io/api/random/"),
+        ("keras.utils.set_random_seed", "https://keras.io/api/utils/python_utils/"),
+    )
     fix = "import keras\nkeras.utils.set_random_seed(42)"
 
     def recognises(self, filename, frame):

@@ -15,6 +15,10 @@ class Leftovers(Factor):
     name = "leftovers"
     group = "order"
     title = "Files left by the former run"
+    symptom = (
+        "The first run in a fresh folder differs from all later ones, or each run goes on where"
+        " the one before it ended."
+    )
     explanation = (
         "The script writes files into its working folder and finds them there the next time, for "
         "example a checkpoint from which the second run goes on."
@@ -33,6 +37,10 @@ class Leftovers(Factor):
     advice = (
         "Start from an empty folder, or delete the former run's files at the start, "
         "or write to a new folder in each run."
+    )
+    references = (
+        ("keras.callbacks.BackupAndRestore", "https://keras.io/api/callbacks/backup_and_restore/"),
+        ("keras.callbacks.ModelCheckpoint", "https://keras.io/api/callbacks/model_checkpoint/"),
     )
 
     # Pinned: a fresh working folder for each trial, as the host found it. Free: the folder as the

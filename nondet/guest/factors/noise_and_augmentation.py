@@ -11,6 +11,10 @@ class NoiseAndAugmentation(Factor):
     name = "noise-and-augmentation"
     group = "consumers"
     title = "Layers that draw (noise, augmentation, stochastic depth)"
+    symptom = (
+        "Initial weights and batches agree, and runs part inside the first step, behind a layer"
+        " that adds noise or augments."
+    )
     explanation = (
         "Layers that add noise, augment images or skip at random draw for every batch, from a seed "
         "generator that they hold. So do layers of one's own that draw."
@@ -21,6 +25,16 @@ class NoiseAndAugmentation(Factor):
     noticed = "By a layer that is no dropout between a draw and the script's line that led to it."
     consumer = True
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
+    references = (
+        (
+            "Keras: GaussianNoise",
+            "https://keras.io/api/layers/regularization_layers/gaussian_noise/",
+        ),
+        (
+            "Keras: image augmentation layers",
+            "https://keras.io/api/layers/preprocessing_layers/image_augmentation/",
+        ),
+    )
     fix = "keras.layers.GaussianNoise(0.1, seed=42)"
     fix_is_sample = True
 

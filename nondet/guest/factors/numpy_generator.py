@@ -18,6 +18,10 @@ class NumpyGenerator(Factor):
     name = "numpy-generator"
     group = "generators"
     title = "NumPy generators made without a seed"
+    symptom = (
+        "`np.random.seed` and `keras.utils.set_random_seed` are called, and the data still are "
+        "others in every run."
+    )
     explanation = (
         "`np.random.default_rng()`, `RandomState()` and `SeedSequence()` without a seed take one "
         "from the operating system. `np.random.seed` and `keras.utils.set_random_seed` do not "
@@ -35,6 +39,10 @@ class NumpyGenerator(Factor):
         "generators it makes are noted."
     )
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
+    references = (
+        ("NumPy: random Generator", "https://numpy.org/doc/stable/reference/random/generator.html"),
+        ("keras-team/keras#19322", "https://github.com/keras-team/keras/issues/19322"),
+    )
     edits = (
         ("a NumPy RandomState without a seed", "np.random.RandomState(42)"),
         ("a NumPy generator without a seed", "np.random.default_rng(42)"),

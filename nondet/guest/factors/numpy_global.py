@@ -15,6 +15,10 @@ class NumpyGlobal(Factor):
     name = "numpy-global"
     group = "generators"
     title = "NumPy's global generator (np.random.*)"
+    symptom = (
+        "Data made, split or shuffled with `np.random`, scikit-learn or SciPy are others in "
+        "every run. Runs part at the first batch, or at the first weights that follow from it."
+    )
     explanation = (
         "The functions of `np.random` share one generator, which starts from the operating "
         "system's entropy in every process unless it is seeded. scikit-learn and SciPy's "
@@ -35,6 +39,16 @@ class NumpyGlobal(Factor):
     advice = (
         "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
         "or pass a seeded `np.random.default_rng(42)` around."
+    )
+    references = (
+        (
+            "NumPy: legacy random generation",
+            "https://numpy.org/doc/stable/reference/random/legacy.html",
+        ),
+        (
+            "NEP 19: random number generator policy",
+            "https://numpy.org/neps/nep-0019-rng-policy.html",
+        ),
     )
     fix = "import numpy as np\nnp.random.seed(42)"
     edits = (("np.random.seed() without a number", "np.random.seed(42)"),)

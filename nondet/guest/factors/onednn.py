@@ -14,6 +14,10 @@ class Onednn(Factor):
     name = "onednn"
     group = "kernels"
     title = "oneDNN's kernels on the CPU"
+    symptom = (
+        "Each machine repeats itself, and two with different processors, or two versions of "
+        "TensorFlow, agree to some digits only."
+    )
     explanation = (
         "TensorFlow and PyTorch run convolutions, matrix products and recurrent layers by oneDNN "
         "where the processor suits it, and by kernels of their own elsewhere. The two round "
@@ -32,6 +36,16 @@ class Onednn(Factor):
     advice = (
         "To get the same result on processors that oneDNN treats differently, switch it off on "
         "all of them. It may slow training down."
+    )
+    references = (
+        (
+            "TensorFlow 2.9.0: release notes",
+            "https://github.com/tensorflow/tensorflow/releases/tag/v2.9.0",
+        ),
+        (
+            "oneDNN: deterministic mode",
+            "https://oneapi-src.github.io/oneDNN/dev_guide_attributes_deterministic.html",
+        ),
     )
     launch = ((VARIABLE, "0"),)
 

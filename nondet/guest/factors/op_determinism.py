@@ -56,6 +56,10 @@ class OpDeterminism(Factor):
     name = "op-determinism"
     group = "kernels"
     title = "TensorFlow's choice of kernels"
+    symptom = (
+        "With all seeds set, runs agree up to some step and part in an embedding, a sparse "
+        "update or an image gradient; with larger batches more often."
+    )
     explanation = (
         "Some of TensorFlow's kernels give other bits from run to run for the same input, such as "
         "the sparse update of an embedding with repeated indices. TensorFlow has deterministic "
@@ -77,6 +81,16 @@ class OpDeterminism(Factor):
     advice = (
         "Ask for deterministic kernels, after seeding and before the first operation. It may slow "
         "training down."
+    )
+    references = (
+        (
+            "tf.config.experimental.enable_op_determinism",
+            "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism",
+        ),
+        (
+            "TensorFlow's RFC on determinism",
+            "https://github.com/tensorflow/community/blob/master/rfcs/20210119-determinism.md",
+        ),
     )
     fix = "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()"
     fixes = (("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),)

@@ -27,6 +27,7 @@ class OsEntropy(Factor):
     name = "os-entropy"
     group = "entropy"
     title = "The operating system's entropy"
+    symptom = "A split, a name or a seed is another in every run, whatever is seeded."
     explanation = (
         "`os.urandom`, `secrets`, `uuid.uuid4` and `random.SystemRandom` give other numbers at "
         "every call. No seed reaches them."
@@ -46,6 +47,11 @@ class OsEntropy(Factor):
     advice = (
         "Draw what the results depend on from a seeded generator: `random.Random(42)` or "
         "`np.random.default_rng(42)`. Keep `os.urandom`, `secrets` and `uuid4` for names and keys."
+    )
+    references = (
+        ("Python: os.urandom", "https://docs.python.org/3/library/os.html#os.urandom"),
+        ("Python: secrets", "https://docs.python.org/3/library/secrets.html"),
+        ("getrandom(2)", "https://man7.org/linux/man-pages/man2/getrandom.2.html"),
     )
     edits = (
         ("os.urandom", "np.random.default_rng(42).bytes(n)"),

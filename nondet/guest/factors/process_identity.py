@@ -23,6 +23,10 @@ class ProcessIdentity(Factor):
     name = "process-identity"
     group = "entropy"
     title = "Process id, host name, temporary names"
+    symptom = (
+        "Results differ between any two processes and agree within one. Files that were written"
+        " under temporary names are read back in another order."
+    )
     explanation = (
         "The id of a process and the names of its temporary files are others in every run; the "
         "host's name is another on every machine."
@@ -47,6 +51,10 @@ class ProcessIdentity(Factor):
     advice = (
         "Take no seed from a process id. Number files that are read back in sorted order instead "
         "of giving them temporary names. Give workers their index."
+    )
+    references = (
+        ("Python: os.getpid", "https://docs.python.org/3/library/os.html#os.getpid"),
+        ("Python: tempfile", "https://docs.python.org/3/library/tempfile.html"),
     )
     edits = (
         ("os.getp", "42  # a fixed number instead of the process id"),

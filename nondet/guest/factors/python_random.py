@@ -29,6 +29,10 @@ class PythonRandom(Factor):
     name = "python-random"
     group = "generators"
     title = "Python's random module"
+    symptom = (
+        "Initial weights, dropout masks or noise are others in every run, although NumPy and "
+        "TensorFlow are seeded: the recipe for Keras 2, under Keras 3."
+    )
     explanation = (
         "Python's `random` starts from the operating system's entropy in every process unless it "
         "is seeded. Keras 3 draws from it the default seed of every layer and initializer."
@@ -48,6 +52,10 @@ class PythonRandom(Factor):
         "alone. Seeds that the script gives are noted with what had been drawn before them."
     )
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
+    references = (
+        ("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
+        ("Python: random", "https://docs.python.org/3/library/random.html"),
+    )
     fix = "import random\nrandom.seed(42)"
     edits = (
         ("random.seed() without a number", "random.seed(42)"),

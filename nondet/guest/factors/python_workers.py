@@ -26,6 +26,10 @@ class PythonWorkers(Factor):
     name = "python-workers"
     group = "parallelism"
     title = "Pools of threads and processes"
+    symptom = (
+        "Rows, files or features come in another order in every run, and in the same order with"
+        " one worker."
+    )
     explanation = (
         "Tasks that several workers do at once end in another order, and draw from a shared "
         "generator in another order, in every run."
@@ -49,6 +53,16 @@ class PythonWorkers(Factor):
         "Take the results in the order of the tasks: `executor.map` in place of `as_completed`, "
         "`pool.imap` in place of `imap_unordered`. Give every task a generator of its own, seeded "
         "with the task's number."
+    )
+    references = (
+        (
+            "Python: as_completed",
+            "https://docs.python.org/3/library/concurrent.futures.html#concurrent.futures.as_completed",
+        ),
+        (
+            "Python: imap_unordered",
+            "https://docs.python.org/3/library/multiprocessing.html#multiprocessing.pool.Pool.imap_unordered",
+        ),
     )
     edits = (
         ("as_completed", "for future in futures:  # in the order in which they were submitted"),

@@ -13,6 +13,9 @@ class Shuffle(Factor):
     group = "consumers"
     late = False
     title = "Shuffling of the training data"
+    symptom = (
+        "Initial weights agree, and the first batch holds other rows, or the same in another order."
+    )
     explanation = (
         "`fit` shuffles arrays before every epoch unless told not to, and `Dataset.shuffle`, "
         "PyDataset and PyTorch's DataLoader shuffle on request. Sums over a batch depend on the "
@@ -26,6 +29,13 @@ class Shuffle(Factor):
     noticed = "By a shuffling function between a draw and the script's line that led to it."
     consumer = True
     advice = "Seed with `keras.utils.set_random_seed`, or give `Dataset.shuffle` a seed."
+    references = (
+        ("Keras: fit", "https://keras.io/api/models/model_training_apis/"),
+        (
+            "tf.data.Dataset.shuffle",
+            "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#shuffle",
+        ),
+    )
     fix = "dataset = dataset.shuffle(1000, seed=42)"
     fix_is_sample = True
 

@@ -12,6 +12,10 @@ class Tf32(Factor):
     name = "tf32"
     group = "kernels"
     title = "TensorFloat-32 on a GPU"
+    symptom = (
+        "Each machine repeats itself, and two with GPUs of different age agree to about three "
+        "digits."
+    )
     explanation = (
         "GPUs since Ampere may compute products of 32-bit numbers with 10 bits of precision. Older "
         "GPUs and CPUs can't. The result differs between the two, and repeats on each."
@@ -31,6 +35,13 @@ class Tf32(Factor):
     late = False
     observable = False
     advice = "To get the same result on older GPUs, compute with full precision. It is slower."
+    references = (
+        (
+            "tf.config.experimental.enable_tensor_float_32_execution",
+            "https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_tensor_float_32_execution",
+        ),
+        ("PyTorch: CUDA semantics, TF32", "https://docs.pytorch.org/docs/stable/notes/cuda.html"),
+    )
     launch = ((VARIABLE, "0"),)
 
     def environment(self, arm, number):

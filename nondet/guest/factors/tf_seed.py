@@ -12,6 +12,10 @@ class TfSeed(Factor):
     name = "tf-seed"
     group = "generators"
     title = "TensorFlow's global seed"
+    symptom = (
+        "Initial weights agree, and runs part at the first batch: `fit` or `Dataset.shuffle` "
+        "hands over rows in another order, or an operation of `tf.random` draws something else."
+    )
     explanation = (
         "Random operations of TensorFlow without a seed (`tf.random.*`, `Dataset.shuffle`, and the "
         "shuffle of `fit` on arrays) start from the operating system's entropy unless the global "
@@ -29,6 +33,10 @@ class TfSeed(Factor):
         "at that moment. Seeds that the script gives are noted with what had been drawn before."
     )
     advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
+    references = (
+        ("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
+        ("TensorFlow: random number generation", "https://www.tensorflow.org/guide/random_numbers"),
+    )
     fix = "import tensorflow as tf\ntf.random.set_seed(42)"
     edits = (("an unseeded tf.random.Generator", "tf.random.Generator.from_seed(42)"),)
     rewrites = (

@@ -13,6 +13,10 @@ class ThirdPartyRng(Factor):
     name = "third-party-rng"
     group = "generators"
     title = "A library's own generator"
+    symptom = (
+        "All the seeds that one knows of are set, and augmented images, invented names or "
+        "shuffled tables still are others in every run."
+    )
     explanation = (
         "Some libraries draw from a generator of their own, which no seed of Python, NumPy or "
         "TensorFlow reaches: albumentations, imgaug, OpenCV, Faker, mimesis, numba, polars, and "
@@ -38,6 +42,21 @@ class ThirdPartyRng(Factor):
         "`cv2.setRNGSeed(42)`, `Faker.seed(42)`, `mimesis.Generic(seed=42)`, "
         "`polars.set_random_seed(42)`, and `np.random.seed(42)` inside a function that numba "
         "compiles (it seeds the thread that runs it, and not those of `prange`)."
+    )
+    references = (
+        ("albumentations#906", "https://github.com/albumentations-team/albumentations/issues/906"),
+        (
+            "polars.set_random_seed",
+            "https://docs.pola.rs/api/python/stable/reference/api/polars.set_random_seed.html",
+        ),
+        (
+            "Faker: seeding the generator",
+            "https://faker.readthedocs.io/en/master/#seeding-the-generator",
+        ),
+        (
+            "numba: random numbers",
+            "https://numba.readthedocs.io/en/stable/reference/numpysupported.html#random",
+        ),
     )
 
     edits = (

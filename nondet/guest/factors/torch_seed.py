@@ -26,6 +26,10 @@ class TorchSeed(Factor):
     name = "torch-seed"
     group = "generators"
     title = "PyTorch's generators"
+    symptom = (
+        "Initial weights of `torch.nn` modules, dropout masks or the order of a DataLoader are "
+        "others in every run."
+    )
     explanation = (
         "PyTorch's default generators, on the CPU and on every GPU, start from the operating "
         "system's entropy in every process unless they are seeded. Initial weights, dropout and "
@@ -42,6 +46,13 @@ class TorchSeed(Factor):
         "Suspected where nothing was seeded before."
     )
     advice = "Seed it before the first module is made: `torch.manual_seed(42)`."
+    references = (
+        ("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),
+        (
+            "torch.manual_seed",
+            "https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html",
+        ),
+    )
     fix = "import torch\ntorch.manual_seed(42)"
     edits = (
         ("torch.seed()", "torch.manual_seed(42)"),

@@ -17,6 +17,10 @@ class Xla(Factor):
     group = "kernels"
     late = False
     title = "Compilation by XLA"
+    symptom = (
+        "Each way to run repeats itself, and a compiled model and the same one not compiled "
+        "agree to some digits only."
+    )
     explanation = (
         "XLA fuses operations and orders sums in its own way: a model compiled by it rounds "
         "differently. Keras compiles by it where there is a GPU, unless told otherwise. On a CPU "
@@ -40,6 +44,14 @@ class Xla(Factor):
     advice = (
         "Say which way to go, so that machines with and without a GPU agree: "
         "`model.compile(..., jit_compile=False)`."
+    )
+    references = (
+        ("OpenXLA", "https://openxla.org/xla"),
+        ("keras: Model.compile, jit_compile", "https://keras.io/api/models/model_training_apis/"),
+        (
+            "openxla/xla#12520: flags of determinism on a GPU",
+            "https://github.com/openxla/xla/pull/12520",
+        ),
     )
     edits = (
         ("a model compiled by XLA", "jit_compile=False"),
