@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nondet import record, runs, stats
 from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching
-from nondet.cli.options import Duration, as_module, confidence, python, rate
+from nondet.cli.options import Duration, as_module, confidence, files, python, rate
 from nondet.host import across, gating, portable, scratch
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -81,8 +81,8 @@ def diff(one: Path, other: Path, pages: Path | None, as_json: bool) -> None:
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The result as a record.")
 @as_module
-@click.argument("script")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", shell_complete=files)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
 def check(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Tell whether SCRIPT repeats, and no more: a gate for other tools.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import INTERRUPTED, usage_errors, watching
-from nondet.cli.options import Duration, Names, as_module, confidence, python, rate
+from nondet.cli.options import Duration, Names, as_module, confidence, files, python, rate
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
@@ -127,8 +127,8 @@ from nondet.report import html
 @as_module
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
-@click.argument("script")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", shell_complete=files)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
 def diagnose(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Find out why SCRIPT gives another result in every run.
 

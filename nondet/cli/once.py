@@ -12,7 +12,7 @@ import rich_click as click
 
 from nondet import record
 from nondet.cli.frame import complain, usage_errors
-from nondet.cli.options import Names, Size, as_module, python
+from nondet.cli.options import Names, Size, as_module, files, python
 from nondet.host import foreground, portable
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -70,8 +70,8 @@ def pinning(command: Decorated) -> Decorated:
 
 @click.command()
 @pinning
-@click.argument("script")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", shell_complete=files)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
 def run(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Run SCRIPT once with factors pinned, and no edit.
 
@@ -150,8 +150,8 @@ def end_of_run(ran: foreground.Ran, held: dict[str, record.Arm], quiet: bool) ->
     help="Keep so many bytes of the tensors themselves, to tell how far apart they are.",
 )
 @pinning
-@click.argument("script")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", shell_complete=files)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
 def record_command(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Run SCRIPT once and write down what it computes, for `nondet diff`.
 

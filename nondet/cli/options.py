@@ -8,13 +8,21 @@ import sys
 from typing import Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from nondet.guest.factors import REGISTRY
+
+
+def files(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+    """For a shell: the names of files. Without this it completes nothing for a plain argument."""
+    return [CompletionItem(incomplete, type="file")]
+
 
 python = click.option(
     "--python",
     default=sys.executable,
     metavar="PATH",
+    shell_complete=files,
     help="Interpreter that runs the script  [default: the one running nondet]",
 )
 confidence = click.option(
@@ -82,3 +90,12 @@ class Names(click.ParamType[tuple[str, ...]]):
                 hint = f"did you mean {near[0]}?" if near else "see `nondet factors`"
                 self.fail(f"{name!r} is no factor: {hint}", param, ctx)
         return names
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Of the last name of the list, beside those that it has."""
+        given, comma, last = incomplete.rpartition(",")
+        return [
+            CompletionItem(given + comma + factor.name)
+            for factor in REGISTRY
+            if factor.name.startswith(last) and factor.name not in given.split(",")
+        ]

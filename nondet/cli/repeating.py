@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import record, repetition
 from nondet.cli.frame import usage_errors, watching
-from nondet.cli.options import Duration, Names, as_module, python
+from nondet.cli.options import Duration, Names, as_module, files, python
 from nondet.host import availability
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -81,8 +81,8 @@ from nondet.report.repeat.progress import Bars, Lines
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
 @as_module
-@click.argument("script")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", shell_complete=files)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
 def repeat(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Run SCRIPT many times as it is, and tell how its results spread.
 
