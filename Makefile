@@ -1,4 +1,4 @@
 # Shorthands for .ci/do, which needs no make.
-.PHONY: demo test setup probes
-demo test setup probes:
+.PHONY: demo test docs setup probes
+demo test docs setup probes:
 	sh .ci/do $@
