@@ -20,6 +20,8 @@ myst_heading_anchors = 4
 nitpicky = True
 
 html_theme = "furo"
+pygments_style, pygments_dark_style = "a11y-light", "github-dark"
+html_use_index = False
 html_title = "nondet"
 html_static_path = ["site"]
 html_css_files = ["site.css"]

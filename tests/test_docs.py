@@ -191,6 +191,32 @@ def test_every_field_of_trial_json_is_in_the_docs() -> None:
         assert f"`{field}`" in body, field
 
 
+# -- figures
+
+
+def rows(page: str, start: str) -> list[list[str]]:
+    """The cells of the rows of the table that begins with this line, without its head."""
+    table = text(DOCS / page).partition(start)[2].partition("\n\n")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| ") and "---" not in line]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_figures_of_the_comparison_are_those_of_the_search() -> None:
+    measured = {
+        (rate, tool): cells.split(", ")
+        for rate, tool, _, cells, _ in rows(
+            "searching.md", "| rate | tool | 8 factors | 16 factors | 32 factors |"
+        )
+    }
+    shown = rows("comparison.md", "| in every fifth run |")
+    assert len(shown) == 7
+    for tool, always, half, false, fifth in shown:
+        for cell, rate in ((always, "1"), (half, "0.5"), (fifth, "0.2")):
+            recall, _, runs = measured[rate, tool]
+            assert cell == f"{float(recall) * 100:.3g} %, {runs}", tool
+        assert false == measured["0.5", tool][1], tool
+
+
 # -- links and paths
 
 

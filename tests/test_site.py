@@ -41,6 +41,14 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     assert sorted({*listed, "index"}) == PAGES
 
 
+def test_every_page_is_itself(site: Path) -> None:
+    """A page named as one that the generator makes by itself, such as its search, would be lost."""
+    for page in PAGES:
+        title = re.search(r"^# (.+)$", (DOCS / f"{page}.md").read_text(), re.M)
+        assert title is not None
+        assert f"<h1>{title[1]}<" in (site / f"{page}.html").read_text(), page
+
+
 def test_every_page_is_listed_by_the_index() -> None:
     index = (DOCS / "index.md").read_text()
     assert sorted({*re.findall(r"\]\(([\w-]+)\.md\)", index), "index"}) == PAGES

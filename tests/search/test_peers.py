@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.searching.cases import Family
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "search.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "searching.md"
 BLOCK = re.compile(r"<!-- figures: (\w+) -->\n(.*?)<!-- end of figures -->\n", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Measures the search on simulated subjects, and writes the tables of docs/search.md.
+"""Measures the search on simulated subjects, and writes the tables of docs/searching.md.
 
 ``python -m tests.benchmarks.searching``; ``--cases N`` for each family (200 if not given). With
 ``--rows FILE`` every diagnosis is written there as one JSON line, with the family and the seed that
@@ -20,7 +20,7 @@ from tests.benchmarks.searching.cases import EVIDENCE, Case, Family
 from tests.benchmarks.searching.judging import Judged, Sum, diagnose, sum_up
 from tests.benchmarks.searching.variants import VARIANTS, KFromTheRate
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "search.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "searching.md"
 START, END = "<!-- figures: {} -->\n", "<!-- end of figures -->\n"
 CASES = 200
 FACTORS = (8, 16, 32)
