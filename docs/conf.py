@@ -20,8 +20,10 @@ myst_heading_anchors = 4
 nitpicky = True
 
 html_theme = "furo"
-pygments_style, pygments_dark_style = "a11y-light", "github-dark"
+pygments_style, pygments_dark_style = "a11y-light", "a11y-dark"
 html_use_index = False
+# Opened as files, pages may not fetch one another.
+html_show_search_summary = False
 html_title = "nondet"
 html_static_path = ["site"]
 html_css_files = ["site.css"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.report.browser import resized, started
 
 pytest.importorskip("furo", reason="the `docs` extra is missing: sh .ci/do docs installs it")
 
@@ -87,3 +91,31 @@ def test_a_page_that_nobody_lists_yet_is_in_the_navigation_and_a_wrong_link_fail
     done = build(source, tmp_path / "again")
     assert done.returncode != 0
     assert "no-such-part" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    yield from started(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.mark.browser
+def test_no_page_is_wider_than_a_small_screen(driver: Any, site: Path) -> None:
+    resized(driver, 360, dark=False)
+    for page in PAGES:
+        driver.get((site / f"{page}.html").as_uri())
+        wide = driver.execute_script("return document.scrollingElement.scrollWidth")
+        assert wide <= 360, page
+
+
+@pytest.mark.browser
+def test_the_search_works_from_files(driver: Any, site: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver.get("about:blank")
+    driver.get_log("browser")
+    driver.get((site / "search.html").as_uri() + "?q=dropout")
+    results = "return document.querySelectorAll('#search-results li').length"
+    WebDriverWait(driver, 20).until(lambda page: page.execute_script(results))
+    titles = driver.find_element("css selector", "#search-results").text
+    assert "Factors > dropout" in titles
+    assert driver.get_log("browser") == []
