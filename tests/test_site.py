@@ -53,11 +53,6 @@ def test_every_page_is_itself(site: Path) -> None:
         assert f"<h1>{title[1]}<" in (site / f"{page}.html").read_text(), page
 
 
-def test_every_page_is_listed_by_the_index() -> None:
-    index = (DOCS / "index.md").read_text()
-    assert sorted({*re.findall(r"\]\(([\w-]+)\.md\)", index), "index"}) == PAGES
-
-
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     pages = list(site.glob("*.html"))
     assert len(pages) >= len(PAGES)

@@ -199,6 +199,7 @@ def test_the_examples_of_a_page_run(project: Project, page: str) -> None:
     for example in RUN:
         if example.page == page:
             verb = next(calls(example.line))[0]
+            assert verb in CODES, f"tell in CODES what {verb} ends with, or in ELSEWHERE why not"
             done = shell(project, cheaper(example.line))
             assert done.returncode == CODES[verb], (example, done.stdout, done.stderr)
 

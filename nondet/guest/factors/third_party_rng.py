@@ -44,7 +44,10 @@ class ThirdPartyRng(Factor):
         "compiles (it seeds the thread that runs it, and not those of `prange`)."
     )
     references = (
-        ("albumentations#906", "https://github.com/albumentations-team/albumentations/issues/906"),
+        (
+            "albumentations#2332",
+            "https://github.com/albumentations-team/albumentations/issues/2332",
+        ),
         (
             "polars.set_random_seed",
             "https://docs.pola.rs/api/python/stable/reference/api/polars.set_random_seed.html",
