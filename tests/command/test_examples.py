@@ -124,7 +124,9 @@ def parsed(words: list[str]) -> click.Context | None:
     if verb.startswith("-"):
         return main.make_context("nondet", words)
     assert command is not None, f"no such command: {verb}"
-    return command.make_context(verb, rest)
+    # Without its parent's settings a command would keep other help options from here on.
+    parent = main.context_class(main, **main.context_settings)
+    return command.make_context(verb, rest, parent=parent)
 
 
 @pytest.mark.parametrize("example", BLOCKS, ids=str)
