@@ -22,13 +22,12 @@ from tests.report import browser
 CHOSEN = (
     "control_suspicious",
     "hash_seed",
-    "leftovers",
     "op_determinism",
-    "shuffle",
     "three_causes",
-    "two_stage_transfer",
-    "unresolved",
 )
+"""One of each kind: no cause, one by order, one by a race, several."""
+LONG = ("leftovers", "shuffle", "two_stage_transfer", "unresolved")
+"""More of them; `sh .ci/do probes` runs all."""
 PATCHED = ("three_causes", "shuffle")
 """Those whose patched script is run as well; `sh .ci/do probes` does it for all."""
 SHOWN = ("hash_seed", "three_causes")
@@ -232,7 +231,13 @@ def test_the_page_of_patches_counts_only_what_was_run() -> None:
 # -- through the command
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=subject) for name in CHOSEN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=subject) for name in CHOSEN),
+        *(pytest.param(name, marks=[*subject, pytest.mark.long]) for name in LONG),
+    ],
+)
 def test_exactly_the_planted_sources_are_found(name: str, output: Path) -> None:
     probe = probes.named(name)
     if reason := probes.missing(probe, has_gpu=False):

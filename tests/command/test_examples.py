@@ -24,13 +24,16 @@ SPAN = re.compile(r"`([^`\n]*(?:\n[^`\n]+)?)`")
 CALL = re.compile(r"(?:^|[\s;|&(])nondet (?=[\w-])")
 
 CODES = {
-    "check": 1, "diagnose": 1, "diff": 1, "factors": 0, "fix": 0, "record": 0, "repeat": 0,
-    "report": 0, "run": 0,
+    "check": 1, "diagnose": 1, "diff": 1, "doctor": 0, "factors": 0, "fix": 0, "probe": 0,
+    "record": 0, "repeat": 0, "report": 0, "run": 0,
 }  # fmt: skip
 """What each command ends with, on a script that draws without a seed."""
 ELSEWHERE = {
     "docs/tutorial.md": "tests/command/test_tutorial.py runs it as a whole, with Keras",
     "docs/ci.md yaml": "tests/command/test_ci.py runs the steps, in the order of the service",
+    "nondet doctor --python .venv/bin/python": "tests/command/test_doctor.py names an interpreter",
+    "nondet probe": "takes minutes; tests/command/test_probe.py runs one probe",
+    "nondet probe op_determinism cpu-threads": "takes minutes; so does that",
     "nondet repeat -n 30 --jobs 2 --resume --by-source classic_unseeded.py": (
         "goes on from an example further up in a folder of its own; tests/command/test_repeat.py "
         "resumes a repetition and measures by source"

@@ -62,6 +62,7 @@ def run(project: Project, command: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.subject
 @pytest.mark.xdist_group("subjects")
 def test_the_tutorial_is_true(project: Project) -> None:
