@@ -99,6 +99,25 @@ class Site(Base, frozen=True, kw_only=True):
     """How often it was seen in one trial."""
     what: str = ""
     """The layer on whose behalf: ``Dropout `dropout_1```; empty when it is none."""
+    cell: int = 0
+    """Of a notebook: the code cell, counted from 1 as a run from the top numbers them; else 0."""
+    cell_line: int = 0
+    """The line within the cell, from 1; `line` is that of the notebook's file."""
+
+    @property
+    def number(self) -> int:
+        """The number that the line has in `source`."""
+        return self.cell_line or self.line
+
+    @property
+    def text(self) -> str:
+        """The line itself; empty when it is not known."""
+        return next((line.text for line in self.source if line.number == self.number), "")
+
+    @property
+    def place(self) -> str:
+        """``train.py:31``, or ``train.ipynb cell 3, line 5``."""
+        return place(self)
 
 
 class Divergence(Base, frozen=True, kw_only=True):
@@ -308,6 +327,26 @@ class Edit(Base, frozen=True, kw_only=True):
     """What becomes of the call: see `nondet.patching.calls.Rewrite`."""
     top: str = ""
     """What the change needs at the top of its file."""
+    cell: int = 0
+    cell_line: int = 0
+    """As those of `Site`."""
+
+    @property
+    def place(self) -> str:
+        """As that of `Site`."""
+        return place(self)
+
+
+def place(named: Site | Edit) -> str:
+    """A line of the user's code as people look for it."""
+    if named.cell:
+        return f"{named.file} cell {named.cell}, line {named.cell_line}"
+    return f"{named.file}:{named.line}"
+
+
+def spot(named: Site | Edit) -> tuple[str, int, int]:
+    """The same as a key."""
+    return named.file, named.cell, named.cell_line or named.line
 
 
 class Prescription(Base, frozen=True, kw_only=True):

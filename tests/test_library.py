@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ import nondet
 from nondet import library, record, runs
 from nondet.host.errors import BrokenSubject, UsageError
 from tests.command.running import SEEDED, UNSEEDED
+from tests.notebooks import in_a_kernel, written
 from tests.report import samples
 
 DOCS = Path(__file__).parents[1] / "docs" / "library.md"
@@ -88,6 +90,23 @@ def test_a_notebook_shows_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert page.startswith("<iframe srcdoc=")
     assert page.count('"') == page.count('="') * 2  # no attribute ends early
     assert "<script" not in page
+
+
+SHOWN = """
+from nondet import library, record
+found = record.decode(open("diagnosis.json", "rb").read())
+found
+"""
+
+
+def test_a_real_kernel_is_given_the_page(tmp_path: Path) -> None:
+    diagnosis = samples.one_cause()
+    (tmp_path / "diagnosis.json").write_bytes(record.encode(diagnosis))
+    path = written(tmp_path / "shown.ipynb", SHOWN)
+    in_a_kernel(path, keep=True)
+    (output,) = json.loads(path.read_text())["cells"][1]["outputs"]
+    page = "".join(output["data"]["text/html"])
+    assert page == library.framed(diagnosis)
 
 
 def test_the_examples_of_the_docs_run(folder: Path) -> None:

@@ -7,7 +7,9 @@ import re
 import sys
 import traceback
 
-LOOKED_FOR = ("tensorflow", "keras", "xxhash", "torch", "jax")
+from . import notebook
+
+LOOKED_FOR = ("tensorflow", "keras", "xxhash", "torch", "jax", "IPython")
 
 
 def main(out, script, module=False):
@@ -22,7 +24,9 @@ def main(out, script, module=False):
         sys.path.insert(0, os.getcwd())
         facts["script"], facts["module"] = find_module(script)
         script = facts["script"]
-    facts.update(read_script(script) if script else {"syntax_error": None})
+    # What cells mean is only known while they run: an extension may change their syntax.
+    readable = script and not script.lower().endswith(notebook.SUFFIX)
+    facts.update(read_script(script) if readable else {"syntax_error": None})
     facts["package"] = package(script, facts.get("module", "")) if script else ""
     with open(out, "w") as file:
         json.dump(facts, file)

@@ -70,9 +70,10 @@ class Scope(object):
         return None
 
 
-def read(source, path):
-    """Triples (line, function, what) of a program, in the order of its lines."""
-    tree = compile(source, path, "exec", ONLY_TREE, True)
+def read(source, path, flags=0):
+    """Triples (line, function, what) of a program, in the order of its lines. `flags`: what else
+    the compiler is to take."""
+    tree = compile(source, path, "exec", ONLY_TREE | flags, True)
     reader = Reader(tree)
     return sorted(reader.found)
 

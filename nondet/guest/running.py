@@ -7,6 +7,8 @@ import sys
 import traceback
 import types
 
+from . import notebook
+
 FIELDS = {
     "trial": str, "hash": str, "arms": dict, "seed": int, "script": str, "args": list,
     "folders": list, "events": str, "values": str, "values_limit": int, "digest": str,
@@ -53,6 +55,8 @@ def main(plan_path, late=None):
         late.applied(session.arms)
     if plan.get("module"):
         run_module(plan["module"], plan["args"], session, recorder)
+    elif plan["script"].lower().endswith(notebook.SUFFIX):
+        run_notebook(plan["script"], plan["args"], session, recorder)
     else:
         run(plan["script"], plan["args"], session, recorder)
 
@@ -79,6 +83,23 @@ def run(script, args, session, recorder):
         with open(script, "rb") as file:
             source = file.read()
         exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+
+    execute(whole, session, recorder)
+
+
+def run_notebook(script, args, session, recorder):
+    """As a kernel: in the notebook's own folder, and with that first on the path."""
+    path = os.path.abspath(script)
+    sys.argv = [path] + list(args)
+    os.chdir(os.path.dirname(path))
+    sys.path.insert(0, "")
+    module = main_module()
+    sys.modules["__main__"] = module
+    notebook.choose_backend()
+
+    def whole():
+        session.cells = notebook.read(path)
+        notebook.run(session.cells, module, os.path.dirname(session.plan["events"]))
 
     execute(whole, session, recorder)
 
@@ -118,7 +139,11 @@ def crashed(error, session, recorder):
     kind, trace = type(error), without_guest(error.__traceback__)
     text = "".join(traceback.format_exception(kind, error, trace))
     session.events.emit("crashed", kind=kind.__name__, message=str(error), traceback=text[-20000:])
-    sys.excepthook(kind, error.with_traceback(trace), trace)
+    if session.cells and sys.excepthook is sys.__excepthook__:
+        # It looks for the lines in a file, where those of a cell are not.
+        sys.stderr.write(text)
+    else:
+        sys.excepthook(kind, error.with_traceback(trace), trace)
     sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
 
 

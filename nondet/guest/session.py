@@ -33,6 +33,8 @@ class Session(object):
         self.counters = {}
         self.first_checkpoint = []
         self.at_end = []
+        self.cells = []
+        """Of a notebook (notebook.py)."""
 
     def start(self):
         """Apply the plan's pins and begin to listen. Hooks go in front of every other finder."""

@@ -121,8 +121,10 @@ class Suspicions(object):
     def unlisted_libraries(self):
         """Libraries that the user's code imports and that have a generator nobody here knows."""
         told = set()
-        for path in self.user_files():
-            for number, name in imports(path):
+        files = [(path, lines_of(path)) for path in self.user_files()]
+        files += [(cell.name, cell.lines) for cell in self.session.cells]
+        for path, lines in files:
+            for number, name in imports(lines):
                 if name in told or name in EXPLAINED or name in CLAIMED:
                     continue
                 seed = seeding_function(name)
@@ -160,16 +162,20 @@ def connected(module, connection, address, frame):
     return "a connection to %s" % (host,)
 
 
-def imports(path):
-    """Line and top-level package of every import in a file of the user's, as its text has them."""
+def lines_of(path):
+    """The lines of a file of the user's."""
     try:
         with open(path, "rb") as file:
-            lines = file.readlines()
+            return [line.decode("utf-8", "replace") for line in file]
     except OSError:
         # Made on the way and gone, as those of AutoGraph.
-        return
+        return []
+
+
+def imports(lines):
+    """Line and top-level package of every import in the user's code, as its text has them."""
     for number, line in enumerate(lines, start=1):
-        found = IMPORT.match(line.decode("utf-8", "replace"))
+        found = IMPORT.match(line)
         if found:
             for name in (found.group(1) or found.group(2)).split(","):
                 yield number, name.strip().partition(" ")[0].partition(".")[0]

@@ -70,14 +70,13 @@ def _dormant(assembly: Assembly, name: str, trials: Sequence[str]) -> record.Dor
     factor = by_name(name)
     seen = evidence.sightings_of(name, assembly.laboratory.trials)
     launch = " ".join(f"{key}={value}" for key, value in factor.launch)
-    script = assembly.subject.command
     return record.Dormant(
         factor=name,
         title=factor.title,
         explanation=factor.explanation,
         provoked=factor.varied,
         advice=factor.advice,
-        fix=factor.fix or (f"{launch} python {script}" if launch else ""),
+        fix=factor.fix or (f"{launch} {assembly.subject.started}" if launch else ""),
         sites=foremost(assembly.sites.of(seen)),
         trials=tuple(trials),
         first_divergence=assembly.parting(trials),

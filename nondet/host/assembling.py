@@ -191,7 +191,7 @@ class Assembly:
             fix=(
                 "\n".join(dict.fromkeys(changes))
                 or factor.fix
-                or (f"{launch} python {self.subject.command}" if launch else "")
+                or (f"{launch} {self.subject.started}" if launch else "")
             ),
             spread=self._spread(guilt.parting),
             seedings=seedings,

@@ -58,4 +58,4 @@ def _elsewhere(trials: Sequence[Trial], sites: Sites) -> str:
     found = sites.of(s for s in started if s.detail.startswith(CHILD))
     if not found:
         return ""
-    return f"; {found[0].file}:{found[0].line} starts a child process, in which nothing is seen"
+    return f"; {found[0].place} starts a child process, in which nothing is seen"

@@ -363,7 +363,7 @@ class Diagnosing:
             finding,
             causes,
             {cause.factor: assembly.places(cause.factor) for cause in causes},
-            self.subject.command,
+            self.subject.started,
             frameworks,
             laboratory.settings.plugins,
         )

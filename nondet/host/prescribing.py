@@ -54,7 +54,7 @@ def edits(
     known = list(by_name(factor).edits)
     if factor == "third-party-rng":
         known = [edit for plugin in plugins for edit in plugin.edits] + known
-    found: dict[tuple[str, int, str, str], record.Edit] = {}
+    found: dict[tuple[str, int, int, str, str], record.Edit] = {}
     for site in sites:
         for start, code in known:
             open_ended = start.endswith((" ", "."))
@@ -64,6 +64,8 @@ def edits(
                 edit = record.Edit(
                     file=site.file,
                     line=site.line,
+                    cell=site.cell,
+                    cell_line=site.cell_line,
                     code=written,
                     factor=factor,
                     call=call,
@@ -71,7 +73,7 @@ def edits(
                     top=top,
                 )
                 # Calls alike at one line change together; others there are changes of their own.
-                found.setdefault((site.file, site.line, call, template or written), edit)
+                found.setdefault((*record.spot(site), call, template or written), edit)
     return tuple(found.values())
 
 
@@ -80,8 +82,7 @@ def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
     for start, call, template, top in by_name(factor).rewrites:
         if site.detail.startswith(start):
             if call == MADE_THERE:
-                text = "".join(line.text for line in site.source if line.number == site.line)
-                call = next((name for name, _ in MADE if name in text), "")
+                call = next((name for name, _ in MADE if name in site.text), "")
             elif call == NAMED_LAST:
                 call = site.detail.split()[-1].rpartition(".")[2].strip("()`'")
             return (call, template if call else "", top)
@@ -90,7 +91,7 @@ def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
 
 def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
     """Seeds that are taken from what varies, with a number in its place."""
-    found: dict[tuple[str, int, str], record.Edit] = {}
+    found: dict[tuple[str, int, int, str], record.Edit] = {}
     for seeding in seedings:
         if seeding.fault == "varies":
             site = seeding.site
@@ -99,20 +100,21 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
             edit = record.Edit(
                 file=site.file,
                 line=site.line,
+                cell=site.cell,
+                cell_line=site.cell_line,
                 code=f"{seeding.call}(42)",
                 factor=factor,
                 call=call if known else "",
                 template="{function}(42)" if known else "",
             )
-            found.setdefault((site.file, site.line, seeding.call), edit)
+            found.setdefault((*record.spot(site), seeding.call), edit)
     return tuple(found.values())
 
 
 def made_there(site: record.Site) -> str:
     """The seeded form of what the user's line makes."""
-    text = "".join(line.text for line in site.source if line.number == site.line)
     for name, code in MADE:
-        if name in text:
+        if name in site.text:
             return code
     return "# give the generator that is made here a seed"
 
@@ -121,11 +123,12 @@ def prescribe(
     finding: Finding,
     causes: Sequence[record.Cause],
     places: Mapping[str, Places],
-    script: str,
+    started: str,
     frameworks: Container[str],
     plugins: Sequence[Plugin] = (),
 ) -> tuple[record.Prescription, tuple[Written, ...]]:
-    """The change for all causes together, and the code of it for the top of the script.
+    """The change for all causes together, and the code of it for the top of the script. `started`:
+    what starts it, such as ``python train.py``.
 
     Verified means: with exactly these pins, the trials named agree.
     """
@@ -149,7 +152,7 @@ def prescribe(
         snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
         advice=(*moves(causes), *(factor.advice for factor in spoken)),
-        launch=f"{line} python {script}" if line else "",
+        launch=f"{line} {started}" if line else "",
         variables=dict(launch),
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
@@ -173,15 +176,15 @@ def at_top(factors: Sequence[Factor], frameworks: Container[str]) -> list[Writte
 
 def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:
     """Seeds that come too late, and what they must come before."""
-    late: dict[tuple[str, str, int], dict[str, None]] = {}
+    late: dict[tuple[str, str], dict[str, None]] = {}
     for seeding in (s for cause in causes for s in cause.seedings if s.fault == "late"):
         for first in seeding.before[:1]:
-            key = (seeding.call, seeding.site.file, seeding.site.line)
-            where = f"{first.file}:{first.line}, where {first.detail} draws"
+            key = (seeding.call, seeding.site.place)
+            where = f"{first.place}, where {first.detail} draws"
             late.setdefault(key, {})[where] = None
     return tuple(
-        f"Or move `{call}` from {file}:{line} up, before {' and '.join(places)}."
-        for (call, file, line), places in late.items()
+        f"Or move `{call}` from {place} up, before {' and '.join(places)}."
+        for (call, place), places in late.items()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nondet import record
+from nondet import notebook, record
 from nondet.host.events import Place, Sighting
 from nondet.host.subject import Subject
 
@@ -20,8 +20,12 @@ class Sites:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
+        self.notebooks: dict[str, notebook.Notebook | None] = {}
 
     def site(self, place: Place, detail: str, count: int = 1, what: str = "") -> record.Site:
+        file, number = notebook.named(place.file)
+        if number:
+            return self.in_cell(file, number, place, detail, count, what)
         return record.Site(
             file=self.shown(place.file),
             line=place.line,
@@ -31,6 +35,36 @@ class Sites:
             count=count,
             what=what,
         )
+
+    def in_cell(
+        self, file: str, number: int, place: Place, detail: str, count: int, what: str
+    ) -> record.Site:
+        """A place in a notebook: where it stands in the cell, and in the file."""
+        cell = self.cell(file, number)
+        known = cell is not None and 0 < place.line <= len(cell.lines)
+        lines = cell.lines if cell is not None else ()
+        # Versions of IPython before 9 name a cell's own code after its line.
+        top = place.function.startswith("<cell line")
+        return record.Site(
+            file=self.shown(file),
+            line=cell.places[place.line - 1] if cell is not None and known else 1,
+            function="<module>" if top else place.function,
+            source=around(lines, place.line),
+            detail=detail,
+            count=count,
+            what=what,
+            cell=number,
+            cell_line=place.line,
+        )
+
+    def cell(self, file: str, number: int) -> notebook.Cell | None:
+        if file not in self.notebooks:
+            try:
+                self.notebooks[file] = notebook.read(Path(file).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                self.notebooks[file] = None
+        book = self.notebooks[file]
+        return book.cell(number) if book is not None else None
 
     def of(self, seen: Iterable[Sighting]) -> tuple[record.Site, ...]:
         """The places behind sightings, each once, in the order first seen."""
@@ -52,8 +86,8 @@ class Sites:
 
 def foremost(sites: Sequence[record.Site]) -> tuple[record.Site, ...]:
     """Those of the first few lines: a line that builds many layers counts once."""
-    lines = list(dict.fromkeys((site.file, site.line) for site in sites))[:MOST_LINES]
-    return tuple(site for site in sites if (site.file, site.line) in lines)[:MOST_SITES]
+    lines = list(dict.fromkeys(map(record.spot, sites)))[:MOST_LINES]
+    return tuple(site for site in sites if record.spot(site) in lines)[:MOST_SITES]
 
 
 def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
@@ -62,6 +96,10 @@ def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ()
+    return around(lines, line)
+
+
+def around(lines: Sequence[str], line: int) -> tuple[record.SourceLine, ...]:
     first, last = max(1, line - CONTEXT), min(len(lines), line + CONTEXT)
     return tuple(
         record.SourceLine(number=n, text=lines[n - 1][:400]) for n in range(first, last + 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from nondet import record
+from nondet import notebook, record
 from nondet.host import scratch
 from nondet.host.errors import BrokenSubject, UsageError
 
@@ -53,6 +53,13 @@ class Subject:
     def command(self) -> str:
         """What follows the interpreter's name when it is started."""
         return f"-m {self.module}" if self.module else self.script
+
+    @property
+    def started(self) -> str:
+        """What starts it, to be put behind variables of the environment."""
+        if not self.module and notebook.is_notebook(self.script):
+            return f"jupyter lab {self.script}"
+        return f"python {self.command}"
 
     @property
     def first_on_path(self) -> Path:
@@ -101,7 +108,15 @@ def check(script: str, args: tuple[str, ...], python: str, module: bool = False)
     if not module:
         script = _console_script(script, interpreter)
     source = b"" if module else _source(Path(script))
+    if not module and notebook.is_notebook(script):
+        _check_notebook(script, source)
     description = _describe(interpreter, script, module)
+    if not module and notebook.is_notebook(script) and not description.found.get("IPython"):
+        raise UsageError(
+            "no-ipython",
+            f"{script} is a notebook, and {python} has no IPython to run it with: "
+            f"`{python} -m pip install ipython`",
+        )
     name = script if module else ""
     if module:
         script = _file_of(description, script, cwd)
@@ -137,6 +152,28 @@ def _console_script(script: str, interpreter: str) -> str:
     with beside.open("rb") as file:
         first = file.readline(1024)
     return str(beside) if first.startswith(b"#!") and b"python" in first else script
+
+
+def _check_notebook(script: str, source: bytes) -> None:
+    try:
+        book = notebook.read(source.decode())
+    except UnicodeDecodeError as error:
+        raise UsageError("not-a-notebook", f"{script} is no notebook: {error}") from None
+    except notebook.NotebookError as error:
+        if error.slug == "notebook-format":
+            raise UsageError(
+                "notebook-format",
+                f"{script}: {error}, and nondet reads format 4: "
+                f"`jupyter nbconvert --to notebook --inplace {script}` converts it",
+            ) from None
+        raise UsageError("not-a-notebook", f"{script} is no notebook: {error}") from None
+    if book.language not in ("python", "ipython"):
+        raise UsageError(
+            "notebook-language",
+            f"{script} is a notebook of another language than Python: {book.language}",
+        )
+    if not book.cells:
+        raise UsageError("no-code-cell", f"{script} has no code cell that is not empty")
 
 
 def _source(path: Path) -> bytes:

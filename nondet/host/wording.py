@@ -69,7 +69,7 @@ def earlier(late: record.Seeding) -> str:
 
 def at(site: record.Site) -> str:
     """``train.py:31``."""
-    return f"{site.file}:{site.line}"
+    return site.place
 
 
 def generator(factor: str) -> str:

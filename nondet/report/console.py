@@ -193,7 +193,7 @@ def _prescription(prescription: Prescription, trains: str) -> Iterator[Renderabl
     if prescription.edits and top:
         yield Rule(Text("And change", "bold"), align="left", style="dim")
     for edit in prescription.edits:
-        yield _whole(f"{shown(edit.file)}:{edit.line}  {shown(edit.code)}")
+        yield _whole(f"{shown(edit.place)}  {shown(edit.code)}")
     for sentence in prescription.advice:
         yield Text(shown(sentence))
     if prescription.launch:

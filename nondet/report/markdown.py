@@ -54,10 +54,7 @@ def fix(prescription: Prescription) -> Iterator[str]:
     else:
         if prescription.snippet:
             yield fenced(prescription.snippet, "python")
-        edits = [
-            f"- {code(f'{edit.file}:{edit.line}')}: {code(edit.code)}"
-            for edit in prescription.edits
-        ]
+        edits = [f"- {code(edit.place)}: {code(edit.code)}" for edit in prescription.edits]
         yield "\n".join(edits)
     yield from map(prose, prescription.advice)
     if prescription.launch:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from nondet import record
 from nondet.record import Cause, Diagnosis, Dormant, Site
 from nondet.report.page.words import clause
 
@@ -71,7 +72,7 @@ def findings(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
 
 def at_each(factor: str, level: str, text: str, sites: Sequence[Site]) -> Iterator[dict[str, Any]]:
     """Of several things at one line, the first."""
-    lines = {(site.file, site.line): site for site in reversed(sites)}
+    lines = {record.spot(site): site for site in reversed(sites)}
     if not lines:
         yield result(factor, level, text, None)
     for site in reversed(lines.values()):
@@ -83,10 +84,15 @@ def result(name: str, level: str, text: str, site: Site | None) -> dict[str, Any
     if site is None:
         return found
     place = {"artifactLocation": artifact(site.file), "region": {"startLine": max(1, site.line)}}
-    found["locations"] = [{"physicalLocation": place}]
+    location: dict[str, Any] = {"physicalLocation": place}
+    if site.cell:
+        # The line is that of the notebook's file; this is what its reader sees.
+        where = f"cell {site.cell}, line {site.cell_line}"
+        location["logicalLocations"] = [{"name": where, "fullyQualifiedName": site.place}]
+        location["message"] = {"text": where}
+    found["locations"] = [location]
     # The line's text, not its number: the finding stays the same one when the file grows.
-    text = next((line.text.strip() for line in site.source if line.number == site.line), "")
-    key = "\0".join((name, site.file, text or str(site.line)))
+    key = "\0".join((name, site.file, site.text.strip() or str(site.line)))
     digest = hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:32]
     found["partialFingerprints"] = {"nondetLine/v1": digest}
     return found

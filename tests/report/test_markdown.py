@@ -46,6 +46,10 @@ def test_without_a_patch_the_lines_are_named() -> None:
     found = markdown.render(structs.replace(diagnosis, prescription=edited))
     assert f"```python\n{edited.snippet.strip(chr(10))}\n```" in found
     assert "- `lib/a.py:4`: `` x = `\\|` ``" in found
+    there = structs.replace(edit, file="a.ipynb", cell=2, cell_line=3, code="f(42)")
+    edited = structs.replace(edited, edits=(there,))
+    found = markdown.render(structs.replace(diagnosis, prescription=edited))
+    assert "- `a.ipynb cell 2, line 3`: `f(42)`" in found
 
 
 @pytest.mark.parametrize(

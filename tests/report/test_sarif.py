@@ -82,6 +82,20 @@ def test_a_finding_stays_the_same_when_its_line_moves() -> None:
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_a_line_of_a_notebook_is_named_by_its_cell_as_well() -> None:
+    diagnosis = samples.one_cause()
+    (cause,) = diagnosis.causes
+    site = structs.replace(cause.sites[0], file="a.ipynb", line=40, cell=3, cell_line=5)
+    other = structs.replace(site, cell=4)
+    causes = (structs.replace(cause, sites=(site, other)),)
+    document = json.loads(sarif.render(structs.replace(diagnosis, causes=causes)))
+    assert [error.message for error in VALIDATOR.iter_errors(document)] == []
+    (first, second) = (result["locations"][0] for result in document["runs"][0]["results"])
+    assert first["physicalLocation"]["region"] == {"startLine": 40}
+    assert first["message"] == {"text": "cell 3, line 5"}
+    assert second["logicalLocations"][0]["fullyQualifiedName"] == "a.ipynb cell 4, line 5"
+
+
 def test_what_lies_dormant_is_a_warning() -> None:
     diagnosis = samples.stressed()
     assert diagnosis.stress is not None

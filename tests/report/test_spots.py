@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from nondet.record import Cause, Seeding, Site, Suspect
+from nondet.record import Cause, Seeding, Site, SourceLine, Suspect
 from nondet.report.page import spots
 from tests.report import parts
 
@@ -77,6 +77,39 @@ def test_what_a_faulty_seed_shows_is_not_shown_again() -> None:
     unread = structs.replace(drew, source=())
     blind = structs.replace(cause, seedings=(late(unread, seed=structs.replace(unread, line=1)),))
     assert len(spots.beside_seeds(blind)) == 2, "nothing to see in an excerpt without source"
+
+
+def in_cell(cell: int, line: int, detail: str) -> Site:
+    """In a notebook that is written in one line."""
+    return Site(
+        file="train.ipynb",
+        line=1,
+        function="<module>",
+        source=(SourceLine(number=line, text=f"Dense({cell})"),),
+        detail=detail,
+        cell=cell,
+        cell_line=line,
+    )
+
+
+def test_lines_of_a_notebook_are_told_apart_by_their_cells() -> None:
+    sites = [in_cell(2, 3, "a"), in_cell(2, 4, "b"), in_cell(3, 3, "c"), in_cell(2, 3, "d")]
+    found = spots.of(sites)
+    assert [(spot.site.place, spot.uses) for spot in found] == [
+        ("train.ipynb cell 2, line 3", ("a", "d")),
+        ("train.ipynb cell 2, line 4", ("b",)),
+        ("train.ipynb cell 3, line 3", ("c",)),
+    ]
+    (row,) = found[0].rows
+    assert (row.number, row.text, row.marked) == (3, "Dense(2)", True)
+    drew, seed = sites[0], sites[2]
+    cells = spots.excerpts(late(drew, seed=seed))
+    assert [(one.file, [row.label for row in one.rows]) for one in cells] == [
+        ("train.ipynb cell 2", ["drew before it"]),
+        ("train.ipynb cell 3", ["the seed"]),
+    ]
+    cause = Cause(factor="numpy-global", sites=tuple(sites), seedings=(late(drew, seed=seed),))
+    assert [spot.site.place for spot in spots.beside_seeds(cause)] == ["train.ipynb cell 2, line 4"]
 
 
 def test_suspects_by_line_and_without_one() -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .. import hash_lines
+from .. import hash_lines, notebook
 from .base import Factor
 
 
@@ -88,7 +88,8 @@ class Places(object):
 
     def files(self):
         """The script and the modules that it imported from the subject's folders."""
-        yield self.script
+        if not self.session.cells:
+            yield self.script
         folders = tuple(
             os.path.join(os.path.realpath(folder), "") for folder in self.session.plan["folders"]
         )
@@ -111,9 +112,27 @@ class Places(object):
                 # Gone since, or such that its syntax tree can't be read: nothing to tell.
                 continue
             for line, function, what in found:
-                site = (path, line, function)
-                for factor, unseeded in self.marks:
-                    self.session.sightings.count((factor, what, unseeded, None, site, ""))
+                self.count((path, line, function), what)
+        for site, what in self.in_cells():
+            if (site, what) not in self.done:
+                self.done.add((site, what))
+                self.count(site, what)
+
+    def count(self, site, what):
+        for factor, unseeded in self.marks:
+            self.session.sightings.count((factor, what, unseeded, None, site, ""))
+
+    def in_cells(self):
+        """Of a notebook's cells, read as the one program that they are: its sites and findings."""
+        cells = self.session.cells
+        places = [(cell.name, i + 1) for cell in cells for i in range(len(cell.ran))]
+        text = "\n".join(line for cell in cells for line in cell.ran)
+        try:
+            found = hash_lines.read(text, self.script, notebook.AWAITING)
+        except (SyntaxError, ValueError, RecursionError):
+            return
+        for line, function, what in found:
+            yield places[line - 1] + (function,), what
 
 
 FACTOR = HashSeed()

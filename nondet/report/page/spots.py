@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from nondet import record
 from nondet.record import Cause, Seeding, Site, SourceLine, Suspect
 from nondet.report.page import words
 
@@ -23,7 +24,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Excerpt:
-    """Lines of one file, the telling ones marked."""
+    """Lines of one file, or of one cell of a notebook, the telling ones marked."""
 
     file: str
     rows: tuple[Row, ...]
@@ -41,14 +42,14 @@ class Spot:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return _rows({self.site.line: ""}, self.site.source)
+        return _rows({self.site.number: ""}, self.site.source)
 
 
 def of(sites: Iterable[Site]) -> list[Spot]:
     """Each line once, in the order first seen."""
-    lines: dict[tuple[str, int], list[Site]] = {}
+    lines: dict[tuple[str, int, int], list[Site]] = {}
     for site in sites:
-        lines.setdefault((site.file, site.line), []).append(site)
+        lines.setdefault(record.spot(site), []).append(site)
     return [Spot(found[0], _uses(found), _brief(found)) for found in lines.values()]
 
 
@@ -61,7 +62,9 @@ def beside_seeds(cause: Cause) -> list[Spot]:
         for row in excerpt.rows
         if row.marked
     }
-    return [spot for spot in of(cause.sites) if (spot.site.file, spot.site.line) not in seen]
+    return [
+        spot for spot in of(cause.sites) if (words.file(spot.site), spot.site.number) not in seen
+    ]
 
 
 def faulty(cause: Cause) -> list[Seeding]:
@@ -75,11 +78,11 @@ def excerpts(given: Seeding) -> list[Excerpt]:
     told = [(site, "drew before it") for site in given.before if late]
     told.append((given.site, "the seed" if told else ""))
     found = []
-    for file in dict.fromkeys(site.file for site, _ in told):
-        here = [(site, label) for site, label in told if site.file == file]
+    for file in dict.fromkeys(words.file(site) for site, _ in told):
+        here = [(site, label) for site, label in told if words.file(site) == file]
         lines = [line for site, _ in here for line in site.source]
         if lines:
-            found.append(Excerpt(file, _rows({s.line: label for s, label in here}, lines)))
+            found.append(Excerpt(file, _rows({s.number: label for s, label in here}, lines)))
     return found
 
 
@@ -87,10 +90,10 @@ def suspected(suspects: Iterable[Suspect]) -> tuple[list[Spot], list[str]]:
     """Suspects by their lines, and those without one."""
     everything = list(suspects)
     lines = [(s.site, s.what) for s in everything if s.site is not None]
-    keys = dict.fromkeys((site.file, site.line) for site, _ in lines)
+    keys = dict.fromkeys(record.spot(site) for site, _ in lines)
     spots = []
     for key in keys:
-        here = [(site, what) for site, what in lines if (site.file, site.line) == key]
+        here = [(site, what) for site, what in lines if record.spot(site) == key]
         whats = tuple(dict.fromkeys(what for _, what in here))
         spots.append(Spot(here[0][0], whats, "; ".join(whats)))
     return spots, list(dict.fromkeys(s.what for s in everything if s.site is None))
@@ -139,8 +142,7 @@ def _layers(sites: Iterable[Site]) -> list[str]:
 def _made_here(site: Site) -> bool:
     """Whether the line makes the layer, rather than build, call or train it."""
     kind = site.what.split(" ")[0]
-    text = next((line.text for line in site.source if line.number == site.line), "")
-    return bool(kind) and re.search(rf"\b{re.escape(kind)}\(", text) is not None
+    return bool(kind) and re.search(rf"\b{re.escape(kind)}\(", site.text) is not None
 
 
 def _rows(marks: Mapping[int, str], lines: Iterable[SourceLine]) -> tuple[Row, ...]:

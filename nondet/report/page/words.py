@@ -11,6 +11,7 @@ from nondet.record import (
     Confidence,
     Diagnosis,
     Divergence,
+    Edit,
     Horizon,
     NotTested,
     Prescription,
@@ -123,9 +124,14 @@ def _ordinal(count: int) -> str:
     return f"{count}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"
 
 
-def place(site: Site) -> str:
+def place(site: Site | Edit) -> str:
     """``train.py:31``."""
-    return f"{site.file}:{site.line}"
+    return site.place
+
+
+def file(site: Site) -> str:
+    """``train.py``, or ``train.ipynb cell 3``: what the numbers of source lines count in."""
+    return f"{site.file} cell {site.cell}" if site.cell else site.file
 
 
 def confidence(sure: Confidence, *, fixed: bool) -> str:
@@ -417,6 +423,9 @@ def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
 def alone(diagnosis: Diagnosis) -> str:
     """The command line that runs the subject by itself."""
     subject = diagnosis.subject
+    if subject.script.lower().endswith(".ipynb"):
+        python = ["--python", subject.python] if subject.python else []
+        return shlex.join(["nondet", "run", *python, subject.script, *subject.args])
     return shlex.join([subject.python or "python", *named(subject), *subject.args])
 
 
