@@ -9,8 +9,9 @@ from pathlib import PurePath
 
 import libcst as cst
 
-from nondet import record
+from nondet import notebook, record
 from nondet.patching.calls import Rewrite, rewritten
+from nondet.patching.cells import Cells
 from nondet.patching.top import inserted
 
 
@@ -48,31 +49,41 @@ def patch(
     are for people. `drawing`: names of the user's modules that draw while they are imported.
     `read` gives a file's text, by its name in the edits, or None where there is no such file.
     """
-    by_file: dict[str, list[Rewrite]] = {script: []}
+    by_file: dict[str, list[record.Edit]] = {script: []}
     tops: dict[str, dict[str, None]] = {script: dict.fromkeys(snippets)}
     for edit in edits:
         if edit.template:
-            by_file.setdefault(edit.file, []).append(Rewrite(edit.line, edit.call, edit.template))
+            by_file.setdefault(edit.file, []).append(edit)
         if edit.top:
             # What no line needs, the script does before all else.
             tops.setdefault(edit.file if edit.template else script, {})[edit.top] = None
     files, left = [], []
-    for file, rewrites in by_file.items():
+    for file, wanted in by_file.items():
         text = read(file)
         if text is None:
             left.append(f"{file} can't be read.")
             continue
         try:
-            module = cst.parse_module(text)
-        except cst.ParserSyntaxError as error:
-            left.append(f"{file} can't be parsed: {error.message}")
+            cells = Cells(notebook.read(text)) if notebook.is_notebook(file) else None
+            module = cst.parse_module(cells.code if cells is not None else text)
+        except (cst.ParserSyntaxError, notebook.NotebookError) as error:
+            why = error.message if isinstance(error, cst.ParserSyntaxError) else str(error)
+            left.append(f"{file} can't be parsed: {why}")
             continue
-        module, missing = rewritten(module, rewrites)
-        left += [f"{file}:{one.line}: there is no call of {one.call}." for one in missing]
+        before = module.code
+        rewrites = {rewrite(edit, cells): edit for edit in wanted}
+        module, missing = rewritten(module, tuple(rewrites))
+        left += [f"{rewrites[one].place}: there is no call of {one.call}." for one in missing]
         module = inserted(module, tuple(tops.get(file, ())), drawing if file == script else ())
-        if module.code != text:
-            files.append(Changed(file, text, module.code))
+        if module.code != before:
+            after = cells.back(module.code) if cells is not None else module.code
+            files.append(Changed(file, text, after))
     return Patch(tuple(files), tuple(left))
+
+
+def rewrite(edit: record.Edit, cells: Cells | None) -> Rewrite:
+    line = cells.line(edit.cell, edit.cell_line) if cells is not None else edit.line
+    return Rewrite(line, edit.call, edit.template)
 
 
 def unified(changed: Changed) -> str:
