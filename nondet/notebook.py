@@ -50,6 +50,11 @@ class Notebook:
     language: str
     cells: tuple[Cell, ...]
 
+    @property
+    def code(self) -> bytes:
+        """What is run, and no outputs: those change whenever somebody runs it in Jupyter."""
+        return json.dumps([cell.lines for cell in self.cells]).encode()
+
     def cell(self, number: int) -> Cell | None:
         return self.cells[number - 1] if 0 < number <= len(self.cells) else None
 

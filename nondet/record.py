@@ -58,7 +58,7 @@ class Subject(Base, frozen=True, kw_only=True):
     """Interpreter that runs the subject."""
     cwd: str = ""
     sha256: str = ""
-    """Of the script's bytes when the diagnosis began."""
+    """Of the script's bytes when the diagnosis began; of a notebook, of its code alone."""
     module: str = ""
     """The name that ``-m`` was given, when it is run as a module; `script` is its file then."""
     trains: str = ""

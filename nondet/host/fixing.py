@@ -10,7 +10,7 @@ from nondet.host.errors import UsageError
 from nondet.host.mending import text_of, where
 from nondet.host.output import write_whole
 from nondet.host.subject import own_folder
-from nondet.patching.patch import Patch, patch
+from nondet.patching.patch import Patch, essence, patch
 
 
 def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
@@ -23,7 +23,7 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
         raise UsageError("nothing-to-apply", "this diagnosis has no patch: nothing was changed")
     folders = folders_of(diagnosis.subject)
     made = again(diagnosis.subject, prescription, folders)
-    if made.diff != prescription.patch:
+    if essence(made.diff) != essence(prescription.patch):
         raise UsageError(
             "changed-since",
             "the files are no longer what was diagnosed, so the patch is not sure to fit: diagnose "

@@ -45,6 +45,7 @@ class Subject:
     python: str
     cwd: Path
     sha256: str
+    """Of the script; of a notebook, its code alone."""
     description: Description
     module: str = ""
     """As it was named, when it is run as ``python -m`` does; `script` is its file then."""
@@ -109,7 +110,7 @@ def check(script: str, args: tuple[str, ...], python: str, module: bool = False)
         script = _console_script(script, interpreter)
     source = b"" if module else _source(Path(script))
     if not module and notebook.is_notebook(script):
-        _check_notebook(script, source)
+        source = _notebook(script, source).code
     description = _describe(interpreter, script, module)
     if not module and notebook.is_notebook(script) and not description.found.get("IPython"):
         raise UsageError(
@@ -154,7 +155,7 @@ def _console_script(script: str, interpreter: str) -> str:
     return str(beside) if first.startswith(b"#!") and b"python" in first else script
 
 
-def _check_notebook(script: str, source: bytes) -> None:
+def _notebook(script: str, source: bytes) -> notebook.Notebook:
     try:
         book = notebook.read(source.decode())
     except UnicodeDecodeError as error:
@@ -174,6 +175,7 @@ def _check_notebook(script: str, source: bytes) -> None:
         )
     if not book.cells:
         raise UsageError("no-code-cell", f"{script} has no code cell that is not empty")
+    return book
 
 
 def _source(path: Path) -> bytes:

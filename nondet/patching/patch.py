@@ -86,6 +86,18 @@ def rewrite(edit: record.Edit, cells: Cells | None) -> Rewrite:
     return Rewrite(line, edit.call, edit.template)
 
 
+def essence(diff: str) -> list[str]:
+    """The lines of a diff; of a notebook's those that change, and not what stands around them:
+    outputs do, which are others after each run."""
+    kept, book = [], False
+    for line in diff.splitlines():
+        if line.startswith("--- "):
+            book = notebook.is_notebook(line.rstrip())
+        if not book or line[:1] in "+-":
+            kept.append(line)
+    return kept
+
+
 def unified(changed: Changed) -> str:
     name = PurePath(changed.file).as_posix().lstrip("/")
     lines = difflib.unified_diff(

@@ -67,10 +67,21 @@ def test_the_cause_its_cell_and_line_and_the_patch(project: Project) -> None:
     assert physical["region"]["startLine"] == site.line
     assert location["logicalLocations"][0]["fullyQualifiedName"] == place
 
+    # Somebody runs it in Jupyter meanwhile, which writes outputs beside the code.
+    loose = json.loads(path.read_text())
+    for cell in loose["cells"][1:]:
+        cell["execution_count"], cell["outputs"] = 7, [{"output_type": "stream", "text": ["x\n"]}]
+    path.write_text(json.dumps(loose, indent=1))
+    again = project.diagnose("--resume", *QUICK, "books/train.ipynb")
+    assert len(again.diagnosis.trials) <= len(found.trials)
+    assert "no finished trial there fits" not in again.err
     applied = project.run("fix", "--apply", "nondet-report")
     assert applied.code == 0, applied.err
     cells = notebook.read(path.read_text()).cells
     assert cells[1].lines[3] == "rng = np.random.default_rng(42)"
+    assert json.loads(path.read_text())["cells"][2]["outputs"][0]["text"] == ["x\n"]
+    refused = project.run("fix", "--apply", "nondet-report")
+    assert "[changed-since]" in refused.err
     assert project.run("check", "--runs", "2", "books/train.ipynb").code == 0
 
 
