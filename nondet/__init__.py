@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nondet.library import check, diagnose, diff
+    from nondet.recorder import Recorder as Recorder
 
 __version__ = "0.1.0"
 
@@ -36,15 +37,24 @@ def metric(name: str, value: object) -> None:
 
 
 def _tell(what: str, name: str, value: object) -> None:
-    """Hand on to the guest, which is there within a trial only (guest/user_values.py)."""
-    values = getattr(_GUEST or sys.modules.get("_nondet_guest"), "values", None)
+    values = _trial()
     if values is not None:
         getattr(values, what)(name, value)
 
 
+def _trial() -> object:
+    """What the guest receives values by (guest/user_values.py), which is there within a trial only;
+    else None."""
+    return getattr(_GUEST or sys.modules.get("_nondet_guest"), "values", None)
+
+
 def __getattr__(name: str) -> object:
-    """`diagnose`, `check` and `diff` of `nondet.library`, loaded when they are asked for: a script
-    that only calls `checkpoint` need not wait for them."""
+    """`diagnose`, `check` and `diff` of `nondet.library` and the Keras callback `Recorder`, loaded
+    when they are asked for: a script that only calls `checkpoint` need not wait for them."""
+    if name == "Recorder":
+        from nondet.recorder import Recorder
+
+        return Recorder
     if name in ("check", "diagnose", "diff"):
         from nondet import library
 

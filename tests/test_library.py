@@ -109,6 +109,7 @@ def test_a_real_kernel_is_given_the_page(tmp_path: Path) -> None:
     assert page == library.framed(diagnosis)
 
 
+@pytest.mark.subject
 def test_the_examples_of_the_docs_run(folder: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
     assert examples

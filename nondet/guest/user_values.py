@@ -1,6 +1,7 @@
 """What a script hands over: values to compare (``nondet.checkpoint``) and results
 (``nondet.metric``)."""
 
+from .device_values import array_of
 from .events import plain
 
 
@@ -51,7 +52,9 @@ def flatten(path, value):
             value = numpy.frombuffer(value.encode("utf-8", "surrogatepass"), dtype=numpy.uint8)
         elif isinstance(value, (bytes, bytearray)):
             value = numpy.frombuffer(bytes(value), dtype=numpy.uint8)
-        yield path or "value", numpy.asarray(value)
+        # PyTorch gives no array of what is part of a gradient, lies on a device, or is bfloat16.
+        value = value.detach() if hasattr(value, "detach") else value
+        yield path or "value", array_of(value)
 
 
 def number_of(value):

@@ -37,8 +37,14 @@ def environment(**changes: str) -> dict[str, str]:
     return environ | changes
 
 
-def plain(folder: Path, script: str, *args: str, python: str = sys.executable) -> Shown:
-    return run([python, script, *args], folder)
+def plain(
+    folder: Path,
+    script: str,
+    *args: str,
+    python: str = sys.executable,
+    environ: Mapping[str, str | None] | None = None,
+) -> Shown:
+    return run([python, script, *args], folder, environ)
 
 
 def guided(

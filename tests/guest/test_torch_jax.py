@@ -218,6 +218,25 @@ tell(model)
 """
 
 
+TENSORS = """
+import torch
+import nondet
+
+torch.manual_seed(3)
+layer = torch.nn.Linear(2, 3)
+nondet.checkpoint("weights", dict(layer.named_parameters()))
+nondet.checkpoint("output", [layer(torch.ones(2)), torch.ones(4, dtype=torch.bfloat16)])
+"""
+
+
+def test_tensors_of_a_gradient_are_taken_as_they_are(tmp_path: Path) -> None:
+    shown = guided(subject(tmp_path / "subject", TENSORS), "train.py")
+    assert (shown.code, shown.of("guest-error")) == (0, []), shown.err
+    assert [len(e["digests"]) for e in shown.of("checkpoint")] == [2, 2]
+    layouts = [tensor[2] for e in shown.of("layout") for tensor in e["tensors"]]
+    assert layouts == [[3], [3, 2], [3], [4]]
+
+
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_keras_on_another_backend_is_recorded_and_unchanged(backend: str, tmp_path: Path) -> None:
     script = BACKEND.replace("= BACKEND", f'= "{backend}"')
