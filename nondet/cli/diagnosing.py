@@ -132,7 +132,7 @@ from nondet.report import html
 def diagnose(script: str, args: tuple[str, ...], **options: Any) -> None:
     """Find out why SCRIPT gives another result in every run.
 
-    Options go before SCRIPT; everything after it belongs to the script.
+    SCRIPT may be a notebook. Options go before SCRIPT; everything after it belongs to the script.
     """
     with usage_errors():
         sys.exit(run_diagnose(script, args, options))

@@ -154,8 +154,10 @@ def shell_for(module, folder):
                 self.nested -= 1
 
         def showtraceback(self, *args, **kwargs):
-            """An error that ends the notebook is told where it is raised again."""
-            if self.nested:
+            """An error that ends the notebook is told where it is raised again; others by IPython,
+            such as one that ``%%time`` keeps to itself before version 8.22."""
+            ends = "running_compiled_code" in kwargs or "exception_only" in kwargs
+            if self.nested or not ends:
                 InteractiveShell.showtraceback(self, *args, **kwargs)
 
         def showsyntaxerror(self, *args, **kwargs):

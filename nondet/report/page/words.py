@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 
+from nondet import notebook
 from nondet.record import (
     Arm,
     Confidence,
@@ -423,7 +424,7 @@ def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
 def alone(diagnosis: Diagnosis) -> str:
     """The command line that runs the subject by itself."""
     subject = diagnosis.subject
-    if subject.script.lower().endswith(".ipynb"):
+    if notebook.is_notebook(subject.script):
         python = ["--python", subject.python] if subject.python else []
         return shlex.join(["nondet", "run", *python, subject.script, *subject.args])
     return shlex.join([subject.python or "python", *named(subject), *subject.args])
