@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +106,8 @@ def test_a_syntax_error_in_a_module(packaged: Project) -> None:
     assert ran.code == 5
     assert ran.diagnosis.error is not None
     assert ran.diagnosis.error.slug == "syntax-error"
-    assert " -m pkg.sub.train" in ran.out
+    # The interpreter may be named otherwise: python3, python3.12.
+    assert re.search(r"python[\d.]* -m pkg\.sub\.train", ran.out)
 
 
 def test_a_package_that_can_t_be_imported(packaged: Project) -> None:
