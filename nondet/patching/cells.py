@@ -7,10 +7,11 @@ What was changed in the program is changed in the cells. A masked line stays as 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import libcst as cst
 
-from nondet.notebook import Cell, Notebook
+from nondet.notebook import Cell, Notebook, NotebookError
 
 MARK = "# nondet: cell {}"
 MARKED = re.compile(r"^# nondet: cell (\d+)\n", re.MULTILINE)
@@ -23,7 +24,7 @@ PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
 class Cells:
-    """The program of a notebook's cells. Raises libcst.ParserSyntaxError when it is none."""
+    """The program of a notebook's cells. Raises NotebookError when a cell is no Python."""
 
     def __init__(self, book: Notebook) -> None:
         self.book = book
@@ -36,7 +37,6 @@ class Cells:
             self.first[cell.number] = len(lines)
             lines += self.python(cell)
         self.code = "\n".join(lines) + "\n"
-        cst.parse_module(self.code)
 
     def line(self, cell: int, line: int) -> int:
         """A line of a cell, as the program counts."""
@@ -55,6 +55,9 @@ class Cells:
             special = going_on or SPECIAL.match(line) is not None
             made.append(self.mask(line, first=not going_on) if special else line)
             going_on = special and line.endswith("\\")
+        if not parses(made):
+            why = f"cell {cell.number} is not Python, its magics left out"
+            raise NotebookError("not-python", why)
         return made
 
     def mask(self, line: str, first: bool) -> str:
@@ -79,7 +82,7 @@ class Cells:
         return self.book.changed(sources)
 
 
-def parses(lines: tuple[str, ...]) -> bool:
+def parses(lines: Sequence[str]) -> bool:
     try:
         cst.parse_module("\n".join(lines) + "\n")
     except cst.ParserSyntaxError:

@@ -84,7 +84,7 @@ def test_what_can_t_be_changed_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "a.ipynb", "x = (", "y = 1")
     made, _ = patched(path, top=SEED)
     assert made.files == ()
-    assert made.left[0].startswith("a.ipynb can't be parsed: ")
+    assert made.left == ("a.ipynb can't be parsed: cell 1 is not Python, its magics left out",)
     written(path, "x = 1")
     made, _ = patched(path, edit(1, 1, "listdir", "sorted({call})"))
     assert made.left == ("a.ipynb cell 1, line 1: there is no call of listdir.",)
