@@ -14,6 +14,7 @@ import pytest
 import rich_click as click
 
 from nondet.cli import main
+from tests import notebooks
 from tests.command.running import NONDET, QUICK, UNSEEDED, Project
 
 ROOT = Path(__file__).parents[2]
@@ -167,9 +168,10 @@ def test_a_wrong_example_is_not_understood() -> None:
 
 
 def prepared(project: Project) -> None:
-    """What the examples name: scripts that draw, a plugin with its library, an older report."""
+    """What the examples name: scripts and a notebook that draw, a plugin with its library, an older report."""
     for script in ("train.py", "classic_unseeded.py"):
         project.write(UNSEEDED, script)
+    notebooks.written(project.folder / "train.ipynb", UNSEEDED)
     (project.folder / "dicey").mkdir()
     project.write("", "dicey/__init__.py")
     project.write(DICEY, "dicey/random.py")
