@@ -168,7 +168,7 @@ def test_a_wrong_example_is_not_understood() -> None:
 
 
 def prepared(project: Project) -> None:
-    """What the examples name: scripts and a notebook that draw, a plugin with its library, an older report."""
+    """What the examples name: scripts, a notebook, a plugin with its library, an older report."""
     for script in ("train.py", "classic_unseeded.py"):
         project.write(UNSEEDED, script)
     notebooks.written(project.folder / "train.ipynb", UNSEEDED)
