@@ -155,7 +155,7 @@ def shell_for(module, folder):
 
         def showtraceback(self, *args, **kwargs):
             """An error that ends the notebook is told where it is raised again; others by IPython,
-            such as one that ``%%time`` keeps to itself before version 8.22."""
+            such as one that ``%%time`` keeps to itself in older versions."""
             ends = "running_compiled_code" in kwargs or "exception_only" in kwargs
             if self.nested or not ends:
                 InteractiveShell.showtraceback(self, *args, **kwargs)
