@@ -30,6 +30,8 @@ WHOLE = 2
 """Trials that must end when it is asked how the difference between them grows."""
 FEW = 2
 """Agreeing comparisons up to which a question is taken for one that looks for a difference."""
+MOST_LOST = 3
+"""Trials whose supervisor was killed, after which that counts as a failure of the trial."""
 OUT_OF_MEMORY = -9
 """Exit code of a process that the kernel killed, mostly for want of memory."""
 
@@ -63,6 +65,8 @@ class Laboratory(Store):
         self.max_trials = max_trials
         self.check = check
         self.told = 0.0
+        self.lost = 0
+        """Trials whose supervisor was killed."""
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
@@ -453,6 +457,10 @@ class Laboratory(Store):
             # Side by side they may have taken the memory from one another: once more, alone.
             self.jobs = 1
             self.watcher.message(f"trial {trial.id} was killed; from now on trials run one by one")
+            trial.alone_again = True
+        if ended.exit_code is None and not ended.stopped and self.lost < MOST_LOST:
+            # Somebody killed it from outside, which says nothing of the script.
+            self.lost += 1
             trial.alone_again = True
         trial.ended(ended, timed_out)
         trial.save()

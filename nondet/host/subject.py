@@ -240,7 +240,10 @@ def _describe(python: str, script: str, module: bool) -> Description:
                 f"--python {python}: it does not start as a Python interpreter ({error})",
             ) from error
         if done.returncode != 0 or not out.exists():
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            said = (
+                f"killed by signal {-done.returncode}" if done.returncode < 0 else "it said nothing"
+            )
+            last = (done.stderr.strip().splitlines() or [said])[-1]
             raise UsageError(
                 "interpreter-does-not-start",
                 f"--python {python}: not a Python 3.7 or newer that starts here ({last})",

@@ -125,7 +125,8 @@ class Trial:
     extends: bool = False
     """Equal to a reference that was stopped, as far as that one went: it takes its place."""
     alone_again: bool = False
-    """Killed while another ran beside it: asked again before it counts as a failure."""
+    """Killed while another ran beside it, or with its supervisor: asked again before it counts as a
+    failure."""
 
     def __post_init__(self) -> None:
         self.reader = events.EventReader(self.folder / "events.jsonl")
@@ -361,6 +362,8 @@ class Trial:
             return "crashed", self.fault
         if end.stopped:
             return "stopped-early", end.stopped
+        if end.exit_code is None:
+            return "killed", "its supervisor was killed"
         if not self.began:
             return "crashed", "it ended before the script began"
         if end.exit_code == 0:
@@ -369,7 +372,7 @@ class Trial:
             return "crashed", "it could not write its events: is the disk full?"
         if self.crash is not None:
             return "crashed", f"{self.crash.kind}: {self.crash.message}"
-        if end.exit_code is not None and end.exit_code < 0:
+        if end.exit_code < 0:
             return "killed", f"ended by signal {-end.exit_code}{self._memory(end)}"
         return "crashed", f"ended with exit code {end.exit_code}"
 

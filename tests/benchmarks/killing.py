@@ -6,6 +6,10 @@ goes on with ``--resume``: half of the kills hit a diagnosis of their own, the o
 chains, one diagnosis killed again and again. In the end each must have the verdict, causes, pins
 and alternatives of the undisturbed one; no finished trial may have been run again; nothing may stay
 alive or lie about; and the record must be whole. Exit code 1 when something is not so.
+
+With ``--beneath``, what is killed is one of the processes that the diagnosis has started: a trial,
+its supervisor, or the process that trials are forked from. The diagnosis goes on by itself, once
+for each kill, and the same must hold.
 """
 
 from __future__ import annotations
@@ -43,6 +47,10 @@ GONE = 20.0
 TRIES = 3
 """How many times the kills asked for are tried: a moment may come after the end."""
 
+ROLES = {"plan.json": "trial", "supervisor.py": "supervisor", "--parent": "parent"}
+"""What is in the command line of each kind of process that a diagnosis starts for trials."""
+BENEATH = "a trial, its supervisor or the process that trials are forked from, killed at random"
+OUTCOME_BENEATH = "the same diagnosis; no process left, no file torn"
 OUTCOME = "the same diagnosis; no trial run again, no process left, no file torn"
 DRAWS = """
 import random
@@ -145,6 +153,31 @@ class Room:
             alive = self.alive()
             return Killed(moment, self.saved(), alive)
 
+    def hurt(self, moment: float, generator: random.Random) -> tuple[Ended, str] | None:
+        """Kill something that the diagnosis has started, at that moment or soon after, and let it
+        go on; and what was killed. None when it had ended before."""
+        with self.started() as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(moment)
+                return None
+            victim = ""
+            while not victim and process.poll() is None:
+                beneath = [p for p in marked(self.mark) if role(p)]
+                if beneath:
+                    chosen = generator.choice(sorted(beneath, key=lambda p: p.pid))
+                    what = role(chosen)
+                    with contextlib.suppress(psutil.Error):
+                        chosen.kill()
+                        victim = what
+                else:
+                    time.sleep(0.01)
+            if not victim:
+                return None
+            code = process.wait()
+            alive = self.alive()
+        left = tuple(sorted(path.name for path in self.temporary.iterdir()))
+        return Ended((), code, self.output, alive, left), victim
+
     def end(self, kills: Sequence[Killed], *options: str) -> Ended:
         """Let it go on to its end."""
         with self.started(*options) as process:
@@ -159,6 +192,17 @@ def named(process: psutil.Process) -> str:
         return " ".join(process.cmdline())[:120]
     except psutil.Error:
         return "?"
+
+
+def role(process: psutil.Process) -> str:
+    """What a process of a diagnosis is for; empty for what is none of the trials', such as that
+    which asks the interpreter about itself before any."""
+    with contextlib.suppress(psutil.Error):
+        command = " ".join(process.cmdline())
+        for part, what in ROLES.items():
+            if part in command:
+                return what
+    return ""
 
 
 def lengths(kills: int) -> list[int]:
@@ -223,12 +267,16 @@ def torn(last: record.Diagnosis, output: Path) -> list[str]:
     cited |= {name for cause in last.causes for name in (*cause.trials, *cause.agreeing)}
     cited |= set(last.prescription.verified_trials if last.prescription else ())
     found += [f"trial {name} is named and not listed" for name in sorted(cited - set(ids))]
+    # One that was killed or stopped before its guest could say a word has no events.
+    short = ("killed", "crashed", "stopped-early")
+    unheard = {t.id for t in last.trials if t.outcome in short and not t.checkpoints}
     files = ("plan.json", "events.jsonl", "trial.json", "stdout.log", "stderr.log")
     found += [
         f"{name}/{file} is missing"
         for name in ids
         for file in files
         if not (output / "trials" / name / file).exists()
+        and not (file == "events.jsonl" and name in unheard)
     ]
     found += ["report.html is missing"] if not (output / "report.html").exists() else []
     found += ["the tensor values are still there"] if (output / "values").exists() else []
@@ -321,6 +369,39 @@ def disturbed(
     return room.end(done, "--resume")
 
 
+def beneath(
+    base: Path,
+    script: Path,
+    chosen: argparse.Namespace,
+    seconds: float,
+    quiet: record.Diagnosis,
+    options: Sequence[str],
+) -> int:
+    """As many diagnoses as kills, each hurt once; the number of those with faults. Raises Failed
+    when too few could be hit."""
+    generator = random.Random(chosen.seed)
+    print(row(("diagnosis", "killed", "at (s)", "trials used", "faults")))
+    print(row(["---"] * 5), flush=True)
+    hit = failed = 0
+    for number in range(1, TRIES * chosen.kills + 1):
+        moment = generator.uniform(0, seconds)
+        hurt = Room(base / str(number), script, chosen.jobs, options).hurt(moment, generator)
+        if hurt is None:
+            continue
+        ended, victim = hurt
+        wrong = faults(quiet, ended, chosen.jobs)
+        if wrong:
+            print((base / str(number) / "nondet.log").read_text(errors="replace")[-2000:])
+        hit, failed = hit + 1, failed + bool(wrong)
+        used = trials_of(ended.output)
+        print(row((number, victim, f"{moment:.1f}", used, "; ".join(wrong) or "none")), flush=True)
+        if hit == chosen.kills:
+            outcome = f"{failed} diagnoses with faults" if failed else OUTCOME_BENEATH
+            print(f"\n| {BENEATH} | {hit} | {outcome} |")
+            return failed
+    raise Failed(f"only {hit} of {chosen.kills} kills hit a running diagnosis")
+
+
 def row(cells: Iterable[object]) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
@@ -348,6 +429,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--small", action="store_true", help="a script without a framework")
+    parser.add_argument("--beneath", action="store_true", help="kill what the diagnosis started")
     parser.add_argument("--jobs", type=int, default=2, help="trials side by side")
     chosen = parser.parse_args()
     if not chosen.script.is_file():
@@ -365,6 +447,9 @@ def main() -> int:
             f"{script.name}, undisturbed: {quiet.verdict}, causes {causes}, "
             f"{len(quiet.trials)} trials, {seconds:.0f} s; seed {chosen.seed}, {chosen.jobs} jobs\n"
         )
+        if chosen.beneath:
+            failed = beneath(base, script, chosen, seconds, quiet, options)
+            return 1 if failed else 0
         print(row(("diagnosis", "kills", "at (s)", "finished trials", "trials used", "faults")))
         print(row(["---"] * 6), flush=True)
         hit, number, failed = 0, 0, 0

@@ -25,7 +25,7 @@ class Act:
 
     shows: str = "ab"
     """A letter for each checkpoint, in place of a digest."""
-    exit_code: int = 0
+    exit_code: int | None = 0
     hangs: bool = False
     """It ends only when it is stopped."""
     pins: tuple[bool, ...] = ()

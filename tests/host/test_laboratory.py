@@ -10,7 +10,7 @@ import pytest
 
 from nondet.host import laboratory as module
 from nondet.host import trials
-from nondet.host.laboratory import Laboratory
+from nondet.host.laboratory import MOST_LOST, Laboratory
 from nondet.record import Arm
 from nondet.search.questions import BudgetSpent, Question
 from nondet.verdict import Verdict
@@ -475,3 +475,19 @@ def test_a_pin_that_did_not_take_is_blamed(tmp_path: Path) -> None:
     answer = lab.ask(ask(held=HELD))
     assert answer.verdict is Verdict.BROKEN
     assert answer.blamed == ("hash-seed",)
+
+
+def test_a_trial_whose_supervisor_was_killed_is_asked_again(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("a", exit_code=None), Act("ab"), Act("ab"))
+    answer = lab.ask(ask(agreeing=1))
+    assert answer.verdict is Verdict.AGREES
+    assert outcomes(lab) == ["killed", "completed", "completed"]
+    assert len(executor.launches) == 3
+
+
+def test_supervisors_that_are_killed_again_and_again_are_a_failure(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, *[Act("a", exit_code=None)] * 9, jobs=1)
+    answer = lab.ask(ask(agreeing=1))
+    assert answer.verdict is Verdict.BROKEN
+    assert answer.broken == "its supervisor was killed"
+    assert len(executor.launches) == MOST_LOST + 1

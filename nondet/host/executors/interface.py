@@ -13,6 +13,10 @@ class ExecutorError(UsageError):
     """Trials can't be run as asked: a folder, mount or program that the system refuses."""
 
 
+class SupervisorLost(ExecutorError):
+    """A trial's supervisor was killed before the trial began: by somebody else, and not again."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Launch:
     """One process to start."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from nondet.host.executors import folders as trees
 from nondet.host.executors.choice import CopyLimit, Mode, choose
-from nondet.host.executors.interface import ExecutorError, Launch, Start
+from nondet.host.executors.interface import ExecutorError, Launch, Start, SupervisorLost
 from nondet.host.executors.parents import Parent
 from nondet.host.executors.running import LocalRunning
 from nondet.host.scratch import remove
@@ -81,6 +81,12 @@ class LocalExecutor:
 
     def start(self, launch: Launch) -> LocalRunning:
         """Start a trial. Returns once its program runs; raises ExecutorError when it can't."""
+        try:
+            return self._start(launch)
+        except SupervisorLost:
+            return self._start(launch)
+
+    def _start(self, launch: Launch) -> LocalRunning:
         self._check(launch)
         room = self._scratch.rooms / launch.trial
         running = None

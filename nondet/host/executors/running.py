@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from nondet.host.executors.choice import SUPERVISOR
-from nondet.host.executors.interface import Ended, ExecutorError, Launch
+from nondet.host.executors.interface import Ended, ExecutorError, Launch, SupervisorLost
 from nondet.host.executors.parents import Forked, Parent
 
 START_LIMIT = 60.0
@@ -75,7 +75,13 @@ class LocalRunning:
         program = self._launch.argv[0]
         if answer is None:
             log = (self._room / "supervisor.log").read_text("utf-8", "replace").strip()
-            why = log.rpartition("\n")[2] or "its supervisor was killed"
+            why = log.rpartition("\n")[2]
+            if not why and self._silent:
+                return SupervisorLost(
+                    "trial-not-started",
+                    f"trial {self._launch.trial} can't start: its supervisor was killed.",
+                )
+            why = why or "its supervisor said nothing"
         else:
             _, text, step = answer["error"]
             if step == program:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from nondet.host import machine, scratch
+from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import ExecutorError
 from tests.host.executors.trying import Trying, ended, gone, trying, until
 
@@ -305,3 +306,23 @@ def test_load_ends_when_the_trial_cannot_start(plain: Trying) -> None:
     with pytest.raises(ExecutorError):
         plain.start("", argv=("/no/such/program",), load=1)
     all_gone([child.pid for child in psutil.Process().children(recursive=True)])
+
+
+def test_a_supervisor_that_is_killed_before_the_trial_begins_is_started_again(
+    plain: Trying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = tmp_path / "once"
+    killed = f'[ -e "{once}" ] && exec "$@"; touch "{once}"; kill -9 $$'
+    monkeypatch.setattr(
+        "nondet.host.executors.running.SUPERVISOR", ["sh", "-c", killed, "sh", *SUPERVISOR]
+    )
+    assert plain.run("print(1)").exit_code == 0
+    assert once.exists()
+
+
+def test_a_supervisor_that_is_always_killed_is_told(
+    plain: Trying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nondet.host.executors.running.SUPERVISOR", ["sh", "-c", "kill -9 $$"])
+    with pytest.raises(ExecutorError, match="its supervisor was killed"):
+        plain.start("print(1)")
