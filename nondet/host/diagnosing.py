@@ -109,6 +109,7 @@ class Diagnosing:
         self.looking: list[Laboratory] = []
         """Those whose trials are looked into."""
         self.zooms: list[record.Zoom] = []
+        self.ran_free = False
         self.error: record.Failure | None = None
         self.interrupted = False
 
@@ -312,9 +313,27 @@ class Diagnosing:
         """Raises BrokenSubject when the subject can't run, or shows nothing to compare."""
         checking.check_course(laboratory.trials)
         if question.held:
+            if answer.verdict is Verdict.BROKEN and not laboratory.completed():
+                self._run_free(laboratory)
             return
         sites = Assembly(laboratory, self.search.finding).sites
         checking.check(laboratory.of_plan({}), answer.verdict, sites)
+
+    def _run_free(self, laboratory: Laboratory) -> None:
+        """Let trials with nothing held run to their end, where none of any plan has come so far and
+        a plan can't run: it may be the script itself that fails, behind the place where runs part.
+        Raises BrokenSubject."""
+        if self.ran_free:
+            return
+        self.ran_free = True
+        question = Question(GROWTH, {}, 1, to_end=True)
+        with contextlib.suppress(BudgetSpent):
+            self._note(laboratory, question, laboratory.ask(question))
+        free = laboratory.of_plan({})
+        ended = [trial for trial in free if trial.outcome in checking.FAILED]
+        if ended and not any(trial.whole for trial in free):
+            sites = Assembly(laboratory, self.search.finding).sites
+            checking.check(free, Verdict.BROKEN, sites)
 
     # -- telling
 

@@ -42,6 +42,7 @@ def test_every_backend_has_a_recipe() -> None:
     assert set(RECIPES) == {"tensorflow", "jax", "torch"}
 
 
+@pytest.mark.long
 @pytest.mark.subject
 @pytest.mark.xdist_group("subjects")
 @pytest.mark.parametrize("backend", RECIPES)

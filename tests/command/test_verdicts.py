@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nondet.record import Diagnosis
+from nondet.record import EXIT_CODES, Diagnosis
 from tests.command.running import QUICK, SEEDED, UNSEEDED, Project, marked
 
 HASH = """
@@ -365,3 +365,14 @@ def test_the_growth_of_a_model_that_its_first_batch_builds(project: Project) -> 
     pair = {trial.id: trial for trial in ran.diagnosis.trials if trial.id in grown.trials}
     assert [trial.outcome for trial in pair.values()] == ["completed"] * 2
     assert ran.diagnosis.cost.forked_trials == sum(t.forked for t in ran.diagnosis.trials) > 0
+
+
+def test_a_script_that_fails_behind_the_place_where_runs_part_is_broken(project: Project) -> None:
+    """Runs are stopped where they part, and would never show it."""
+    project.write(UNSEEDED + "\nimport time\ntime.sleep(1.5)\nraise OSError('no data')\n")
+    ran = project.diagnose(*QUICK, "train.py")
+    assert ran.code == EXIT_CODES["broken"], ran.out + ran.err
+    assert ran.diagnosis.error is not None
+    assert ran.diagnosis.error.slug == "crash"
+    assert "no data" in ran.diagnosis.error.traceback
+    assert ran.diagnosis.cost.trials < 12

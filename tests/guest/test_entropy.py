@@ -356,7 +356,9 @@ def test_sets_of_objects_repeat_at_fixed_addresses(folder: Path) -> None:
         libc.personality(ctypes.c_ulong(before))
     assert all(read_back(one, "addresses") == 1 for one in shown)
     assert len({one.out for one in shown}) == 1
-    assert len({plain(folder, "script.py").out for _ in range(4)}) > 1
+    # Pages are what is moved, so that few bits of the order are by chance: four runs are equal in
+    # one case of sixty.
+    assert len({plain(folder, "script.py").out for _ in range(16)}) > 1
 
 
 def test_a_forked_child_is_no_trial(folder: Path) -> None:
