@@ -83,14 +83,14 @@ class Events(object):
         self.file = Appended(path)
         self.file.open()
         self.unheard = None
-        """Where another process tells of the trial: what is called with the names of events."""
+        """Where another process tells of the trial: what is asked, with an event's name and data,
+        whether it is to be written."""
 
     def emit(self, event, **fields):
-        if self.unheard is not None:
-            self.unheard(event)
-            return
         fields["event"] = event
-        self.file.write(encoded(fields))
+        data = encoded(fields)
+        if self.unheard is None or self.unheard(event, data):
+            self.file.write(data)
 
     def emit_in_child(self, event, **fields):
         """The one way in which a forked child tells anything: appended by its own handle."""

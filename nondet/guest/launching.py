@@ -26,11 +26,19 @@ TWICE = "a second child process trains: only one can be compared, diagnose its s
 BESIDE = "it trains beside its child process: only one can be compared, diagnose each by itself"
 
 
+TRAINING = ("fit", "layout", "checkpoint")
+"""Events of a process that trains."""
+MUTED = ".muted"
+"""End of the name of a file that tells children to keep silent."""
+
+
 class Handed(list):  # type: ignore[type-arg]
     """The arguments of a child that has a guest."""
 
 
 def install(session, plan_path):
+    if session.plan.get("muted"):
+        listen(session, session.plan["muted"])
     launching = Launching(session, plan_path)
     session.on_import("subprocess", launching.wrap)
 
@@ -41,6 +49,10 @@ class Launching(object):
         self.plan_path = plan_path
         self.children = []
         """Those that have a guest."""
+        self.kept = []
+        """What was to be told while others told."""
+        self.trains = False
+        """Whether one of them has recorded something."""
 
     def wrap(self, module):
         def make(original):
@@ -70,6 +82,7 @@ class Launching(object):
                 return None
             place, changes = found
             self.tell(self.shown(changes, folder))
+            changes["muted"] = self.plan_path + MUTED
             plan = written(self.session, self.plan_path, changes)
             return Handed([os.fsdecode(arg) for arg in args[:place]] + [GUEST.rstrip(os.sep), plan])
         except Exception as error:
@@ -115,20 +128,48 @@ class Launching(object):
 
     def first(self):
         """Whether nothing was recorded before, here or in a child that has a guest."""
-        with open(self.session.events.file.path, "rb") as file:
-            recorded = any(RECORDED in line for line in file)
-        running = any(child.poll() is None for child in self.children)
+        recorded, running = self.recorded(), self.running()
         if self.children and (recorded or running):
             self.proves_nothing(TWICE)
         return not recorded and not running
+
+    def recorded(self):
+        with open(self.session.events.file.path, "rb") as file:
+            return any(RECORDED in line for line in file)
+
+    def running(self):
+        return any(child.poll() is None for child in self.children)
 
     def started(self, popen):
         """From now on the child tells of the trial, and nobody else."""
         self.children.append(popen)
         self.session.events.unheard = self.unheard
 
-    def unheard(self, event):
-        if event == "checkpoint":
+    def unheard(self, event, data):
+        """Whether an event of this process is to be written: once its children have ended and
+        recorded nothing, or as soon as it trains itself before they do, it is the trial."""
+        self.trains = self.trains or self.recorded()
+        if self.trains:
+            if event == "checkpoint":
+                self.proves_nothing(BESIDE)
+            return False
+        if self.running():
+            if event not in TRAINING:
+                self.kept.append(data)
+                return False
+            self.mute()
+        self.session.events.unheard = None
+        self.session.events.emit("launched", script="")
+        for earlier in self.kept:
+            self.session.events.file.write(earlier)
+        self.kept = []
+        return True
+
+    def mute(self):
+        """Children that still run are none of the trial: a server, something that watches."""
+        with open(self.plan_path + MUTED, "w"):
+            pass
+        if self.recorded():
             self.proves_nothing(BESIDE)
 
     def proves_nothing(self, reason):
@@ -137,6 +178,21 @@ class Launching(object):
         events.unheard = None
         events.emit("crashed", kind=SEVERAL, message=reason, traceback="")
         os._exit(GIVEN_UP)
+
+
+def listen(session, path):
+    """In a child: be silent once its parent has said so, and tell what is not recorded."""
+    told = []
+
+    def heard(event, data):
+        if not os.path.exists(path):
+            return True
+        if event == "checkpoint" and not told:
+            told.append(event)
+            session.events.emit_in_child("elsewhere", what="training of another script")
+        return False
+
+    session.events.unheard = heard
 
 
 def same_interpreter(program):

@@ -176,7 +176,8 @@ class Finished(Event, frozen=True, tag="finished"):
 
 
 class Launched(Event, frozen=True, tag="launched"):
-    """The script starts another one in a process of its own, which is the trial from then on."""
+    """The script starts another one in a process of its own, which is the trial from then on;
+    with an empty `script`, what it had started recorded nothing, and it is the trial itself."""
 
     script: str
 

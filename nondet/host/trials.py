@@ -218,6 +218,8 @@ class Trial:
                 self.misled = not self.began
             case events.Launched():
                 self.launching = event.script
+                # Without a name, the script itself is the trial again.
+                self.launched = self.launched if event.script else ""
             case events.Framework():
                 self.frameworks[event.name] = event.version
                 self.settings_at_import[event.name] = event.environ

@@ -84,6 +84,52 @@ def test_a_child_that_records_nothing_goes_before_the_one_that_trains(project: P
     assert not (project.folder / "data.txt").exists()
 
 
+@pytest.mark.parametrize("draws", [False, True])
+def test_a_script_that_has_data_prepared_and_trains_itself(project: Project, draws: bool) -> None:
+    project.write("import pathlib\npathlib.Path('data.txt').write_text('1')\n", "prepare.py")
+    value = "random.random()" if draws else "1"
+    project.write(
+        "import random, subprocess, sys\n"
+        "import nondet\n"
+        "subprocess.run([sys.executable, 'prepare.py'], check=True)\n"
+        "nondet.checkpoint('data', open('data.txt').read())\n"
+        f"nondet.checkpoint('value', {value})\n"
+    )
+    ran = project.diagnose("--confidence", "0.75", "train.py")
+    assert ran.code == draws, ran.out + ran.err
+    diagnosis = ran.diagnosis
+    assert diagnosis.subject.trains == ""
+    assert {t.checkpoints for t in diagnosis.trials if t.outcome == "completed"} == {2}
+    if draws:
+        (cause,) = diagnosis.causes
+        assert (cause.sites[0].file, cause.sites[0].line) == ("train.py", 5)
+        assert diagnosis.prescription is not None
+        assert diagnosis.prescription.patch_verified
+
+
+def test_a_server_beside_the_training_is_none_of_the_trial(project: Project) -> None:
+    project.write("import sys, time\nprint('ready', flush=True)\ntime.sleep(60)\n", "server.py")
+    project.write(
+        "import random, subprocess, sys\n"
+        "import nondet\n"
+        "command = [sys.executable, 'server.py']\n"
+        "server = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
+        "server.stdout.readline()\n"
+        "nondet.checkpoint('value', random.random())\n"
+        "nondet.checkpoint('end', 1)\n"
+        "server.kill()\n"
+        "server.wait()\n"
+    )
+    ran = project.diagnose(*QUICK, "train.py")
+    assert ran.code == 1, ran.out + ran.err
+    diagnosis = ran.diagnosis
+    assert diagnosis.subject.trains == ""
+    (cause,) = diagnosis.causes
+    assert cause.factor == "python-random"
+    assert (cause.sites[0].file, cause.sites[0].line) == ("train.py", 6)
+    assert {t.checkpoints for t in diagnosis.trials if t.outcome == "completed"} == {2}
+
+
 def test_the_exit_code_of_the_child_is_its_own(project: Project) -> None:
     project.write(TRAIN.replace("random.random()", "1"))
     project.write(LAUNCH.format(named='"train.py"'), "launch.py")
