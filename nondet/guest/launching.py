@@ -1,9 +1,9 @@
 """A script that starts another one in a Python of its own, as launchers do: that one is the trial.
 
-The first child that runs one of the user's scripts, or modules, gets a guest with the same plan,
-and this process falls silent; what it had noted is taken back, as where a script starts itself
-again. A child that recorded nothing may be followed by another. Where two of them train, there is
-no one course of training to be compared: the trial is ended, and says so.
+A child that runs one of the user's scripts, or modules, gets a guest with the same plan, and this
+process falls silent; what it has noted so far stays evidence. A child that recorded nothing may be
+followed by another, or by training here. Any further child has a guest that only watches: where
+two processes train, there is no one course of training to be compared, and the trial says so.
 """
 
 import os
@@ -35,9 +35,14 @@ MUTED = ".muted"
 class Handed(list):  # type: ignore[type-arg]
     """The arguments of a child that has a guest."""
 
+    second = False
+    """Whether it is none of the trial."""
+
 
 def install(session, plan_path):
-    if session.plan.get("muted"):
+    if session.plan.get("second"):
+        watch(session)
+    elif session.plan.get("muted"):
         listen(session, session.plan["muted"])
     launching = Launching(session, plan_path)
     session.on_import("subprocess", launching.wrap)
@@ -62,7 +67,7 @@ class Launching(object):
                     return original(popen, args, *rest, **more)
                 result = original(popen, handed, *rest, **more)
                 popen.args = args
-                self.started(popen)
+                self.started(popen, handed)
                 return result
 
             return __init__
@@ -78,13 +83,20 @@ class Launching(object):
                 return None
             folder = os.fsdecode(more.get("cwd") or os.getcwd())
             found = self.script([os.fsdecode(arg) for arg in args], folder)
-            if found is None or not self.first():
+            if found is None:
                 return None
             place, changes = found
-            self.tell(self.shown(changes, folder))
-            changes["muted"] = self.plan_path + MUTED
+            if not self.recorded() and not self.running():
+                self.tell(self.shown(changes, folder))
+                changes.update(muted=self.plan_path + MUTED, second=False)
+            elif self.children:
+                changes.update(second=True)
+            else:
+                return None
             plan = written(self.session, self.plan_path, changes)
-            return Handed([os.fsdecode(arg) for arg in args[:place]] + [GUEST.rstrip(os.sep), plan])
+            made = Handed([os.fsdecode(arg) for arg in args[:place]] + [GUEST.rstrip(os.sep), plan])
+            made.second = changes["second"]
+            return made
         except Exception as error:
             self.session.failed("starting a child process", error)
             return None
@@ -126,24 +138,19 @@ class Launching(object):
             return None
         return place, {"script": args[place], "module": "", "args": args[place + 1 :]}
 
-    def first(self):
-        """Whether nothing was recorded before, here or in a child that has a guest."""
-        recorded, running = self.recorded(), self.running()
-        if self.children and (recorded or running):
-            self.proves_nothing(TWICE)
-        return not recorded and not running
-
     def recorded(self):
+        """Whether anything was, here or in a child."""
         with open(self.session.events.file.path, "rb") as file:
             return any(RECORDED in line for line in file)
 
     def running(self):
         return any(child.poll() is None for child in self.children)
 
-    def started(self, popen):
-        """From now on the child tells of the trial, and nobody else."""
-        self.children.append(popen)
-        self.session.events.unheard = self.unheard
+    def started(self, popen, handed):
+        """From now on the child tells of the trial, and nobody else; a second one only watches."""
+        if not handed.second:
+            self.children.append(popen)
+            self.session.events.unheard = self.unheard
 
     def unheard(self, event, data):
         """Whether an event of this process is to be written: once its children have ended and
@@ -178,6 +185,19 @@ class Launching(object):
         events.unheard = None
         events.emit("crashed", kind=SEVERAL, message=reason, traceback="")
         os._exit(GIVEN_UP)
+
+
+def watch(session):
+    """In a child beside or after the one that is the trial: only tell when it trains as well."""
+    told = []
+
+    def heard(event, data):
+        if event == "checkpoint" and not told:
+            told.append(event)
+            session.events.emit_in_child("crashed", kind=SEVERAL, message=TWICE, traceback="")
+        return False
+
+    session.events.unheard = heard
 
 
 def listen(session, path):

@@ -130,6 +130,32 @@ def test_a_server_beside_the_training_is_none_of_the_trial(project: Project) -> 
     assert {t.checkpoints for t in diagnosis.trials if t.outcome == "completed"} == {2}
 
 
+AFTERWARDS = """
+import subprocess, sys
+server = subprocess.Popen([sys.executable, "server.py"], stdout=subprocess.PIPE)
+server.stdout.readline()
+for name in ("prepare.py", "other.py"):
+    subprocess.run([sys.executable, name], check=True)
+server.kill()
+server.wait()
+subprocess.run([sys.executable, "train.py"], check=True)
+subprocess.run([sys.executable, "prepare.py"], check=True)
+"""
+
+
+def test_children_that_do_not_train_are_no_second_course(project: Project) -> None:
+    """Before, beside and after the one that does."""
+    project.write("import time\nprint('ready', flush=True)\ntime.sleep(60)\n", "server.py")
+    project.write("x = 1\n", "prepare.py")
+    project.write("x = 2\n", "other.py")
+    project.write(TRAIN)
+    project.write(AFTERWARDS, "launch.py")
+    ran = project.diagnose(*QUICK, "launch.py")
+    assert ran.code == 1, ran.out + ran.err
+    assert ran.diagnosis.subject.trains == "train.py"
+    assert [cause.factor for cause in ran.diagnosis.causes] == ["python-random"]
+
+
 def test_the_exit_code_of_the_child_is_its_own(project: Project) -> None:
     project.write(TRAIN.replace("random.random()", "1"))
     project.write(LAUNCH.format(named='"train.py"'), "launch.py")
