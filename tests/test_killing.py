@@ -88,7 +88,8 @@ def test_a_killed_search_goes_on(
     assert undisturbed.verdict == "causes-found"
     assert {guilt.factor for guilt in undisturbed.guilty} == {"python-random", "hash-seed"}
     generator = random.Random(10 * jobs + chain)
-    for number in range(5):
+    # With all parameters, a hundred kills.
+    for number in range(10):
         folder, kept = tmp_path / str(number), dict[str, bytes]()
         for _ in range(chain):
             left = generator.randrange(1, looks // chain)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nondet import record
 from nondet.host.errors import UsageError
 from nondet.host.mending import text_of, where
 from nondet.host.output import write_whole
 from nondet.host.subject import own_folder
-from nondet.patching.patch import Patch, essence, patch
+
+if TYPE_CHECKING:
+    from nondet.patching.patch import Patch
 
 
 def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
@@ -18,6 +21,8 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
 
     Raises UsageError when they are no longer what was diagnosed.
     """
+    from nondet.patching.patch import essence
+
     prescription = diagnosis.prescription
     if prescription is None or not prescription.patch:
         raise UsageError("nothing-to-apply", "this diagnosis has no patch: nothing was changed")
@@ -44,6 +49,9 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
 def again(
     subject: record.Subject, prescription: record.Prescription, folders: tuple[Path, ...]
 ) -> Patch:
+    # It takes long to import, and few commands patch anything.
+    from nondet.patching.patch import patch
+
     return patch(
         subject.trains or subject.script,
         prescription.top,

@@ -13,7 +13,6 @@ from nondet.guest.factors import by_name
 from nondet.host.planning import Settings
 from nondet.host.prescribing import Written
 from nondet.host.subject import Subject
-from nondet.patching.patch import patch
 from nondet.search.questions import Answer, Question
 from nondet.verdict import Verdict
 
@@ -65,6 +64,9 @@ def mend(
 ) -> Mending:
     """Work the prescription into the subject's files. `trains`: the script that was recorded, where
     the subject starts it in a process of its own."""
+    # It takes long to import, and few commands patch anything.
+    from nondet.patching.patch import patch
+
     main = trains or subject.script
     top = tuple(dict.fromkeys(one.text for one in written))
     before = tuple(drawing(causes, subject, main))

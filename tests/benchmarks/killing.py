@@ -61,6 +61,9 @@ time.sleep(0.2)
 nondet.checkpoint("value", random.random())
 """
 
+FORKS = DRAWS.replace("import nondet", "import torch\nimport nondet")
+"""The same with a framework that is imported long enough for trials to be forked."""
+
 Plan = frozenset[tuple[str, record.Arm]]
 Saved = Mapping[str, bytes]
 """`trial.json` of each trial that has ended, by the trial's name."""
@@ -162,10 +165,11 @@ class Room:
                 return None
             victim = ""
             while not victim and process.poll() is None:
-                beneath = [p for p in marked(self.mark) if role(p)]
-                if beneath:
-                    chosen = generator.choice(sorted(beneath, key=lambda p: p.pid))
-                    what = role(chosen)
+                beneath = [(role(p), p.pid, p) for p in marked(self.mark)]
+                roles = sorted({what for what, _, _ in beneath if what})
+                if roles:
+                    what = generator.choice(roles)
+                    chosen = generator.choice(sorted(one for one in beneath if one[0] == what))[2]
                     with contextlib.suppress(psutil.Error):
                         chosen.kill()
                         victim = what
@@ -428,7 +432,7 @@ def main() -> int:
     parser.add_argument("script", nargs="?", type=Path, default=SCRIPT)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--small", action="store_true", help="a script without a framework")
+    parser.add_argument("--small", action="store_true", help="a script of a second")
     parser.add_argument("--beneath", action="store_true", help="kill what the diagnosis started")
     parser.add_argument("--jobs", type=int, default=2, help="trials side by side")
     chosen = parser.parse_args()
@@ -440,7 +444,7 @@ def main() -> int:
         options: tuple[str, ...] = ()
         if chosen.small:
             script, options = base / "draws.py", QUICK
-            script.write_text(DRAWS)
+            script.write_text(FORKS if chosen.beneath else DRAWS)
         quiet, seconds = quietly(base / "quiet", script, chosen.jobs, options)
         causes = ", ".join(cause.factor for cause in quiet.causes) or "none"
         print(

@@ -43,7 +43,7 @@ FAULTS = (
         "right verdict or clear statement; nothing left",
     ),
     Fault(
-        "100 MB of output, both orders",
+        "20 MiB and 1 GiB of output to each stream, both orders",
         MISBEHAVING,
         "test_much_output",
         "right verdict, host below 300 MiB",
@@ -83,9 +83,9 @@ FAULTS = (
         "its own error is told",
     ),
     Fault(
-        "a trial is killed as for want of memory",
+        "the kernel kills a trial for want of memory",
         RUNNING_OUT,
-        "test_a_trial_killed",
+        "test_the_kernel",
         "`killed`, with its peak memory",
     ),
     Fault(

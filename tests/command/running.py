@@ -118,6 +118,7 @@ class Project:
         *command: str | bytes,
         environ: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        patience: float = PATIENCE,
     ) -> Ran:
         """``nondet COMMAND...`` in the folder."""
         done = subprocess.run(
@@ -127,7 +128,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr, self.output)

@@ -75,6 +75,7 @@ def test_another_horizon_is_another_diagnosis(project: Project) -> None:
     assert len(other.diagnosis.trials) == 3
 
 
+@pytest.mark.long
 @pytest.mark.subject
 @pytest.mark.xdist_group("subjects")
 def test_what_acts_late_shows_behind_the_horizon_only(project: Project) -> None:

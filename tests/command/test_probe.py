@@ -53,6 +53,7 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     assert "[output-of-another-kind]" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.subject
 def test_what_is_live_is_told_and_kept(tmp_path: Path) -> None:
     done = probe(tmp_path, "--runs", "3", "numpy_generator", "cudnn", CUDA_VISIBLE_DEVICES="")

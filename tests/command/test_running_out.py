@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +65,62 @@ def test_a_script_is_refused_memory(project: Project) -> None:
     assert ran.code == 5, ran.err
     assert ran.diagnosis.error is not None
     assert "MemoryError" in ran.diagnosis.error.message
+
+
+TIGHT = 500 << 20
+"""Bytes that the kernel lets a diagnosis have: enough for it, and not for `GREEDY`."""
+JOINING = """
+import os, sys
+with open(sys.argv[1], "w") as members:
+    members.write(str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.fixture
+def tight() -> Iterator[tuple[str, ...]]:
+    """What starts a command in a control group whose memory the kernel limits."""
+    try:
+        group = control_group(TIGHT)
+    except OSError as error:
+        pytest.skip(f"no control group with a limit of memory can be made here: {error}")
+    try:
+        yield (sys.executable, "-c", JOINING, str(group / "cgroup.procs"))
+    finally:
+        group.rmdir()
+
+
+def control_group(limit: int) -> Path:
+    """One below that of this process, in which no more memory may be taken. Raises OSError."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    own = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+    old = "memory" in own
+    base = Path("/sys/fs/cgroup/memory") if old else Path("/sys/fs/cgroup")
+    group = base / own["memory" if old else ""].lstrip("/") / f"nondet-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / ("memory.limit_in_bytes" if old else "memory.max")).write_text(str(limit))
+        swap = group / ("memory.memsw.limit_in_bytes" if old else "memory.swap.max")
+        if swap.exists():
+            swap.write_text(str(limit if old else 0))
+    except OSError:
+        group.rmdir()
+        raise
+    return group
+
+
+def test_the_kernel_kills_a_trial_for_want_of_memory(
+    project: Project, tight: tuple[str, ...]
+) -> None:
+    project.write(GREEDY)
+    ran = project.diagnose(*QUICK, "--jobs", "2", "train.py", prefix=tight)
+    assert ran.code == 5, ran.err
+    assert ran.diagnosis.error is not None
+    assert ran.diagnosis.error.slug == "killed"
+    assert "mostly for want of memory" in ran.diagnosis.error.message
+    killed = [trial for trial in ran.diagnosis.trials if trial.outcome == "killed"]
+    assert killed
+    assert all(100e6 < (trial.peak_memory or 0) <= TIGHT for trial in killed)
 
 
 KILLED = """

@@ -352,6 +352,7 @@ model.fit(x, x[:, :1], epochs=3, verbose=0)
 """
 
 
+@pytest.mark.long
 @pytest.mark.subject
 @pytest.mark.xdist_group("subjects")
 def test_the_growth_of_a_model_that_its_first_batch_builds(project: Project) -> None:

@@ -33,6 +33,8 @@ CASES = {
     "torch": (*EVERYWHERE, "in_turns", "cnn"),
 }  # fmt: skip
 """Kinds of models (families.py), by what runs in one process."""
+LONG = ("tensorflow, other ways", "jax", "torch")
+"""What takes a minute or more each. In short, every backend is tried in the test of the window."""
 
 ORDER = ("state", "batch", "forward", "loss", "gradient", "update")
 MODES = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
@@ -41,9 +43,14 @@ MODES = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
 def heavy(names: Sequence[str]) -> pytest.MarkDecorator:
     """One worker has all that is learnt from a process, for as long as it lives: it may run other
     tests in between."""
-    groups = {name: pytest.mark.xdist_group(f"inside {name}") for name in names}
-    cases = [pytest.param(name, marks=[pytest.mark.subject, groups[name]]) for name in names]
-    return pytest.mark.parametrize("name", cases)
+
+    def marks(name: str) -> list[pytest.MarkDecorator]:
+        found = [pytest.mark.subject, pytest.mark.xdist_group(f"inside {name}")]
+        return [*found, pytest.mark.long] if name in LONG else found
+
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=marks(name)) for name in names]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -211,13 +218,16 @@ def test_a_batch_that_is_left_over_is_seen_as_it_is(name: str, families: Familie
 # -- the window
 
 
-@heavy(BACKENDS)
+@pytest.mark.subject
+@pytest.mark.parametrize("name", BACKENDS)
 def test_steps_outside_of_the_window_are_left_alone(name: str, tmp_path: Path) -> None:
     """Also where two models count on by themselves, and where steps have begun before it opens."""
     need(name)
     script = HERE / "families.py"
+    plain = alone(tmp_path / "plain", script, "mlp", "in_turns", backend=name)
     shown, trial = look(tmp_path / "t01", script, "mlp", "in_turns", backend=name, window=(3, 4))
     assert shown.code == 0, shown.err
+    assert shown.out == plain.out
     assert list(trial.insides) == [(0, 3), (0, 4), (1, 3), (2, 3), (1, 4), (2, 4)]
     for key, inside in trial.insides.items():
         phases = {row[0] for row in trial.scenes[inside.layout].moments}

@@ -192,41 +192,6 @@ def test_all_pins_take_and_are_read_back(tmp_path: Path) -> None:
         assert all(e["ok"] for e in pins)
 
 
-CONSUMERS = """
-import os, random
-import tensorflow as tf
-for seed in (random.seed, np.random.seed, tf.random.set_seed):
-    seed(int.from_bytes(os.urandom(3), "big"))
-inputs = keras.Input((6, 4))
-hidden = keras.layers.LSTM(5, dropout=0.5)(inputs)
-hidden = keras.layers.Dropout(0.5)(hidden)
-model = keras.Model(inputs, keras.layers.Dense(1)(hidden), name="m")
-model.compile("sgd", "mse")
-x = np.linspace(-1, 1, 480, dtype="float32").reshape(20, 6, 4)
-y = x.sum(axis=(1, 2)).reshape(-1, 1)
-model.fit(x, y, epochs=2, batch_size=4, verbose=0)
-rows = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(20).batch(4)
-model.fit(rows, epochs=1, verbose=0)
-tell(model)
-print(np.array_equal(model(x, training=True), model(x, training=False)))
-"""
-
-
-@pytest.mark.parametrize("arm", ["pinned", "ablated"])
-def test_consumers_are_held_whatever_they_draw_from(arm: str, tmp_path: Path) -> None:
-    folder = tmp_path / "subject"
-    folder.mkdir()
-    head = HEAD.replace("keras.utils.set_random_seed(3)", "").split("x = ")[0]
-    (folder / "train.py").write_text(head + CONSUMERS)
-    arms = dict.fromkeys(("initial-weights", "dropout", "shuffle"), arm)
-    runs = [guided(folder, "train.py", arms=arms) for _ in range(2)]
-    assert all(run.code == 0 for run in runs), runs[0].err
-    assert runs[0].out == runs[1].out
-    # Faithful masks still drop; ablated ones drop nothing.
-    assert runs[0].out.splitlines()[-1] == str(arm == "ablated")
-    assert all(run.of("guest-error") == [] for run in runs)
-
-
 def test_steps_within_fit_are_recorded_on_request(fit: tuple[Shown, Shown], tmp_path: Path) -> None:
     folder = tmp_path / "subject"
     folder.mkdir()
