@@ -8,7 +8,7 @@ import pytest
 
 from nondet import repetition
 from nondet.repetition import Interval, Repetition
-from nondet.report import html
+from nondet.report import frame, html
 from nondet.report.repeat import page, words
 from tests.report import repeat_samples, samples
 from tests.report.repeat_samples import EVIL
@@ -42,7 +42,7 @@ def test_it_loads_nothing_and_only_its_own_scripts_act(name: str) -> None:
         assert "style" not in known
     rules = policy(found)
     assert rules["default-src"] == ["'none'"]
-    assert html._hash(found.scripts[-1]) in rules["script-src"]
+    assert frame._hash(found.scripts[-1]) in rules["script-src"]
 
 
 def test_what_comes_from_the_subject_is_text() -> None:

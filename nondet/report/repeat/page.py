@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from importlib import resources
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
+from jinja2 import Environment
 from markupsafe import Markup
 
 from nondet.repetition import Repetition, Series
-from nondet.report import html
-from nondet.report.page import words as numbers
+from nondet.report import frame
 from nondet.report.repeat import plots, words
 
-STYLES = ("assets/report.css", "assets/charts.css")
+STYLES = ("assets/report.css", "assets/charts.css", "nondet.report.repeat:assets/repeat.css")
 SCRIPTS = ("assets/data.js", "assets/page.js")
 MOST_RESULTS = 12
 """Distinct results shown one by one."""
@@ -23,23 +21,16 @@ MOST_RESULTS = 12
 def render(repetition: Repetition) -> str:
     """The page as one HTML document; all text from the subject is escaped."""
     label, tone = words.label(repetition)
-    style = html._assets(STYLES) + "\n" + _style()
-    script = html._assets(SCRIPTS)
-    return (
-        _environment()
-        .get_template("repeat.html")
-        .render(
-            r=repetition,
-            free=repetition.free,
-            label=label,
-            tone=tone,
-            policy=html._policy(style, script),
-            style=Markup(style),  # our own files, not the subject's text
-            script=Markup(script),
-            icon=html._icon(tone),
-            sections=[],
-            anchors={},
-        )
+    return frame.filled(
+        _environment(),
+        "repeat.html",
+        tone,
+        STYLES,
+        SCRIPTS,
+        r=repetition,
+        free=repetition.free,
+        label=label,
+        anchors={},
     )
 
 
@@ -72,25 +63,12 @@ def share_scale(repetition: Repetition, label: str) -> plots.Scale:
 
 @cache
 def _environment() -> Environment:
-    """That of the report, with the templates of this folder beside it."""
-    base = html._environment()
-    own = PackageLoader("nondet.report.repeat")
-    report = base.loader or PackageLoader("nondet.report.page")
-    environment = base.overlay(loader=ChoiceLoader([own, PrefixLoader({"report": report})]))
-    environment.globals = {
-        **base.globals,
-        "say": words,
-        "words": numbers,
-        "plots": plots,
-        "plot": plot,
-        "common": common,
-        "share_scale": share_scale,
-        "most_results": MOST_RESULTS,
-    }
-    return environment
-
-
-@cache
-def _style() -> str:
-    folder = resources.files("nondet.report.repeat")
-    return folder.joinpath("assets/repeat.css").read_text(encoding="utf-8")
+    return frame.environment(
+        "nondet.report.repeat",
+        say=words,
+        plots=plots,
+        plot=plot,
+        common=common,
+        share_scale=share_scale,
+        most_results=MOST_RESULTS,
+    )
