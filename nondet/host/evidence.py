@@ -31,14 +31,15 @@ def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[st
     return frozenset(found & set(available))
 
 
+def varying(trial: Trial) -> set[str]:
+    """Sources that were seen unseeded, or free to change order, and that it left free."""
+    sightings = trial.sightings.values()
+    return {s.factor for s in sightings if s.unseeded and s.factor not in trial.held}
+
+
 def suspected(trials: Iterable[Trial], available: Sequence[str]) -> tuple[str, ...]:
     """Sources seen unseeded, or free to change order, in a trial that left them free."""
-    found = {
-        sighting.factor
-        for trial in trials
-        for sighting in trial.sightings.values()
-        if sighting.unseeded and sighting.factor not in trial.held
-    }
+    found = {name for trial in trials for name in varying(trial)}
     return tuple(name for name in available if name in found)
 
 

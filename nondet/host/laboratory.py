@@ -12,9 +12,10 @@ from pathlib import Path
 from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
+from nondet.host.standing import Counts, Standing
 from nondet.host.store import Store
 from nondet.host.trials import Trial
-from nondet.host.warming import Warming, bridged, by_start
+from nondet.host.warming import Warming, bridged
 from nondet.host.watching import Watcher
 from nondet.record import Arm
 from nondet.search.questions import Answer, BudgetSpent, Question
@@ -22,7 +23,6 @@ from nondet.verdict import Verdict
 
 POLL_SECONDS = 0.03
 TELL_SECONDS = 0.25
-FAILED = ("crashed", "killed", "timed-out")
 CRASHES = 2
 """Crashed trials of one plan after which the plan counts as one that can't run; one is enough
 as long as no trial of any plan has come to its end."""
@@ -72,8 +72,9 @@ class Laboratory(Store):
         self.warming = Warming(settings, executor, forking)
         self.following: dict[str, Following] = {}
         """What is known of how each trial compares with its reference."""
-        self.earlier: Sequence[Trial] = ()
-        """Trials of another laboratory that tell what the subject uses, and nothing else."""
+        self.earlier: set[str] = set()
+        """Factors that trials of another laboratory were seen to use in a way that varies."""
+        self.standing = self._standing(Question("", {}, 1))
         self.clashing: set[str] = set()
         """Factors whose pins let a trial fail on what the former one left."""
 
@@ -91,7 +92,7 @@ class Laboratory(Store):
             check=self.check,
         )
         other.warming = self.warming
-        other.earlier = self.trials
+        other.earlier = self.varying
         return other
 
     def _group(self, question: Question) -> list[Trial]:
@@ -102,11 +103,20 @@ class Laboratory(Store):
         whole = [t for t in self.counting(question.reference) if t.whole]
         return whole[:1] + group
 
+    def _standing(self, question: Question) -> Standing:
+        beside = question.reference is not None
+        return Standing(lambda: self._group(question), self._compare, beside)
+
+    def _usable(self, question: Question) -> list[Trial]:
+        """Those that are evidence."""
+        return [trial for trial in self._group(question) if trial.counts]
+
     # -- asking
 
     def ask(self, question: Question) -> Answer:
         """Run trials until the question is settled. Raises BudgetSpent."""
         free = [name for name in self.factors if name not in question.held]
+        self.standing = self._standing(question)
         wanted = self._wanted(question)
         varied = tuple(name for name, arm in question.held.items() if arm == "varied")
         pinned = tuple(name for name in question.held if name not in varied)
@@ -132,11 +142,9 @@ class Laboratory(Store):
         wanted = max(question.agreeing + 1, 2)
         if question.reference is not None or not self._carries(question.held):
             return wanted
-        if not any(trial.wrote for trial in self.trials):
+        if not self.wrote:
             return wanted
-        alone = [trial for trial in self.counting(question.held) if not trial.parent]
-        fresh = sum(not trial.chained for trial in alone)
-        return max(wanted, 3, fresh + 1)
+        return max(wanted, 3, self.standing.counts.fresh + 1)
 
     def _carries(self, held: Mapping[str, Arm]) -> bool:
         """Whether trials of this plan start from what the former one left."""
@@ -144,81 +152,79 @@ class Laboratory(Store):
             return False
         return not self.clashing & held.keys()
 
-    def _clashes(self, question: Question, failed: Sequence[Trial], done: Sequence[Trial]) -> bool:
-        """Whether trials fail only where they start from what another left.
+    def _clashes(self, question: Question, failed: Sequence[Trial], fresh: int) -> bool:
+        """Whether trials fail only where they start from what another left, while `fresh` others
+        came to their end.
 
         A script that names its folder by the time or by chance finds that very folder there once
         these are pinned: that is of our making. From then on such plans start from a fresh folder.
         """
         if not question.held or not any(t.chained for t in failed):
             return False
-        if all(t.chained for t in done):
+        if not fresh:
             return False
         self.clashing |= question.held.keys()
         return True
 
     def _answer(self, question: Question) -> Answer | None:
-        group = self._group(question)
-        usable = [trial for trial in group if trial.counts]
-        parted = [t for t in usable if t.witness is not None]
-        running = [t for t in group if t.outcome is None]
-        compared = [t for t in usable[1:] if t.witness is not None or (t.matched and not t.parent)]
-        enough = len(parted) >= question.parting or len(compared) >= 2 * max(
+        counts = self.standing.counts
+        parted, running, failed = counts.parted, counts.running, counts.failed
+        enough = len(parted) >= question.parting or counts.compared >= 2 * max(
             question.agreeing, question.parting
         )
         if parted and enough:
             pair = [self._partner(parted[0]), parted[0]]
-            whole = [t for t in usable if t.whole]
-            failures = sum(t.outcome in FAILED for t in group)
-            if question.to_end and len(whole) < WHOLE and failures < CRASHES:
+            if question.to_end and counts.whole < WHOLE and len(failed) < CRASHES:
                 first = sorted(running, key=lambda t: t not in pair)
-                self._stop(first[WHOLE - len(whole) :], "others go on to the end")
+                self._stop(first[WHOLE - counts.whole :], "others go on to the end")
                 return None
             self._stop(running, f"{pair[0].id} and {pair[1].id} have parted")
-            return self._told(Verdict.DIVERGES, usable)
+            return self._told(Verdict.DIVERGES, self._usable(question))
         if parted and not question.to_end:
             # What has parted has said all it can, and its first trial with it.
             for trial in parted:
                 pair = [self._partner(trial), trial]
                 self._stop(pair, f"{pair[0].id} and {trial.id} have parted")
-        failed = [t for t in group if t.outcome in FAILED]
         for trial in [t for t in failed if t.parent and not t.set_aside]:
             self._set_aside([trial], f"the forked trial {trial.id} failed: {trial.note}")
         failed = [t for t in failed if not t.parent]
         failed = [t for t in failed if not t.alone_again]
-        done = [t for t in usable if t.whole]
-        if self._clashes(question, failed, done) or self.clashing & question.held.keys():
+        clashes = self._clashes(question, failed, counts.whole_fresh)
+        if clashes or self.clashing & question.held.keys():
             failed = [t for t in failed if not t.chained]
         enough_crashes = CRASHES if self.completed() else 1
         if len(failed) >= enough_crashes or any(t.outcome == "timed-out" for t in failed):
             self._stop(running, "another trial of this plan failed")
+            usable = self._usable(question)
             return self._told(Verdict.BROKEN, usable, broken=failed[-1].note, failed=failed)
-        if done and not any(t.checkpoints for t in self.trials):
+        if counts.whole and not any(t.checkpoints for t in self.trials):
             self._stop(running, "there is nothing to compare")
-            return self._told(Verdict.UNSURE, usable)
-        if not parted and (agreeing := self._agreeing(done, self._wanted(question))):
+            return self._told(Verdict.UNSURE, self._usable(question))
+        if not parted and (agreeing := self._agreeing(question, counts)):
             self._stop([t for t in running if t not in agreeing], "the others agree")
             return self._told(Verdict.AGREES, agreeing)
         return None
 
     def _partner(self, trial: Trial) -> Trial:
         """The trial that it was compared with."""
-        return next(other for other in self.trials if other.id == trial.reference)
+        return self.named(trial.reference)
 
-    def _agreeing(self, done: list[Trial], wanted: int) -> list[Trial]:
-        """Those of these whole trials that make up the number wanted; none when they don't.
+    def _agreeing(self, question: Question, counts: Counts) -> list[Trial]:
+        """The whole trials that make up the number wanted; none when they don't.
 
         Of forked trials only one that equals those that started by themselves.
         """
-        alone = [t for t in done if not t.parent]
-        forked = [t for t in done if t.parent]
-        if alone and forked and bridged(forked[0], alone[0]):
+        first, forked = counts.first_whole, [t for t in counts.forked if t.whole]
+        alike = first is not None and bool(forked) and bridged(forked[0], first)
+        if alike:
             self.warming.proves(forked[0].held)
-            alone = [*alone, forked[0]]
-        if len(alone) < wanted:
+        if first is None or counts.alone_whole + alike < self._wanted(question):
             return []
-        if forked and forked[0] not in alone:
-            reason = f"{forked[0].id} differs from {alone[0].id}, which was not forked"
+        alone = [t for t in self._usable(question) if t.whole and not t.parent]
+        if alike:
+            return [*alone, forked[0]]
+        if forked:
+            reason = f"{forked[0].id} differs from {first.id}, which was not forked"
             self._set_aside(forked, reason)
         return alone
 
@@ -229,6 +235,7 @@ class Laboratory(Store):
         every = [t for t in self.trials if t.parent] if self.warming.mistaken else forked
         for trial in every:
             trial.set_aside = True
+        self.standing.reset()
 
     def _told(
         self, verdict: Verdict, group: list[Trial], broken: str = "", failed: Sequence[Trial] = ()
@@ -269,67 +276,62 @@ class Laboratory(Store):
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise BudgetSpent
         while True:
-            running = [t for t in self.trials if t.outcome is None]
-            parent = self._next(question, running)
-            if parent is None or len(running) + self.warming.importing >= self.jobs:
+            parent = self._next(question)
+            if parent is None or len(self.running) + self.warming.importing >= self.jobs:
                 return
             if len(self.trials) >= self.max_trials:
-                if running:
+                if self.running:
                     return
                 raise BudgetSpent
             self._start(question, parent)
 
-    def _next(self, question: Question, running: list[Trial]) -> str | None:
+    def _next(self, question: Question) -> str | None:
         """Where the next trial comes from: the name of a parent, or empty for one that starts by
         itself. None when no more are needed for now."""
-        group = [trial for trial in self._group(question) if trial.counts]
-        alone = [trial for trial in group if not trial.parent]
-        parted = [t for t in group if t.witness is not None]
+        counts = self.standing.counts
+        parted = counts.parted
         if question.to_end and len(parted) >= question.parting:
-            whole = [t for t in group if t.whole]
-            if len(whole) + len(running) >= WHOLE:
+            if counts.whole + len(self.running) >= WHOLE:
                 return None
             # Siblings that have parted before will do so again.
             alike = any(t.parent for t in parted)
             return self.warming.parent(question.held) if alike else ""
         if parted:
             # Not the first of those that start alike: it is what others are compared with.
-            later = [t for alike in by_start(group) for t in alike[1:]]
-            comparing = [t for t in later if t.outcome is None and not t.extends]
+            comparing = [t for t in counts.later() if not t.extends]
             if question.parting <= len(parted) + len(comparing):
                 return None
-        parent = self._parent(question, group, parted)
+        parent = self._parent(question, counts)
         if parent != "":
             return parent
         # One that parted is no use for agreeing; it leaves room for another that may part too.
         # Nor is one that was stopped where it left another plan's.
-        lost = [t for t in alone if t.outcome == "stopped-early" and not t.whole]
-        wanted = self._wanted(question) + len(alone if parted else lost)
-        if len(alone) + self._bridging(group, alone) >= wanted or self._must_wait(question, alone):
+        wanted = self._wanted(question) + (counts.alone if parted else counts.lost)
+        if counts.alone + self._bridging(counts) >= wanted or self._must_wait(question, counts):
             return None
         return ""
 
-    def _bridging(self, group: list[Trial], alone: list[Trial]) -> bool:
+    def _bridging(self, counts: Counts) -> bool:
         """Whether a forked trial equals those that started by themselves, or may turn out so."""
-        forked = next((t for t in group if t.parent and (t.whole or t.outcome is None)), None)
-        whole = next((t for t in alone if t.whole), None)
+        forked = next((t for t in counts.forked if t.whole or t.outcome is None), None)
+        whole = counts.first_whole
         if forked is None:
             return False
         return whole is None or not forked.whole or bridged(forked, whole)
 
-    def _parent(self, question: Question, group: list[Trial], parted: list[Trial]) -> str | None:
+    def _parent(self, question: Question, counts: Counts) -> str | None:
         """What to fork the next trial from; empty if it is to start by itself, None to wait.
 
         Where a difference is expected, forked trials come first. Where agreement is, one stands for
         a trial of its own, once there is one to compare it with.
         """
-        forked = [t for t in group if t.parent]
+        forked, parted = counts.forked, counts.parted
         if any(t.matched for t in forked) or (question.reference is not None and forked):
             return ""
-        if not self.warming.worthwhile(self.trials, self.single_run_seconds()):
+        if not self.warming.worthwhile(self.importing_seconds(), self.single_run_seconds()):
             return ""
-        known = [*self.earlier, *self.trials]
-        varies = set(evidence.suspected(known, self.factors)) - question.held.keys()
+        varies = self.earlier.union(self.varying, *map(evidence.varying, self.running))
+        varies = varies.intersection(self.factors) - question.held.keys()
         if varies and self.warming.trusts(question.held) and (parted or question.agreeing <= FEW):
             comparing = [t for t in forked[1:] if t.outcome is None and t.witness is None]
             if (
@@ -340,19 +342,17 @@ class Laboratory(Store):
                 return ""
             return self.warming.parent(question.held)
         # Beside another plan's trial, one whose pins may not hold would tell of these.
-        if not forked and group and question.held and question.reference is None:
+        if not forked and counts.usable and question.held and question.reference is None:
             return self.warming.parent(question.held) or ""
         return ""
 
-    def _must_wait(self, question: Question, group: list[Trial]) -> bool:
+    def _must_wait(self, question: Question, counts: Counts) -> bool:
         """A trial that is to start from the former one's files needs that one to have ended."""
-        wrote = any(trial.wrote for trial in self.trials)
-        if not wrote or not self._carries(question.held) or len(group) < 2:
+        if not self.wrote or not self._carries(question.held) or counts.alone < 2:
             return False
         if question.reference is not None:
             return False
-        running = any(trial.outcome is None for trial in group)
-        return running and self.left(question.held) is None
+        return counts.alone_running > 0 and self.left(question.held) is None
 
     def _new_folder(self) -> Path:
         """That of the next trial: a laboratory beside may have made some meanwhile."""
@@ -416,28 +416,17 @@ class Laboratory(Store):
                 raise
             self.warming.give_up(str(error))
             return
-        self.trials.append(trial)
+        self.add(trial)
+        self.standing.add(trial)
         self.watcher.trial_started(name, question.text)
 
     def _listen(self, question: Question) -> None:
         """Take in events, compare, and notice what has ended."""
-        for trial in [t for t in self.trials if t.running is not None]:
+        for trial in list(self.running):
             self._poll(trial)
-        usable = [trial for trial in self._group(question) if trial.counts]
-        reference: Trial | None = None
-        if question.reference is not None and usable:
-            # It belongs to another plan: what it was compared with there stays.
-            reference, *usable = usable
-        for alike in by_start(usable):
-            first = reference
-            for trial in alike:
-                trial.refer_to(first.id if first is not None else "")
-                if first is not None:
-                    self._compare(first, trial)
-                if first is None or trial.extends:
-                    first = trial
-        if any(trial.witness is not None for trial in usable):
-            self.warming.learn(self.trials)
+        self.standing.look()
+        if any(trial is not self.standing.other for trial in self.standing.counts.parted):
+            self.warming.learn(self.importer())
         self._tell_progress(question)
 
     def _poll(self, trial: Trial) -> None:
@@ -463,6 +452,7 @@ class Laboratory(Store):
             self.lost += 1
             trial.alone_again = True
         trial.ended(ended, timed_out)
+        self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)
 
@@ -482,7 +472,7 @@ class Laboratory(Store):
 
     def _compare(self, reference: Trial, trial: Trial) -> None:
         if trial.witness is not None or trial.matched:
-            return  # settled, and looked at again with every event of the others
+            return
         both_ended = reference.whole and trial.whole
         following = self.following.get(trial.id)
         if following is None or following.reference is not reference:
@@ -496,6 +486,8 @@ class Laboratory(Store):
         trial.extends = trial.witness is None and stopped
         if trial.witness is not None and not trial.note:
             trial.note = self._parting_note(trial)
+        if trial.witness is not None or trial.matched:
+            del self.following[trial.id]
 
     def _parting_note(self, trial: Trial) -> str:
         witness = trial.witness
@@ -513,13 +505,13 @@ class Laboratory(Store):
 
     def _drain(self) -> None:
         """Wait until what was stopped has ended."""
-        while any(trial.running is not None for trial in self.trials):
-            for trial in self.trials:
+        while self.running:
+            for trial in list(self.running):
                 self._poll(trial)
             time.sleep(POLL_SECONDS)
 
     def _stop_all(self, reason: str) -> None:
-        self._stop([t for t in self.trials if t.running is not None], reason)
+        self._stop(self.running, reason)
         self._drain()
 
     # -- telling
@@ -529,16 +521,14 @@ class Laboratory(Store):
         if now - self.told < TELL_SECONDS:
             return
         self.told = now
-        whole = max((len(t.checkpoints) for t in self.completed()), default=None)
-        for trial in self.trials:
-            if trial.running is not None:
-                self.watcher.trial_progress(
-                    trial.id, len(trial.checkpoints), whole, now - trial.started
-                )
+        whole = self.longest if self.completed() else None
+        for trial in self.running:
+            self.watcher.trial_progress(
+                trial.id, len(trial.checkpoints), whole, now - trial.started
+            )
         single = self.single_run_seconds()
         if single:
-            group = self.of_plan(question.held)
-            left = self._wanted(question) - sum(t.whole for t in group)
+            left = self._wanted(question) - self.whole(question.held)
             self.watcher.remaining(single * max(0, -(-left // self.jobs)))
 
 

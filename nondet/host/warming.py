@@ -9,7 +9,7 @@ in force hold in forked trials as well. Only then are such pins relied on.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from nondet.guest.factors import by_name
 from nondet.host import comparing, planning
@@ -45,23 +45,19 @@ class Warming:
         self.began: dict[str, float] = {}
         self.count, self.spent = 0, 0.0
 
-    def learn(self, found: Sequence[Trial]) -> None:
-        """Take from trials that started by themselves what the subject imports."""
-        if self.imports:
-            return
-        alone = [t for t in found if not t.parent]
-        trial = max(alone, key=lambda t: len(t.frameworks), default=None)
-        if trial is None:
+    def learn(self, trial: Trial | None) -> None:
+        """Take from a trial that started by itself what the subject imports."""
+        if self.imports or trial is None:
             return
         settings = trial.settings_at_import
         self.imports = tuple(
             (name, tuple(sorted(settings.get(name, {}).items()))) for name in trial.frameworks
         )
 
-    def worthwhile(self, found: Sequence[Trial], single_run: float) -> bool:
-        """Whether importing is a good part of a run; taken for true until that is known."""
-        seconds = max((t.importing_seconds for t in found if not t.parent), default=0.0)
-        return not single_run or seconds >= SHARE * single_run
+    def worthwhile(self, importing: float, single_run: float) -> bool:
+        """Whether importing is a good part of a run; taken for true until that is known. Both in
+        seconds."""
+        return not single_run or importing >= SHARE * single_run
 
     def trusts(self, held: Mapping[str, Arm]) -> bool:
         """Whether all pins of a plan are known to hold in forked trials."""

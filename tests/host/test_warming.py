@@ -270,7 +270,8 @@ def test_where_importing_is_a_small_part_nothing_is_forked(
     made.ask(ask({}, 5, parting=1))
     for trial in made.trials:
         trial.outcome, trial.seconds, trial.importing_seconds = "completed", 100.0, 5.0
-    assert not made.warming.worthwhile(made.trials, made.single_run_seconds())
+    made.trials = tuple(made.trials)
+    assert not made.warming.worthwhile(made.importing_seconds(), made.single_run_seconds())
     made.ask(ask({}, 5, parting=5))
     assert executor.forked == []
 
@@ -286,9 +287,11 @@ def test_only_trials_that_started_by_themselves_tell_what_is_imported(tmp_path: 
     made, _ = lab(tmp_path, unseeded)
     made.ask(ask({}, 5, parting=4))
     fresh, _ = lab(tmp_path, unseeded)
-    fresh.warming.learn([trial for trial in made.trials if trial.parent])
+    fresh.trials = [trial for trial in made.trials if trial.parent]
+    fresh.warming.learn(fresh.importer())
     assert not fresh.warming.imports
-    fresh.warming.learn(made.trials)
+    fresh.trials = made.trials
+    fresh.warming.learn(fresh.importer())
     assert fresh.warming.imports == (("tensorflow", ()),)
 
 

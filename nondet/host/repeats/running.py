@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nondet.host import planning, trials
 from nondet.host.executors.interface import Executor
-from nondet.host.laboratory import FAILED, POLL_SECONDS, TELL_SECONDS, Laboratory
+from nondet.host.laboratory import POLL_SECONDS, TELL_SECONDS, Laboratory
+from nondet.host.standing import FAILED
 from nondet.host.trials import Trial
 from nondet.host.watching import Watcher
 from nondet.record import Arm
@@ -91,13 +92,15 @@ class Repeater(Laboratory):
         question = Question(text, held, count - 1)
         if (left := count - len(self.ended(held))) > 0:
             self.watcher.question(text, tuple(held), free, left)
+        looked, ended = -1, list[Trial]()
         try:
             while True:
                 self.check()
-                for trial in self.trials:
+                for trial in list(self.running):
                     self._poll(trial)
-                ended = self.ended(held)
-                running = [trial for trial in self.trials if trial.outcome is None]
+                running = self.running
+                if looked != (looked := len(self.trials) - len(running)):
+                    ended = self.ended(held)
                 self._tell(len(ended), count, later)
                 hopeless = len(ended) >= HOPELESS and not any(trial.whole for trial in ended)
                 over = self.late or hopeless or useless(ended)
@@ -115,11 +118,10 @@ class Repeater(Laboratory):
         if now - self.told < TELL_SECONDS:
             return
         self.told = now
-        whole = max((len(trial.checkpoints) for trial in self.completed()), default=None)
-        for trial in self.trials:
-            if trial.running is not None:
-                seconds = now - trial.started
-                self.watcher.trial_progress(trial.id, len(trial.checkpoints), whole, seconds)
+        whole = self.longest if self.completed() else None
+        for trial in self.running:
+            seconds = now - trial.started
+            self.watcher.trial_progress(trial.id, len(trial.checkpoints), whole, seconds)
         single = self.single_run_seconds()
         if single:
             rounds = -(-max(0, count - ended) // self.jobs) + -(-later // self.jobs)
