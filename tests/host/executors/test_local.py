@@ -296,7 +296,7 @@ def test_load_ends_with_the_trial_and_is_no_part_of_it(plain: Trying, end: str) 
         running.stop("enough")
     result = ended(running)
     count, nice, other, *busy = map(int, plain.said().split())
-    assert count == 2 and nice == other == 0
+    assert count == 2 and nice == other == os.nice(0)
     all_gone(busy)
     assert result.left_running == 0
     assert (result.exit_code == 0) == (end == "")
