@@ -90,7 +90,19 @@ def changed_settings(given):
 def framework(session, module, changes):
     """Tell of a framework, and of settings that the script had changed before it was imported."""
     name, version = module.__name__, str(getattr(module, "__version__", ""))
-    session.events.emit("framework", name=name, version=version, environ=changes.get(name, {}))
+    session.events.emit(
+        "framework",
+        name=name,
+        version=version,
+        environ=changes.get(name, {}),
+        backend=backend_of(module) if name == "keras" else "",
+    )
+
+
+def backend_of(keras):
+    """What Keras computes with, as it calls it; empty where it does not tell."""
+    ask = getattr(getattr(keras, "config", None), "backend", None)
+    return str(ask()) if ask is not None else ""
 
 
 def wrap_callbacks(owner, recorder, guarded):

@@ -385,6 +385,7 @@ class Diagnosing:
             self.subject.started,
             frameworks,
             laboratory.settings.plugins,
+            next((trial.backend for trial in laboratory.trials if trial.backend), ""),
         )
         try:
             mending = mend(prescription, causes, written, self.subject, self._trains(laboratory))

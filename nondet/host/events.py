@@ -27,6 +27,8 @@ class Framework(Event, frozen=True, tag="framework"):
     version: str
     environ: dict[str, str | None] = {}
     """What the script had changed in its environment before: settings of frameworks alone."""
+    backend: str = ""
+    """Of Keras: what it computes with."""
 
 
 class Place(msgspec.Struct, frozen=True):

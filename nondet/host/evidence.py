@@ -26,7 +26,10 @@ def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[st
         if trial.wrote:
             found.add("leftovers")
     for factor in REGISTRY:
-        if not factor.observable and (factor.framework is None or factor.framework in frameworks):
+        acts = factor.framework is None or not frameworks.isdisjoint(
+            (factor.framework, *factor.also)
+        )
+        if acts and not factor.observable:
             found.add(factor.name)
     return frozenset(found & set(available))
 

@@ -126,9 +126,10 @@ def prescribe(
     started: str,
     frameworks: Container[str],
     plugins: Sequence[Plugin] = (),
+    backend: str = "",
 ) -> tuple[record.Prescription, tuple[Written, ...]]:
     """The change for all causes together, and the code of it for the top of the script. `started`:
-    what starts it, such as ``python train.py``.
+    what starts it, such as ``python train.py``; `backend`: what Keras computes with.
 
     Verified means: with exactly these pins, the trials named agree.
     """
@@ -143,7 +144,7 @@ def prescribe(
         for c in causes
         if not seeds[c.factor] and not all_edited(c.factor, places[c.factor], plugins)
     ]
-    written = at_top(factors, frameworks)
+    written = at_top(factors, frameworks, backend)
     top = [one.text for one in written]
     launch = [pair for factor in factors if not factor.fix for pair in factor.launch]
     line = " ".join(f"{name}={value}" for name, value in launch)
@@ -161,17 +162,30 @@ def prescribe(
     return prescription, tuple(one for one in written if one.runs)
 
 
-def at_top(factors: Sequence[Factor], frameworks: Container[str]) -> list[Written]:
+def at_top(
+    factors: Sequence[Factor], frameworks: Container[str], backend: str = ""
+) -> list[Written]:
     """Code for the top of the script, in the terms of the frameworks that it uses."""
     found = []
-    seeded = [factor for factor in factors if factor.reseeds] if "keras" in frameworks else []
+    seeded = []
+    if "keras" in frameworks:
+        seeded = [f for f in factors if f.reseeds or backend in f.reseeds_on]
     found += [Written(factor.name, SEED_ALL) for factor in seeded]
     for factor in factors:
         if factor not in seeded and factor.fix:
-            other = [fix for name, fix in factor.fixes if name in frameworks]
-            text = other[0] if other and "tensorflow" not in frameworks else factor.fix
+            text = in_terms(factor, frameworks, backend)
             found.append(Written(factor.name, text, not factor.fix_is_sample))
     return found
+
+
+def in_terms(factor: Factor, frameworks: Container[str], backend: str) -> str:
+    """A factor's code in the terms of Keras' backend, which is not all that a script may use: Keras
+    imports TensorFlow to seed it, whatever it computes with."""
+    home = backend or ("tensorflow" if "tensorflow" in frameworks else "")
+    for name, code in factor.fixes:
+        if name == home or (not home and name in frameworks):
+            return code
+    return factor.fix
 
 
 def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:

@@ -79,6 +79,8 @@ class Trial:
     first_seeds: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
     """Digest of the first seed of each line."""
     frameworks: dict[str, str] = dataclasses.field(default_factory=dict)
+    backend: str = ""
+    """What Keras computes with; empty without Keras."""
     pins: list[events.Pin] = dataclasses.field(default_factory=list)
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     told: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
@@ -222,6 +224,7 @@ class Trial:
                 self.launched = self.launched if event.script else ""
             case events.Framework():
                 self.frameworks[event.name] = event.version
+                self.backend = event.backend or self.backend
                 self.settings_at_import[event.name] = event.environ
                 self.importing_seconds = time.monotonic() - self.started if self.started else 0.0
             case events.Exercised():

@@ -77,6 +77,9 @@ and names, outside the process, and can't be held in every container: a factor o
 """
 
 
+NAMES = {"torch": "PyTorch"}
+
+
 def factors_page() -> str:
     """The whole of docs/factors.md."""
     parts = [HEAD]
@@ -111,6 +114,8 @@ def section(factor: Factor) -> str:
         kind = "sh"
         code = " ".join(f"{name}={value}" for name, value in factor.launch) + " python train.py"
     fix = f"\n```{kind}\n{code}\n```\n" if code else ""
+    for name, other in factor.fixes:
+        fix += f"\nIn a script that computes with {NAMES[name]}:\n\n```python\n{other}\n```\n"
     return (
         f"### {factor.name}\n\n**{factor.title}.** {factor.explanation}\n\n"
         f"*What it looks like:* {factor.symptom}\n\n"

@@ -164,7 +164,7 @@ weights = torch.tensor(rng.normal(size=400_000).astype("float32"))
 sums = []
 for _ in range(10):
     x.grad = None
-    (x[index] * weights).sum().backward()  # <- cpu-threads
+    (x[index] * weights).sum().backward()
     sums.append(x.grad.sum().item())
 tell("cpu-threads", sums)
 

@@ -137,6 +137,16 @@ index = torch.zeros(9000, dtype=torch.long)
 for _ in range(9):
     table[index].sum().backward()  # backward
 (table * 2).sum().backward()  # no index
+taken = torch.zeros(50, requires_grad=True)
+torch.take(taken, index).sum().backward()  # take
+sums = torch.zeros(50, 8)
+sums.index_put_((index,), torch.ones(9000, 8), accumulate=True)  # put
+sums.index_put_((index[:9],), torch.ones(9, 8), accumulate=True)  # few
+sums.index_put_((index,), torch.ones(9000, 8))  # no sum
+torch.use_deterministic_algorithms(True, warn_only=True)
+table[index].sum().backward()  # asked to be deterministic
+torch.use_deterministic_algorithms(False)
+print(torch.are_deterministic_algorithms_enabled())
 torch.nn.functional.embedding(index, table).sum().backward()  # adds in order
 import nondet
 nondet.checkpoint("gradient", table.grad)
@@ -150,13 +160,17 @@ def test_pytorch_is_listened_to_and_held_as_well(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     free = run(tmp_path / "subject", TORCH, {})
     assert noted(free, TORCH) == {
-        ("cpu-threads", "IndexBackward0 at indices that repeat", None, "backward")
+        ("op-determinism", "IndexBackward0 at indices that repeat", None, "backward"),
+        ("op-determinism", "TakeBackward0 at indices that repeat", None, "take"),
+        ("op-determinism", "Tensor.index_put_ at indices that repeat", None, "put"),
     }
-    assert free.out.split()[:3] == ["2", "2", "True"]
-    arms = dict.fromkeys(("onednn", "cpu-isa", "cpu-threads"), "pinned")
+    assert free.out.split()[:4] == ["False", "2", "2", "True"]
+    arms = dict.fromkeys(("onednn", "cpu-isa", "cpu-threads", "op-determinism"), "pinned")
     held = run(tmp_path / "subject", TORCH, arms)
-    assert held.out.split()[:3] == ["1", "1", "False"]
-    assert held.out.split()[3] in ("AVX2", "DEFAULT")
+    # The script's own choices give way.
+    assert held.out.split()[:4] == ["True", "1", "1", "False"]
+    assert held.out.split()[4] in ("AVX2", "DEFAULT")
+    assert pins(held, "op-determinism") == [True]
     assert pins(held, "cpu-threads") == [[1, 1]]
     assert pins(held, "onednn") == [False]
 

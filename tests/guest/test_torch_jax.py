@@ -247,6 +247,8 @@ def test_keras_on_another_backend_is_recorded_and_unchanged(backend: str, tmp_pa
     shown = guided(folder, "train.py", granularity="step")
     assert shown.out == expected.out
     assert shown.of("guest-error") == []
+    told = {e["name"]: e["backend"] for e in shown.of("framework")}
+    assert (told["keras"], told.get("tensorflow", "")) == (backend, "")
     recorded: dict[str, list[tuple[str, int, int]]] = {}
     for e in shown.of("checkpoint"):
         recorded.setdefault(e["model"], []).append((e["kind"], e["epoch"], e["step"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nondet import record
+from nondet.guest.factors import by_name
 from nondet.host import prescribing
 from nondet.host.prescribing import Places
 
@@ -41,3 +42,31 @@ def test_seeds_that_vary_are_each_given_a_number() -> None:
     )
     assert [edit.code for edit in found] == ["random.seed(42)", "np.random.seed(42)"]
     assert {edit.template for edit in found} == {"{function}(42)"}
+
+
+def top(frameworks: set[str], backend: str, *factors: str) -> list[str]:
+    written = prescribing.at_top([by_name(name) for name in factors], frameworks, backend)
+    return [one.text.splitlines()[-1] for one in written]
+
+
+def test_code_is_in_the_terms_of_what_the_script_computes_with() -> None:
+    both, determinism = {"keras", "tensorflow", "torch"}, "op-determinism"
+    tensorflow = ["tf.config.experimental.enable_op_determinism()"]
+    torch = ["torch.use_deterministic_algorithms(True)"]
+    assert top({"tensorflow"}, "", determinism) == tensorflow
+    assert top({"torch"}, "", determinism) == torch
+    assert top({"tensorflow", "torch"}, "", determinism) == tensorflow
+    # Keras imports TensorFlow to seed it, whatever it computes with.
+    assert top(both, "torch", determinism) == torch
+    assert top(both, "tensorflow", determinism) == tensorflow
+    # On JAX that is about what TensorFlow prepares.
+    assert top({*both, "jax"}, "jax", determinism) == tensorflow
+    assert top(both, "torch", "cpu-threads") == ["torch.set_num_threads(1)"]
+
+
+def test_keras_seeds_pytorch_where_that_is_its_backend() -> None:
+    keras, torch = "keras.utils.set_random_seed(42)", "torch.manual_seed(42)"
+    seeds = ("python-random", "torch-seed")
+    assert set(top({"keras", "torch"}, "torch", *seeds)) == {keras}
+    assert top({"keras", "torch"}, "jax", *seeds) == [keras, torch]
+    assert top({"torch"}, "", "torch-seed") == [torch]

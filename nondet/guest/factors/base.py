@@ -48,6 +48,8 @@ class Factor(object):
     """Whether a trial can see every use; when not, the factor counts as in use all the same."""
     framework: str | None = None
     """Name of the module without which this factor can't act; None when there is no such."""
+    also: tuple[str, ...] = ()
+    """Further modules, each of which it can act with instead of `framework`."""
     consumer = False
     """True for what consumes randomness: it carries a difference and is not its source."""
     instead: tuple[str, ...] = ()
@@ -65,13 +67,15 @@ class Factor(object):
     it, what that needs at the top of the file). See `nondet.patching.calls.Rewrite`; a name in
     braces stands for one that the host finds out."""
     fixes: tuple[tuple[str, str], ...] = ()
-    """(framework, code): what stands for `fix` in a script that uses no TensorFlow."""
+    """(framework, code): what stands for `fix` in a script that computes with that framework."""
     fix_is_sample = False
     """Whether `fix` shows how to write a line of the script, rather than what to put at its top."""
     launch: tuple[tuple[str, str], ...] = ()
     """Environment of the launch line, as (name, value)."""
     reseeds = False
     """Whether `keras.utils.set_random_seed` holds it."""
+    reseeds_on: tuple[str, ...] = ()
+    """Backends of Keras on which it does, where it doesn't on every one."""
 
     def environment(self, arm: str, number: int) -> dict[str, str | None]:
         """Changes to the trial's environment: name to value, or to None to unset it.

@@ -1,7 +1,6 @@
 """Threads inside CPU kernels: TensorFlow's pools, OpenMP, the BLAS."""
 
 import os
-import sys
 
 from .base import Factor, replace
 from .op_determinism import Operation, elements, listen
@@ -13,6 +12,9 @@ VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
 )
+XLA_VARIABLE = "PJRT_NPROC"
+"""Threads of JAX on a CPU. It groups sums for one or for several; its kernels were not seen to
+race, and on one thread a callback that computes by JAX waits for itself: never pinned."""
 SETTERS = ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads")
 TORCH_SETTERS = ("set_num_threads", "set_num_interop_threads")
 
@@ -38,11 +40,6 @@ OPERATIONS = (
     ),
 )  # fmt: skip
 """Those that race whether or not deterministic kernels are asked for."""
-BACKWARD = ("IndexBackward0", "TakeBackward0")
-"""PyTorch's gradients of ``x[index]`` and of `torch.take`, which add at the index."""
-LOOKS = 3
-"""Backward passes of one line whose graph is looked through: the later ones are alike."""
-NODES = 2000
 
 
 class CpuThreads(Factor):
@@ -62,12 +59,12 @@ class CpuThreads(Factor):
     because = "a CPU kernel adds up in the order in which its threads finish"
     pinned = (
         "One thread for TensorFlow's two pools, PyTorch, OpenMP, OpenBLAS and MKL. The script's "
-        "own thread counts give way."
+        "own thread counts give way. JAX's threads, of which no kernel was seen to race, stay."
     )
-    varied = "Another number of threads than the machine has cores."
+    varied = "Another number of threads than the machine has cores, for JAX too."
     noticed = (
-        "By weighted bincount and sparse Adagrad in TensorFlow, and by PyTorch's gradients of "
-        "`x[index]` and `torch.take`. A trial can't see others, so it counts as in use."
+        "By weighted bincount and sparse Adagrad in TensorFlow. A trial can't see others, so it "
+        "counts as in use."
     )
     stress = "sensitivity"
     acts = "before-start"
@@ -91,10 +88,6 @@ class CpuThreads(Factor):
         "tf.config.threading.set_inter_op_parallelism_threads(1)"
     )
     fixes = (("torch", "import torch\ntorch.set_num_threads(1)"),)
-    edits = (
-        ("IndexBackward0", "torch.set_num_threads(1)  # before the training"),
-        ("TakeBackward0", "torch.set_num_threads(1)  # before the training"),
-    )
 
     def environment(self, arm, number):
         if arm == "pinned":
@@ -102,7 +95,8 @@ class CpuThreads(Factor):
         if arm == "varied":
             cores = cores_of_this_process()
             counts = [count for count in (1, 2, 3, 4) if count != cores]
-            return dict.fromkeys(VARIABLES, str(counts[number % len(counts)]))
+            chosen = str(counts[number % len(counts)])
+            return dict.fromkeys((*VARIABLES, XLA_VARIABLE), chosen)
         return {}
 
     def unavailable(self, machine):
@@ -110,7 +104,6 @@ class CpuThreads(Factor):
 
     def install(self, session, arm):
         listen(session, self.name, OPERATIONS, lambda: True)
-        session.on_import("torch.autograd", lambda module: self.gradients(session, module))
         if arm == "free":
             return
         count = int(os.environ[VARIABLES[0]])
@@ -118,34 +111,6 @@ class CpuThreads(Factor):
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )
         session.on_import("torch", lambda m: self.hold_torch(session, m, count))
-
-    def gradients(self, session, module):
-        """Look for racing gradients in the graph, before a backward pass consumes it."""
-        looks = {}
-
-        def make(original):
-            def wrapper(*args, **kwargs):
-                try:
-                    self.look(session, looks, args[0] if args else kwargs.get("tensors"))
-                except Exception as error:
-                    session.failed("noting a backward pass", error)
-                return original(*args, **kwargs)
-
-            # torch.compile would go into our source otherwise.
-            wrapper._torchdynamo_disable = True
-            return wrapper
-
-        replace(module, "backward", make)
-
-    def look(self, session, looks, tensors):
-        frame = sys._getframe(2)
-        while frame.f_globals.get("__name__", "").split(".")[0] == "torch":
-            frame = frame.f_back
-        where = (frame.f_code, frame.f_lineno)
-        if looks.get(where, 0) < LOOKS:
-            looks[where] = looks.get(where, 0) + 1
-            for name in racing(tensors):
-                session.saw(self.name, name + " at indices that repeat", None)
 
     def hold(self, session, module, count):
         """The subject's own thread counts give way: the pin is what is asked about."""
@@ -206,30 +171,6 @@ def cores_of_this_process():
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def racing(tensors):
-    """Names of the racing gradients in the graph of what is differentiated."""
-    if not isinstance(tensors, (list, tuple)):
-        tensors = (tensors,)
-    left = [getattr(tensor, "grad_fn", None) for tensor in tensors]
-    seen, found = set(), []
-    while left and len(seen) < NODES:
-        node = left.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        name = node.name()
-        if name in BACKWARD and name not in found and on_cpu(node):
-            found.append(name)
-        left.extend(following for following, _ in node.next_functions)
-    return found
-
-
-def on_cpu(node):
-    """Whether the index that a gradient keeps lies on the CPU, where only threads race."""
-    kept = getattr(node, "_saved_indices", None) or (getattr(node, "_saved_index", None),)
-    return all(index is None or index.device.type == "cpu" for index in kept)
 
 
 FACTOR = CpuThreads()

@@ -1,8 +1,9 @@
-"""TensorFlow's deterministic kernels."""
+"""Deterministic kernels, of TensorFlow and of PyTorch."""
 
 import os
 import sys
 
+from .. import torch_races
 from .base import Factor, replace
 from .tf_seed import global_seed
 
@@ -55,28 +56,33 @@ OPERATIONS = SCATTERS + (
 class OpDeterminism(Factor):
     name = "op-determinism"
     group = "kernels"
-    title = "TensorFlow's choice of kernels"
+    title = "TensorFlow's and PyTorch's choice of kernels"
     symptom = (
         "With all seeds set, runs agree up to some step and part in an embedding, a sparse "
-        "update or an image gradient; with larger batches more often."
+        "update, an image gradient or, in PyTorch, the gradient of `x[index]`; with larger batches "
+        "more often."
     )
     explanation = (
-        "Some of TensorFlow's kernels give other bits from run to run for the same input, such as "
-        "the sparse update of an embedding with repeated indices. TensorFlow has deterministic "
-        "ones for most of them, which are used only on request."
+        "Some kernels give other bits from run to run for the same input, such as the sparse "
+        "update of an embedding with repeated indices in TensorFlow, and what adds at an index in "
+        "PyTorch. Both have deterministic ones for most of them, used only on request. JAX's on a "
+        "CPU were not seen to."
     )
-    because = "a TensorFlow kernel is not deterministic"
+    because = "a kernel is not deterministic"
     pinned = (
-        "`enable_op_determinism` is called when TensorFlow has been imported. Random operations "
+        "`enable_op_determinism` is called when TensorFlow has been imported, and "
+        "`torch.use_deterministic_algorithms` when PyTorch has. Random operations of TensorFlow "
         "without a seed, which this mode would refuse, stay as random as before."
     )
     noticed = (
-        "By the operations known to race on the CPU: scatter-adds into a variable, and the image "
-        "gradient of `crop_and_resize`. A trial can't see others, so it counts as in use once "
-        "TensorFlow is imported."
+        "By the operations known to race on the CPU. In TensorFlow: scatter-adds into a variable, "
+        "and the image gradient of `crop_and_resize`. In PyTorch: the gradients of `x[index]` and "
+        "`torch.take`, and `index_put_` and `put_` that accumulate. A trial can't see others, so "
+        "it counts as in use once TensorFlow or PyTorch is imported."
     )
     observable = False
     framework = "tensorflow"
+    also = ("torch",)
     instead = ("cpu-threads",)
     advice = (
         "Ask for deterministic kernels, after seeding and before the first operation. It may slow "
@@ -91,18 +97,25 @@ class OpDeterminism(Factor):
             "TensorFlow's RFC on determinism",
             "https://github.com/tensorflow/community/blob/master/rfcs/20210119-determinism.md",
         ),
+        (
+            "torch.use_deterministic_algorithms",
+            "https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html",
+        ),
     )
     fix = "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()"
     fixes = (("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),)
 
     def unavailable(self, machine):
-        return "" if machine.get("tensorflow") else "TensorFlow is not installed"
+        found = machine.get("tensorflow") or machine.get("torch")
+        return "" if found else "neither TensorFlow nor PyTorch is installed"
 
     def install(self, session, arm):
         listen(session, self.name, OPERATIONS, lambda: not deterministic())
+        torch_races.listen(session, self.name)
         if arm == "pinned":
             session.on_import("tensorflow.python.framework.random_seed", self.allow_unseeded)
             session.on_import("tensorflow", lambda module: self.hold(session, module))
+            session.on_import("torch", lambda module: self.hold_torch(session, module))
 
     def allow_unseeded(self, module):
         """Deterministic mode refuses random operations without a seed. They are another factor's
@@ -122,9 +135,22 @@ class OpDeterminism(Factor):
         module.config.experimental.enable_op_determinism()
         session.read_back(self.name, True, deterministic())
 
+    def hold_torch(self, session, module):
+        """What the script asks for itself gives way: the pin is what is asked about."""
+
+        def make(original):
+            def wrapper(mode, *args, **kwargs):
+                return original(True, *args, **kwargs)
+
+            return wrapper
+
+        module.use_deterministic_algorithms(True)
+        replace(module, "use_deterministic_algorithms", make)
+        session.read_back(self.name, True, torch_races.deterministic())
+
 
 def deterministic():
-    """Whether deterministic kernels are asked for."""
+    """Whether TensorFlow's deterministic kernels are asked for."""
     config = sys.modules.get("tensorflow.python.framework.config")
     return config is not None and bool(config.is_op_determinism_enabled())
 

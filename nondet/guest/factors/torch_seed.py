@@ -63,6 +63,7 @@ class TorchSeed(Factor):
         ("torch.Generator.seed()", "seed", "{owner}.manual_seed(42)", ""),
     )
     framework = "torch"
+    reseeds_on = ("torch",)
 
     def unavailable(self, machine):
         return "" if machine.get("torch") else "PyTorch is not installed"

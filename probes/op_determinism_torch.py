@@ -1,4 +1,5 @@
-# probe: the gradient of x[index] races | causes: cpu-threads | packages: torch
+# probe: the gradient of x[index] races | causes: op-determinism | alternatives: cpu-threads
+# | packages: torch
 import numpy as np
 import torch
 
@@ -25,6 +26,6 @@ for epoch in range(5):
     mean = torch.zeros(nodes, 16).index_add(0, targets, messages) / degree
     loss = ((decode(mean) - labels) ** 2).mean()
     optimizer.zero_grad()
-    loss.backward()  # <- cpu-threads
+    loss.backward()  # <- op-determinism
     optimizer.step()
     nondet.checkpoint("epoch", [p.detach().numpy() for p in parameters])
