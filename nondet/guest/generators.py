@@ -4,10 +4,11 @@ import sys
 import weakref
 
 
-def hold(session, factor, arm, module, claims):
+def hold(session, factor, arm, module, claims, held=None):
     """Start every seed generator that `claims(frame)` from a fixed state.
 
-    `module` defines `SeedGenerator`; `frame` is the one that makes it.
+    `module` defines `SeedGenerator`; `frame` is the one that makes it. `held`: a set that they are
+    added to.
     """
     # Factors import this module, so it can't import theirs at its top.
     from .factors.base import replace
@@ -46,6 +47,8 @@ def hold(session, factor, arm, module, claims):
             finally:
                 module.make_default_seed = default
             generator._initial_seed = seed
+            if held is not None:
+                held.add(generator)
             waiting.append((weakref.ref(generator), number))
             settle(exactly=True)
 

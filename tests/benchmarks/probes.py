@@ -174,12 +174,18 @@ def lines_of(probe: Probe, diagnosis: record.Diagnosis, factor: str) -> frozense
     return frozenset(site.line for site in sites if site.file == probe.path.name)
 
 
-def examine(probe: Probe, output: Path, has_gpu: bool, more: Sequence[str] = ()) -> Result:
+def examine(
+    probe: Probe,
+    output: Path,
+    has_gpu: bool,
+    more: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Result:
     """Diagnose a probe, unless that was done already or can't be done here."""
     if reason := missing(probe, has_gpu):
         return Result(probe, reason=f"not run: {reason}")
     try:
-        diagnosis = kept(probe, output) or diagnose(probe, output, more=more)
+        diagnosis = kept(probe, output) or diagnose(probe, output, environ, more)
     except (CommandFailed, record.RecordError) as error:
         return Result(probe, reason="failed", faults=(str(error),))
     return judged(probe, diagnosis)
@@ -256,7 +262,8 @@ def page(results: Iterable[Result]) -> str:
         "Small programs with exactly one planted source each (two or three where the name says\n"
         "so), and controls. Made by `python -m tests.benchmarks.probes`, which runs each one\n"
         "through the installed command and fails when a verdict is not the planted one, or when a\n"
-        "line that stands behind a source is not named.\n\n"
+        "line that stands behind a source is not named. They are run on TensorFlow here; [the same "
+        "on JAX and\nPyTorch](backends.md).\n\n"
         "*Line* is where the report points for the planted source. *Ratio* is the wall time of\n"
         "the whole diagnosis over that of one run of the script beside another one, on 2 CPU\n"
         "cores; *runs* is the time of all trials, and of the imports that they share, over it.\n"

@@ -18,7 +18,11 @@ class Dropout(Factor):
         "dropout layer."
     )
     explanation = "Dropout layers draw a random mask for every batch, from a seed of their own."
-    pinned = "The seed generator of every layer that drops starts from a fixed state."
+    pinned = (
+        "The seed generator of every layer that drops starts from a fixed state, and masks are "
+        "drawn from it on PyTorch too, where Keras takes PyTorch's own generator for layers "
+        "without a seed."
+    )
     varied = "From another state in every trial."
     off = "Nothing is dropped."
     noticed = "By such a layer between a draw and the script's line that led to it."
@@ -46,9 +50,14 @@ class Dropout(Factor):
     def install(self, session, arm):
         if arm == "free":
             return
+        import weakref
+
+        self.held = weakref.WeakSet()
         if arm == "ablated":
             for backend in ("tensorflow", "jax", "torch"):
                 session.on_import("keras.src.backend.%s.random" % backend, self.switch_off)
+        else:
+            session.on_import("keras.src.backend.torch.random", self.hold_masks)
         session.on_import(
             "keras.src.random.seed_generator", lambda m: self.hold(session, arm, m)
         )  # fmt: skip
@@ -56,7 +65,28 @@ class Dropout(Factor):
     def hold(self, session, arm, module):
         """Masks from a fixed seed, for each generator that a dropping layer makes."""
         arm = "pinned" if arm == "ablated" else arm
-        generators.hold(session, self.name, arm, module, self.claims)
+        generators.hold(session, self.name, arm, module, self.claims, self.held)
+
+    def hold_masks(self, module):
+        """Keras on PyTorch draws a layer's masks from its seed generator only when that was given a
+        seed. The other one draws all the same, so that its later draws stay where they were."""
+        compiling = getattr(getattr(module.torch, "compiler", None), "is_compiling", bool)
+
+        def make(original):
+            def wrapper(inputs, rate, noise_shape=None, seed=None):
+                given = getattr(seed, "_initial_seed", 0)
+                if given is not None or seed not in self.held or compiling():
+                    return original(inputs, rate, noise_shape, seed)
+                original(inputs, rate, noise_shape, seed)
+                seed._initial_seed = 0
+                try:
+                    return original(inputs, rate, noise_shape, seed)
+                finally:
+                    seed._initial_seed = None
+
+            return wrapper
+
+        replace(module, "dropout", make)
 
     def claims(self, frame):
         """Whether a dropping layer makes a seed generator here."""

@@ -1,0 +1,146 @@
+"""What each probe is on another backend of Keras: the same program, another promise, or nothing.
+
+A probe that names nothing of TensorFlow's but its seed is the same program on another backend, with
+that backend's seed in the place of TensorFlow's. Where the source that is planted is another one
+there, `CHANGES` says what becomes of the probe's text, its promise and its marks included; where
+there is no such source, `ABSENT` says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from nondet.host import shipped
+
+BACKENDS = ("tensorflow", "jax", "torch")
+TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+SEEDING = re.compile(r"^( *)tf\.random\.set_seed\((.+)\)$", re.MULTILINE)
+IMPORT = re.compile(r"^( *)import tensorflow as tf$", re.MULTILINE)
+NO_SEED = r"\1# JAX has no generator to seed."
+
+KERNEL = "a kernel of TensorFlow's"
+LOOP = "a loop over TensorFlow's GradientTape"
+STRATEGY = "a strategy of TensorFlow's"
+OPERATIONS = "a loss of TensorFlow's operations"
+REFUSAL = "refused by TensorFlow"
+PLAIN_TORCH = "plain PyTorch"
+PLAIN_JAX = "plain JAX"
+SET_THERE = "sets its backend itself"
+
+ELSEWHERE = {
+    "control_mirrored": STRATEGY,
+    "cpu_threads": KERNEL,
+    "denoising_autoencoder": LOOP,
+    "device": KERNEL,
+    "distribution": STRATEGY,
+    "gan_loop": LOOP,
+    "op_determinism_crop": KERNEL,
+    "op_determinism_refused": REFUSAL,
+    "op_determinism_tape": LOOP,
+    "record_linkage": OPERATIONS,
+    "refusal_own": REFUSAL,
+    "reinforce": LOOP,
+    "tf32": "TensorFlow's matrix products",
+    "tf_seed_tape": LOOP,
+}
+"""What is a program for TensorFlow alone."""
+ALONE = {
+    "data_threads_dataloader": ("torch", PLAIN_TORCH),
+    "jax_backend": ("jax", SET_THERE),
+    "jax_key_from_time": ("jax", PLAIN_JAX),
+    "op_determinism_torch": ("torch", PLAIN_TORCH),
+    "torch_backend": ("torch", SET_THERE),
+    "torch_dropout": ("torch", PLAIN_TORCH),
+    "torch_loop": ("torch", PLAIN_TORCH),
+    "torch_seed": ("torch", PLAIN_TORCH),
+    "torch_seed_loader": ("torch", PLAIN_TORCH),
+}
+"""What is a program for one other backend alone, and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """A probe on a backend."""
+
+    text: str = ""
+    """The program with its promise; empty where there is none."""
+    absent: str = ""
+    """Why there is none."""
+
+
+SHUFFLE_OF = {"jax": "numpy-global", "torch": "torch-seed"}
+"""What `fit` draws the order of arrays from."""
+
+SHUFFLED = ("classic_unseeded", "shards", "tabular_kfold", "three_causes")
+"""Probes in which `fit` draws from an unseeded generator: TensorFlow's there, another one here."""
+
+REPEATS = "causes: none | verdict: reproducible"
+UNSEEDED = ("torch.manual_seed(1)", "# PyTorch's own generator draws the masks, and has no seed.")
+
+CHANGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    # Masks come from PyTorch's generator, whatever seed the layer has taken from Python's.
+    ("dropout", "torch"): (UNSEEDED, ("python-random", "torch-seed")),
+    # No race in these backends' embeddings.
+    **{
+        ("op_determinism", backend): (
+            ("causes: op-determinism | alternatives: cpu-threads", REPEATS),
+            ("  # <- op-determinism", ""),
+        )
+        for backend in ("jax", "torch")
+    },
+    **{
+        ("recommender", backend): (
+            ("numpy-generator, op-determinism | alternatives: cpu-threads", "numpy-generator"),
+            ("  # <- op-determinism", ""),
+        )
+        for backend in ("jax", "torch")
+    },
+    # `fit` permutes by NumPy's generator, which is seeded here.
+    ("shuffle", "jax"): (
+        ("causes: tf-seed | consumers: shuffle", REPEATS),
+        ("  # <- tf-seed", ""),
+    ),
+    ("shuffle", "torch"): (("tf-seed", "torch-seed"),),
+}
+"""(probe, backend): what stands in its text, and what stands there instead."""
+
+
+def port(probe: shipped.Probe, backend: str) -> Port:
+    """The probe on that backend. Raises ValueError for a change that changes nothing."""
+    text = probe.path.read_text(encoding="utf-8")
+    name = probe.name
+    if name in ALONE:
+        home, why = ALONE[name]
+        return Port(text) if backend == home else Port(absent=why)
+    if backend == "tensorflow":
+        return Port(text)
+    if name in ELSEWHERE:
+        return Port(absent=ELSEWHERE[name])
+    if not others(text):
+        text = IMPORT.sub(r"\1import torch" if backend == "torch" else "", text)
+        text = SEEDING.sub(r"\1torch.manual_seed(\2)" if backend == "torch" else NO_SEED, text)
+    changes = CHANGES.get((name, backend), ())
+    if name in SHUFFLED:
+        changes = (("tf-seed", SHUFFLE_OF[backend]), *changes)
+    for old, new in changes:
+        if old not in text:
+            raise ValueError(f"{name} has no {old!r} on {backend}")
+        text = text.replace(old, new)
+    return Port(text)
+
+
+def others(text: str) -> bool:
+    """Whether a program uses more of TensorFlow than its seed."""
+    return "tf." in SEEDING.sub("", text).partition("import tensorflow as tf")[2]
+
+
+def written(probe: shipped.Probe, text: str, folder: Path) -> shipped.Probe:
+    """The probe as it reads there: its promise, and where it lies."""
+    own = folder / "mixed" if probe.mixed else folder
+    own.mkdir(parents=True, exist_ok=True)
+    path = own / probe.path.name
+    path.write_text(text, encoding="utf-8")
+    return shipped.read(path)
