@@ -144,6 +144,9 @@ class OpDeterminism(Factor):
 
             return wrapper
 
+        if module.version.cuda:
+            # In this mode cuBLAS refuses to work without it. It is read at the first product.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         module.use_deterministic_algorithms(True)
         replace(module, "use_deterministic_algorithms", make)
         session.read_back(self.name, True, torch_races.deterministic())
