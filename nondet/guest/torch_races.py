@@ -46,7 +46,10 @@ def addition(session, factor, torch, name):
             # The compiler traces this function as if it were the script's.
             if not compiling():
                 try:
-                    if accumulates(args, kwargs) and not deterministic():
+                    # Modes and subclasses of the script's are told of every look at a tensor.
+                    with torch._C.DisableTorchFunction():
+                        shared = accumulates(args, kwargs)
+                    if shared and not deterministic():
                         session.saw(factor, detail, None)
                 except Exception as error:
                     session.failed("noting " + name, error)

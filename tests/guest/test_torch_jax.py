@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nondet.guest.factors import cpu_threads
 from tests.guest.running import Shown, guided, plain
 
 pytest.importorskip("torch", reason="PyTorch is an extra")
@@ -183,6 +184,34 @@ def test_keys_of_jax_are_held_whatever_their_seed(tmp_path: Path) -> None:
     ]
     before = [e["digest"] for e in runs[0].of("seeded") if e["factor"] == "jax-seed"]
     assert before != [e["digest"] for e in given]
+
+
+THREADS = """
+import jax, nondet
+import jax.numpy as jnp
+import numpy as np
+
+rows = np.random.default_rng(1).normal(size=(60_000, 16)).astype("float32")
+nondet.checkpoint("sums", [np.asarray(jax.jit(jnp.sum)(rows))])
+"""
+
+
+def test_the_threads_of_jax_are_varied_and_never_pinned(tmp_path: Path) -> None:
+    # On one thread a callback that computes by JAX would wait for itself for ever.
+    assert "PJRT_NPROC" not in cpu_threads.FACTOR.environment("pinned", 0)
+    environ = cpu_threads.FACTOR.environment("varied", 0)
+    assert environ["PJRT_NPROC"] == environ["OMP_NUM_THREADS"]
+    folder = subject(tmp_path / "subject", THREADS)
+    several, one = {"PJRT_NPROC": "4"}, dict.fromkeys(environ, "1")
+    runs = [
+        guided(folder, "train.py", environ=several),
+        guided(folder, "train.py", arms={"cpu-threads": "varied"}, environ=one),
+    ]
+    assert [run.of("guest-error") for run in runs] == [[], []]
+    assert [(e["seen"], e["ok"]) for e in runs[1].of("pin")] == [("1", True)]
+    # XLA groups a sum for one thread otherwise than for several.
+    free, alone = [e["digests"] for run in runs for e in run.of("checkpoint")]
+    assert free != alone
 
 
 BACKEND = """

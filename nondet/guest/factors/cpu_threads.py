@@ -3,6 +3,7 @@
 import os
 
 from .base import Factor, replace
+from .cpu_isa import in_force
 from .op_determinism import Operation, elements, listen
 
 VARIABLES = (
@@ -111,6 +112,8 @@ class CpuThreads(Factor):
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )
         session.on_import("torch", lambda m: self.hold_torch(session, m, count))
+        if arm == "varied":
+            session.on_import("jax", lambda module: self.vary_jax(session, count))
 
     def hold(self, session, module, count):
         """The subject's own thread counts give way: the pin is what is asked about."""
@@ -124,6 +127,12 @@ class CpuThreads(Factor):
         for name in SETTERS:
             replace(module, name, make)
         session.first_checkpoint.append(lambda: self.check(session, count))
+
+    def vary_jax(self, session, count):
+        """JAX tells nobody how many threads it has: that it can read their number is checked."""
+        session.first_checkpoint.append(
+            lambda: session.read_back(self.name, str(count), in_force(XLA_VARIABLE))
+        )
 
     def check(self, session, count):
         from tensorflow.python.eager import context
