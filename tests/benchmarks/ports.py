@@ -98,6 +98,11 @@ CHANGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
         )
         for backend in ("jax", "torch")
     },
+    # JAX has XLA for every kernel, and PyTorch has none of it.
+    ("kernels_stress", "jax"): (("stress: cpu-threads, onednn, xla, cpu-isa", "stress: cpu-isa"),),
+    ("kernels_stress", "torch"): (
+        ("stress: cpu-threads, onednn, xla, cpu-isa", "stress: onednn, cpu-isa"),
+    ),
     # `fit` permutes by NumPy's generator, which is seeded here.
     ("shuffle", "jax"): (
         ("causes: tf-seed | consumers: shuffle", REPEATS),
