@@ -41,9 +41,11 @@ class Following:
         common = min(len(one.checkpoints), len(other.checkpoints))
         found = []
         if self.checkpoints < common or ended:
-            found.append(
-                compare(one.checkpoints, other.checkpoints, start=self.checkpoints, ended=ended)
+            witness = compare(
+                one.checkpoints, other.checkpoints, start=self.checkpoints, ended=ended
             )
+            found.append(witness)
+            self._share(common if witness is None else witness.index)
             self.checkpoints = common
         for index in sorted(one.traces.keys() & other.traces.keys()):
             if index not in self.comparisons:
@@ -54,6 +56,11 @@ class Following:
                 ours = str(error).startswith(str(one.traces[index].path.parent))
                 (one if ours else other).damaged = str(error)
         return earliest(found)
+
+    def _share(self, stop: int) -> None:
+        """Keep checkpoints that are equal once: trials that agree take the memory of one."""
+        one, other = self.reference.checkpoints, self.trial.checkpoints
+        other[self.checkpoints : stop] = one[self.checkpoints : stop]
 
     def covers(self) -> bool:
         """Whether the trial has come as far as its reference."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -231,6 +232,18 @@ LONGEST = 1 << 26
 """Bytes of a line from which on it is no event of ours, whatever comes."""
 
 
+LAYOUT = b'"event": "layout"}'
+"""How the guest ends these lines."""
+
+
+@functools.lru_cache(maxsize=32)
+def _layout(line: bytes) -> AnyEvent:
+    """All trials of a script have the same layouts, with the names of all tensors, and all their
+    checkpoints refer to these: they are kept once."""
+    event: AnyEvent = _DECODER.decode(line)
+    return event
+
+
 class EventReader:
     """Reads whole lines from a file that is still being written.
 
@@ -277,7 +290,7 @@ class EventReader:
 def decode(line: bytes) -> AnyEvent:
     """One event. Raises ValueError. Text that is no valid Unicode (a lone surrogate) gets a `?`."""
     try:
-        event: AnyEvent = _DECODER.decode(line)
+        event: AnyEvent = (_layout if line.endswith(LAYOUT) else _DECODER.decode)(line)
     except msgspec.DecodeError:
         text = json.dumps(json.loads(line), ensure_ascii=False)
         event = _DECODER.decode(text.encode("utf-8", "replace"))

@@ -13,7 +13,7 @@ from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
 from nondet.host.standing import Counts, Standing
-from nondet.host.store import Store
+from nondet.host.store import MOST_LAYERS, Store
 from nondet.host.trials import Trial
 from nondet.host.warming import Warming, bridged
 from nondet.host.watching import Watcher
@@ -352,7 +352,7 @@ class Laboratory(Store):
             return False
         if question.reference is not None:
             return False
-        return counts.alone_running > 0 and self.left(question.held) is None
+        return counts.alone_running > 0 and self.latest(question.held) is None
 
     def _new_folder(self) -> Path:
         """That of the next trial: a laboratory beside may have made some meanwhile."""
@@ -372,7 +372,7 @@ class Laboratory(Store):
         held = dict(question.held)
         runtime = self.executor.runtime
         carries = self._carries(held) and question.reference is None and not parent
-        former = self.left(held) if carries else None
+        former = self.latest(held) if carries else None
         left = self.written(held) if former is not None else ()
         plan = planning.plan_file(self.settings, held, name, self.executor, left)
         # The standard library's, which can write arguments that are no valid text.
@@ -393,7 +393,8 @@ class Laboratory(Store):
             roots,
             self.settings.horizon,
         )
-        trial.chained = former is not None
+        if former is not None:
+            trial.chained, trial.depth = True, former.depth + 1
         trial.parent = parent
         launch = Launch(
             trial=name,
@@ -402,8 +403,8 @@ class Laboratory(Store):
             cwd=self.settings.subject.cwd,
             folders=self.settings.subject.folders,
             log_folder=folder,
-            leftovers=former,
-            keep_leftovers=carries,
+            leftovers=former.leftovers if former is not None else None,
+            keep_leftovers=carries and trial.depth < MOST_LAYERS,
             fixed_addresses=planning.fixed_addresses(held),
             load=machine.cores() if planning.loads(held) else 0,
             parent=parent,

@@ -11,6 +11,11 @@ from nondet.host import comparing, evidence, planning, trials
 from nondet.host.trials import Trial
 from nondet.record import Arm
 
+MOST_LAYERS = 100
+"""Trials of which each starts from what the one before it left, in a row; later ones start from the
+last of these. Each is a layer of an overlay mount, whose options must fit in a page of memory, and
+keeps its files on disk."""
+
 
 @dataclasses.dataclass
 class OfPlan:
@@ -19,7 +24,7 @@ class OfPlan:
     trials: list[Trial] = dataclasses.field(default_factory=list)
     whole: int = 0
     latest: Trial | None = None
-    """The last one started of those that left files behind."""
+    """The last one started of those that left files for others to start from."""
     wrote: set[str] = dataclasses.field(default_factory=set)
 
 
@@ -143,10 +148,9 @@ class Store:
         seconds = alone or forked
         return seconds[len(seconds) // 2] if seconds else 0.0
 
-    def left(self, held: Mapping[str, Arm]) -> Path | None:
-        """What the latest whole trial of a plan left."""
-        latest = self._plan(held).latest
-        return latest.leftovers if latest is not None else None
+    def latest(self, held: Mapping[str, Arm]) -> Trial | None:
+        """The trial of a plan whose `leftovers` the next one can start from."""
+        return self._plan(held).latest
 
     def written(self, held: Mapping[str, Arm]) -> tuple[str, ...]:
         """All that the whole trials of a plan wrote, relative to the folders they wrote in."""

@@ -108,6 +108,8 @@ class Trial:
     leftovers: Path | None = None
     chained: bool = False
     """It started from what an earlier trial had left."""
+    depth: int = 0
+    """Trials before it of which each had started from what the former one left."""
     parent: str = ""
     """The process that it was forked from; empty when it started by itself."""
     damaged: str = ""

@@ -376,6 +376,23 @@ def compared(lab: Laboratory, one: Trial, other: Trial) -> Trial:
     return other
 
 
+def test_trials_that_agree_take_the_memory_of_one(tmp_path: Path) -> None:
+    one, other = two(tmp_path)
+    for written, last in ((one, 3), (other, 4)):
+        written.model()
+        for epoch in (1, 2):
+            written.checkpoint("epoch", 0, epoch, epoch, values=[epoch] * len(PATHS))
+        written.checkpoint("epoch", 0, 3, 3, values=[last] * len(PATHS))
+    pair = one.heard("completed"), other.heard("completed")
+    assert pair[1].checkpoints[0] is not pair[0].checkpoints[0]
+    witness = parting(*pair, ended=True)
+    assert witness is not None and witness.checkpoint.epoch == 3
+    same = [a is b for a, b in zip(pair[0].checkpoints, pair[1].checkpoints, strict=True)]
+    assert same == [True] * (len(same) - 1) + [False]
+    # The names of all tensors, too.
+    assert pair[0].layouts[1] is pair[1].layouts[1]
+
+
 def test_a_laboratory_stops_at_the_step(tmp_path: Path) -> None:
     lab, _ = laboratory(tmp_path)
     one, other = two(tmp_path / "rooms")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nondet.guest.events import encoded
 from nondet.host import events
 from nondet.host.events import EventReader, ValuesOmitted
 
@@ -76,3 +77,9 @@ def test_what_is_taken_away_is_damage(tmp_path: Path, how: str) -> None:
     path.write_bytes(line(1)) if how == "cut" else path.unlink()
     assert read(reader) == []
     assert reader.damaged == 1
+
+
+def test_layouts_that_are_equal_are_kept_once() -> None:
+    layout = {"id": 1, "model": "m", "index": 0, "tensors": [("kernel", "float32", (2, 3))]}
+    line = encoded({**layout, "event": "layout"}).rstrip()  # type: ignore[no-untyped-call]
+    assert events.decode(line) is events.decode(bytes(bytearray(line)))

@@ -211,6 +211,18 @@ def test_no_number_of_jobs_makes_all_trials_start_afresh(tmp_path: Path) -> None
     assert executor.launches[-1].leftovers is not None
 
 
+def test_no_more_layers_are_piled_up_than_can_be_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_LAYERS", 3)
+    lab, executor = laboratory(tmp_path, Act("ab", wrote=("state.txt",)), jobs=1)
+    assert lab.ask(ask(agreeing=7)).verdict is Verdict.AGREES
+    left = {trial.left: trial.launch.trial for trial in executor.trials}
+    starts = [launch.leftovers and left[launch.leftovers] for launch in executor.launches]
+    assert starts == [None, "t01", "t02", "t03", "t03", "t03", "t03", "t03"]
+    assert [launch.keep_leftovers for launch in executor.launches] == [True] * 3 + [False] * 5
+
+
 def test_what_a_crashed_trial_left_is_not_gone_on_from(tmp_path: Path) -> None:
     wrote = ("state.txt",)
     acts = (Act("ab", wrote=wrote), Act("ab", wrote=wrote, exit_code=1, late=2))

@@ -44,7 +44,7 @@ class Written:
 
     def emit(self, event: str, **fields: Any) -> None:
         with (self.trial.folder / "events.jsonl").open("a") as file:
-            file.write(json.dumps({"event": event, **fields}) + "\n")
+            file.write(json.dumps({**fields, "event": event}) + "\n")
 
     def model(
         self, name: str = "m", index: int = 0, paths: Sequence[str] = PATHS, init: int = 0
