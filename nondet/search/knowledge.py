@@ -26,6 +26,8 @@ class Knowledge:
     def __init__(self) -> None:
         self.answers: dict[Plan, Answer] = {}
         self.agreeing: dict[Plan, int] = {}
+        self.held: dict[Plan, frozenset[str]] = {}
+        """The factors of these plans."""
         self.share = SHARE
         self.latest: Answer | None = None
 
@@ -38,6 +40,7 @@ class Knowledge:
         if answer.verdict is Verdict.AGREES:
             whole = len(answer.trials) - (question.reference is not None)
             self.agreeing[plan] = max(whole, self.agreeing.get(plan, 0))
+            self.held[plan] = frozenset(question.held)
         if answer.stopped_share:
             self.share = answer.stopped_share
 
@@ -55,7 +58,7 @@ class Knowledge:
         """Agreeing trials in which a factor was free while those given were pinned."""
         total = 0
         for plan, count in self.agreeing.items():
-            held = {factor for factor, _ in plan}
+            held = self.held[plan]
             if name not in held and given <= held:
                 total += count
         return total

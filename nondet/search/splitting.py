@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
+
+MOST = 64
+"""Factors of a group whose ways to split are all looked at, which takes time by its third power."""
 
 
 def keep(chances: Sequence[float], differing: float, agreeing: float, alone: bool) -> int:
@@ -15,8 +19,28 @@ def keep(chances: Sequence[float], differing: float, agreeing: float, alone: boo
     that it is among those kept. `alone`: nothing but the group and known causes is pinned, so that
     what agrees with one factor kept is a proof that is needed anyhow, and costs nothing more.
     """
-    rounded = tuple(round(chance, 3) for chance in chances)
-    return _plan(rounded, round(differing, 1), round(agreeing, 1), alone)
+    bundles = _bundles(chances) if len(chances) > MOST else [[chance] for chance in chances]
+    rounded = tuple(round(_one_of(bundle), 3) for bundle in bundles)
+    alone = alone and len(bundles[0]) == 1
+    kept = _plan(rounded, round(differing, 1), round(agreeing, 1), alone)
+    return sum(len(bundle) for bundle in bundles[:kept])
+
+
+def _bundles(chances: Sequence[float]) -> list[list[float]]:
+    """Neighbours put together that are no likelier than an even share, at most twice MOST of them:
+    between these a group is not split as long as it is so large."""
+    share = math.fsum(chances) / MOST
+    found: list[list[float]] = [[]]
+    for chance in chances:
+        if found[-1] and math.fsum(found[-1]) + chance > share:
+            found.append([])
+        found[-1].append(chance)
+    return found
+
+
+def _one_of(chances: Sequence[float]) -> float:
+    """Probability that at least one of them is a cause."""
+    return chances[0] if len(chances) == 1 else 1 - math.prod(1 - c for c in chances)
 
 
 @functools.lru_cache(maxsize=20_000)

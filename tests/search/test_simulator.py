@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -255,3 +257,10 @@ def test_what_it_finds_and_costs_on_the_whole(
     assert found.recall >= recall
     assert found.accused <= 0.02
     assert found.runs <= runs
+
+
+def test_a_thousand_factors_take_a_few_more_trials_than_a_hundred() -> None:
+    for factors in (100, 1000):
+        found = diagnose(Family(factors, 1, evidence="unseen").case(1), Goal())
+        assert found.found and not found.false
+        assert found.trials <= 15 + 2.5 * math.log2(factors)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nondet.search.splitting import keep
+from nondet.search.splitting import MOST, keep
 
 CHANCES = st.lists(st.floats(0.01, 0.9), min_size=2, max_size=7).map(
     lambda found: sorted((round(chance, 2) for chance in found), reverse=True)
@@ -48,3 +48,24 @@ def test_where_parting_costs_little_most_are_let_go() -> None:
     equal = [0.075] * 16
     assert keep(equal, 0.1, 2.0, False) < keep(equal, 2.0, 2.0, False)
     assert keep(equal, 2.0, 2.0, False) < keep(equal, 2.0, 0.2, False)
+
+
+@given(
+    st.lists(st.floats(0.0001, 0.9), min_size=MOST + 1, max_size=4 * MOST),
+    st.sampled_from([0.2, 1.0, 3.0]),
+    st.booleans(),
+)
+def test_a_large_group_is_split(chances: list[float], differing: float, alone: bool) -> None:
+    assert 1 <= keep(sorted(chances, reverse=True), differing, 1.0, alone) < len(chances)
+
+
+def test_a_large_group_is_split_where_a_small_one_of_the_kind_is() -> None:
+    few, many = [1.2 / MOST] * MOST, [0.12 / MOST] * (10 * MOST)
+    for differing in (0.2, 1.0, 3.0):
+        small, large = (keep(group, differing, 1.0, False) for group in (few, many))
+        assert abs(large / len(many) - small / len(few)) <= 2 / MOST
+
+
+def test_what_is_likely_is_told_apart_among_many_that_are_not() -> None:
+    chances = [0.4, 0.4, 0.4] + [0.0001] * 1000
+    assert keep(chances, 1.0, 1.0, False) < 3
