@@ -123,7 +123,7 @@ class Site(Base, frozen=True, kw_only=True):
 class Divergence(Base, frozen=True, kw_only=True):
     """Where two trials of the same plan first differ."""
 
-    checkpoint: Literal["init", "batch", "step", "epoch", "user"]
+    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "user"]
     model: str
     epoch: int
     step: int

@@ -102,7 +102,7 @@ class Far(Base, frozen=True, kw_only=True):
 class Parting(Base, frozen=True, kw_only=True):
     """A moment at which the two runs differ."""
 
-    checkpoint: Literal["init", "batch", "step", "epoch", "user"]
+    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "user"]
     label: str
     """The moment in words: ``epoch 3``."""
     model: str

@@ -37,12 +37,12 @@ class Checkpoint:
 
     @property
     def label(self) -> str:
-        """In words: ``init``, ``epoch 3``, ``step 17``, or the user's own name."""
+        """In words: ``init``, ``epoch 3``, ``step 17``, ``fit 2``, or the user's own name."""
         if self.kind == "init":
             return "init"
         if self.kind == "epoch":
             return f"epoch {self.epoch}" if self.fit <= 1 else f"fit {self.fit}, epoch {self.epoch}"
-        return f"step {self.step}" if self.kind == "step" else self.model
+        return f"{self.kind} {self.step}" if self.kind in ("step", "fit") else self.model
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,6 +71,7 @@ class Recorder(object):
         self.pid = os.getpid()
         window = plan.get("zoom")
         self.scene = Scene(session, window["first"], window["last"]) if window else None
+        self.threads = threading
         self.lock = threading.RLock()
         self.models = weakref.WeakKeyDictionary()
         self.models_made = 0
@@ -92,12 +93,12 @@ class Recorder(object):
             self.session.events.emit_in_child("elsewhere", what=what)
         return True
 
-    def checkpoint(self, kind, tracked, epoch=0, step=0):
-        """Digest every variable of a model now. Its order is the order of execution."""
+    def checkpoint(self, kind, tracked, epoch=0, step=0, variables=None):
+        """Digest every variable of a model now, or these. Its order is the order of execution."""
         if self.elsewhere("training of %s" % tracked.name):
             return
         with self.lock:
-            variables = tracked.variables()
+            variables = tracked.variables() if variables is None else variables
             values = [value_of(variable) for variable in variables]
             self._emit(kind, tracked, epoch, step, names(variables), values)
             tracked.recorded = (kind, step)
@@ -200,6 +201,14 @@ class Recorder(object):
             self.by_model[model] = tracked
         return tracked
 
+    def track_other(self, name, variables):
+        """The Tracked of what trains without Keras (without_keras); `variables` as for Tracked."""
+        self.record_pending()
+        self.let_go()
+        tracked = Tracked(len(self.tracked), name, variables)
+        self.tracked.append(tracked)
+        return tracked
+
     def begin(self, tracked):
         """Record the initial weights, once, before the first update."""
         if tracked.recorded is None:
@@ -242,16 +251,16 @@ class Recorder(object):
         self.begin(tracked)
         self.count_from(tracked, model)
         tracked.fits += 1
-        self._tell_fit(tracked, over=False)
+        self.tell_fit(tracked, over=False)
         if tracked.even:
             tracked.even = None
         if self.scene is not None:
             self.scene.look(tracked, model, tracked.steps)
 
     def fit_ends(self, model):
-        self._tell_fit(self.track(model), over=True)
+        self.tell_fit(self.track(model), over=True)
 
-    def _tell_fit(self, tracked, over):
+    def tell_fit(self, tracked, over):
         """Tell which steps belong to a fit."""
         self.session.events.emit(
             "fit",
@@ -317,6 +326,13 @@ class Recorder(object):
         steps = tracked.base + updates_of(model)
         tracked.even = tracked.even is not False and steps == expected
         return steps
+
+    def step_in_fit_ends(self, tracked, model):
+        """A step of a fit that is not Keras': its epochs are recorded."""
+        tracked.steps += 1
+        self.log(tracked, model)
+        if self.every_step and worth_recording(tracked.steps):
+            self.checkpoint("step", tracked, 0, tracked.steps)
 
     # -- training by hand
 
@@ -464,10 +480,12 @@ def within_fit(code):
 
 def install(session):
     """Listen to Keras. Nothing happens in a script that never imports it."""
-    from . import keras_hooks
+    from . import keras_hooks, without_keras
 
     recorder = Recorder(session)
-    keras_hooks.install(session, recorder, functools.partial(guarded, session))
+    guard = functools.partial(guarded, session)
+    keras_hooks.install(session, recorder, guard)
+    without_keras.install(session, recorder, guard)
     return recorder
 
 

@@ -52,7 +52,7 @@ class Assembly:
             return None
         checkpoint = witness.checkpoint
         distance = self._distance(reference, witness)
-        kinds = {"init": "initial-weights", "user": "value"}
+        kinds = {"init": "initial-weights", "fit": "value", "user": "value"}
         return record.Divergence(
             checkpoint=checkpoint.kind,  # type: ignore[arg-type]
             model=checkpoint.model,

@@ -110,7 +110,8 @@ class Layout(Event, frozen=True, tag="layout"):
 
 
 class Recorded(Event, frozen=True, tag="checkpoint"):
-    kind: Literal["init", "epoch", "step", "user"]
+    kind: Literal["init", "epoch", "step", "fit", "user"]
+    """``fit``: what an estimator or a booster has learnt; `step` is the number of the fit."""
     model: str
     index: int
     layout: int

@@ -32,6 +32,9 @@ def place(divergence: record.Divergence | None) -> str:
         return f"Runs part before training: the initial weights of {tensor}{also} differ"
     if divergence.checkpoint == "epoch":
         return f"Runs part in epoch {divergence.epoch}: the weights of {tensor}{also} differ"
+    if divergence.checkpoint == "fit":
+        fit = f"fit {divergence.step} of `{divergence.model}`"
+        return f"Runs part in {fit}: {tensor}{also} differ{'' if also else 's'}"
     if divergence.kind in _INSIDE:
         what = _INSIDE[divergence.kind].format(f"`{divergence.tensor}`")
         return f"Runs part in step {divergence.step}: {what} differs"

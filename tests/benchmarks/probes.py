@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROBES = ROOT / "probes"
 MIXED = PROBES / "mixed"
 TABLE = ROOT / "docs" / "probes.md"
-MODULES = {"scikit-learn": "sklearn"}
+MODULES = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 REFUSED = "op-determinism"
 """The factor whose mark names a line that deterministic mode refuses, where it is no cause."""
 

@@ -253,6 +253,8 @@ def moment(divergence: Divergence) -> str:
         return "at the start, before the first step"
     if divergence.checkpoint == "epoch":
         return f"at the end of epoch {divergence.epoch}"
+    if divergence.checkpoint == "fit":
+        return f"after fit {divergence.step} of {divergence.model}"
     if divergence.checkpoint == "user":
         return "at a checkpoint of your own"
     # Loops of the user's own have steps and no epochs.

@@ -1,0 +1,106 @@
+"""Estimators of scikit-learn's kind: what each has learnt after a `fit`, and after `partial_fit`s.
+
+Fits inside a fit are a part of it, and so are those that other threads run: only the main thread's
+own calls are in an order that is the script's.
+"""
+
+import functools
+import sys
+
+from . import fitted
+from .trainees import constant
+
+FITTING = ("fit", "fit_transform", "fit_predict", "partial_fit")
+MARK = "_nondet_listens"
+
+
+class Estimators(object):
+    """Found by the wrapped methods through ``sys.modules``."""
+
+    def __init__(self, session, trainees, guarded):
+        self.session = session
+        self.trainees = trainees
+        self.recorder = trainees.recorder
+        self.guarded = guarded
+        self.depth = 0
+
+    def listen(self, module):
+        """Wrap the methods of every estimator class as it is made."""
+        base = module.BaseEstimator
+        previous = vars(base).get("__init_subclass__")
+
+        def __init_subclass__(cls, **kwargs):
+            if previous is not None:
+                previous.__func__(cls, **kwargs)
+            else:
+                super(base, cls).__init_subclass__(**kwargs)
+            for name in FITTING:
+                if callable(vars(cls).get(name)) and not hasattr(vars(cls)[name], MARK):
+                    setattr(cls, name, wrapped(vars(cls)[name], name))
+
+        base.__init_subclass__ = classmethod(__init_subclass__)
+
+    # -- called by the wrapped methods
+
+    def begins(self):
+        """Whether this call is an outermost one, of the script's main thread."""
+        threading = self.recorder.threads
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self.depth += 1
+        return self.depth == 1
+
+    def ends(self, name, estimator, outermost, whole):
+        threading = self.recorder.threads
+        if threading.current_thread() is threading.main_thread():
+            self.depth -= 1
+            if outermost and whole:
+                self.guarded("a fit ends", self.fitted, name, estimator)
+
+    def fitted(self, name, estimator):
+        if self.recorder.elsewhere("%s of %s" % (name, type(estimator).__name__)):
+            return
+        weights = of(estimator)
+        if not weights:
+            return
+        tracked = self.trainees.of(estimator, of)
+        tracked.forget()
+        if name == "partial_fit":
+            self.recorder.step_ends(tracked, estimator, 1)
+        else:
+            tracked.fits += 1
+            self.recorder.checkpoint("fit", tracked, 0, tracked.fits)
+
+
+def of(estimator):
+    return [constant(path, array) for path, array in fitted.arrays(estimator)]
+
+
+def wrapped(original, name):
+    """A method that tells of its outermost calls.
+
+    A function that knows nothing of ours but by name: classes of ``__main__`` are pickled together
+    with it, for processes in which there is no guest.
+    """
+
+    @functools.wraps(original)
+    def method(self, *args, **kwargs):
+        listening = getattr(sys.modules.get("_nondet_guest"), "estimators", None)
+        if listening is None:
+            return original(self, *args, **kwargs)
+        outermost, whole = listening.begins(), False
+        try:
+            result = original(self, *args, **kwargs)
+            whole = True
+            return result
+        finally:
+            listening.ends(name, self, outermost, whole)
+
+    setattr(method, MARK, True)
+    return method
+
+
+def install(session, trainees, guarded):
+    sys.modules["_nondet_guest"].estimators = Estimators(session, trainees, guarded)
+    listen = sys.modules["_nondet_guest"].estimators.listen
+    session.on_import("sklearn.base", listen)
