@@ -23,7 +23,8 @@ def checkpoint(name: str, value: object) -> None:
     """Have `value` compared under `name` at this point of the script.
 
     Takes arrays, numbers, strings, bytes, and lists, tuples or dicts of them. For code that trains
-    no Keras model, or whose result is something else than weights. Does nothing outside a trial.
+    nothing that nondet knows of, or whose result is something else than weights. Does nothing
+    outside a trial.
     """
     _tell("checkpoint", name, value)
 

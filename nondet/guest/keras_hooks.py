@@ -13,6 +13,7 @@ SETTINGS = (
     "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_", "ONEDNN_",
 )  # fmt: skip
 """How the names of variables begin that frameworks read while they are imported."""
+FRAMEWORKS = ("tensorflow", "keras", "torch", "jax", "sklearn", "xgboost", "lightgbm")
 SECRET = re.compile("AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|SECRET|TOKEN|PWD", re.I)
 """What the name of a variable tells of that holds a secret."""
 
@@ -53,7 +54,7 @@ def install(session, recorder, guarded):
         wrap_function(module.Function, recorder, guarded, fit_code)
 
     given, changes = dict(os.environ), {}
-    for name in ("tensorflow", "keras", "torch", "jax"):
+    for name in FRAMEWORKS:
         session.hooks.before_import(
             name, lambda name=name: changes.update({name: changed_settings(given)})
         )

@@ -22,11 +22,12 @@ def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
     check_course(trials)
     if verdict is Verdict.BROKEN:
         raise _failure(trials)
-    if not any(trial.checkpoints for trial in trials):
+    # Trials that part at the first step of all have its log, and no checkpoint yet.
+    if not any(trial.checkpoints or trial.models for trial in trials):
         raise BrokenSubject(
             "nothing-recorded",
-            "no Keras model was trained and nothing was given to nondet.checkpoint(), "
-            f"so there is nothing to compare{_elsewhere(trials, sites)}",
+            "nothing was trained that nondet knows of, and nothing was given to "
+            f"nondet.checkpoint(), so there is nothing to compare{_elsewhere(trials, sites)}",
         )
 
 

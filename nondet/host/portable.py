@@ -57,7 +57,8 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Recorded
     if not trial.checkpoints:
         raise UsageError(
             "nothing-recorded",
-            "it recorded nothing: it trains no Keras model, and calls no nondet.checkpoint",
+            "it recorded nothing: it trains nothing that nondet knows of, and calls no "
+            "nondet.checkpoint",
         )
     run = described(trial, settings, started)
     trial.save()

@@ -151,8 +151,8 @@ class Repeating:
         if whole and self._useless(whole):
             return record.Failure(
                 slug="nothing-measured",
-                message="it trains no Keras model, gives nothing to nondet.metric() or "
-                "nondet.checkpoint(), and no --pattern matches its output",
+                message="it trains nothing that nondet knows of, gives nothing to "
+                "nondet.metric() or nondet.checkpoint(), and no --pattern matches its output",
             )
         if whole or not ended:
             return None

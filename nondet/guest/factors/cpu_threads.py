@@ -1,7 +1,8 @@
-"""Threads inside CPU kernels: TensorFlow's pools, OpenMP, the BLAS."""
+"""Threads inside CPU kernels: TensorFlow's pools, OpenMP, the BLAS, boosting."""
 
 import os
 
+from ..boosting_threads import BY_TIME, SHOTGUN, BoostingThreads
 from .base import Factor, replace
 from .cpu_isa import in_force
 from .op_determinism import Operation, elements, listen
@@ -54,18 +55,22 @@ class CpuThreads(Factor):
     explanation = (
         "Some CPU kernels add up in the order in which their threads finish: scatter-adds with "
         "repeated indices, some image gradients, weighted bincount, the gradient of PyTorch's "
-        "`x[index]`. Others group their sums by the number of threads: the result then repeats "
-        "at one count, and another count gives another."
+        "`x[index]`, the default updater of XGBoost's `gblinear`. LightGBM takes the faster of two "
+        "ways to add up, as measured in each run, unless told `deterministic=True`. Others group "
+        "their sums by the number of threads: the result then repeats at one count, and another "
+        "count gives another."
     )
     because = "a CPU kernel adds up in the order in which its threads finish"
     pinned = (
-        "One thread for TensorFlow's two pools, PyTorch, OpenMP, OpenBLAS and MKL. The script's "
-        "own thread counts give way. JAX's threads, of which no kernel was seen to race, stay."
+        "One thread for TensorFlow's two pools, PyTorch, OpenMP, OpenBLAS, MKL, XGBoost and "
+        "LightGBM. The script's own thread counts give way. JAX's threads, of which no kernel was "
+        "seen to race, stay."
     )
     varied = "Another number of threads than the machine has cores, for JAX too."
     noticed = (
-        "By weighted bincount and sparse Adagrad in TensorFlow. A trial can't see others, so it "
-        "counts as in use."
+        "By weighted bincount and sparse Adagrad in TensorFlow, by XGBoost's updater `shotgun`, "
+        "and by LightGBM without `deterministic=True`. A trial can't see others, so it counts as "
+        "in use."
     )
     stress = "sensitivity"
     acts = "before-start"
@@ -82,6 +87,10 @@ class CpuThreads(Factor):
             "oneMKL: reproducibility conditions",
             "https://www.intel.com/content/www/us/en/docs/onemkl/developer-reference-c/2026-0/reproducibility-conditions.html",
         ),
+        (
+            "LightGBM: deterministic",
+            "https://lightgbm.readthedocs.io/en/latest/Parameters.html#deterministic",
+        ),
     )
     fix = (
         "import tensorflow as tf\n"
@@ -89,6 +98,10 @@ class CpuThreads(Factor):
         "tf.config.threading.set_inter_op_parallelism_threads(1)"
     )
     fixes = (("torch", "import torch\ntorch.set_num_threads(1)"),)
+    edits = (
+        (SHOTGUN, '"updater": "coord_descent"  # among the parameters'),
+        (BY_TIME, '"deterministic": True, "force_row_wise": True  # among the parameters'),
+    )
 
     def environment(self, arm, number):
         if arm == "pinned":
@@ -105,9 +118,10 @@ class CpuThreads(Factor):
 
     def install(self, session, arm):
         listen(session, self.name, OPERATIONS, lambda: True)
-        if arm == "free":
+        count = None if arm == "free" else int(os.environ[VARIABLES[0]])
+        BoostingThreads(session, self.name, count).install()
+        if count is None:
             return
-        count = int(os.environ[VARIABLES[0]])
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )

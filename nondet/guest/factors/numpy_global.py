@@ -38,7 +38,8 @@ class NumpyGlobal(Factor):
     )
     advice = (
         "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
-        "or pass a seeded `np.random.default_rng(42)` around."
+        "or pass a seeded `np.random.default_rng(42)` around. An estimator of scikit-learn takes "
+        "`random_state=0` instead."
     )
     references = (
         (

@@ -145,7 +145,7 @@ def together(trees):
     for _, pairs in trees:
         for name, numbers in pairs:
             fields.setdefault(name, []).append(numbers)
-    return [constant("trees/" + name, numpy.concatenate(rows)) for name, rows in fields.items()]
+    return [constant("all " + name, numpy.concatenate(rows)) for name, rows in fields.items()]
 
 
 def numbers_of(values):

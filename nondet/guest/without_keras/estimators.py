@@ -34,11 +34,15 @@ class Estimators(object):
                 previous.__func__(cls, **kwargs)
             else:
                 super(base, cls).__init_subclass__(**kwargs)
-            for name in FITTING:
-                if callable(vars(cls).get(name)) and not hasattr(vars(cls)[name], MARK):
-                    setattr(cls, name, wrapped(vars(cls)[name], name))
+            listen_to(cls)
 
         base.__init_subclass__ = classmethod(__init_subclass__)
+        # Where the library was imported before.
+        made = [base]
+        while made:
+            cls = made.pop()
+            listen_to(cls)
+            made.extend(type.__subclasses__(cls))
 
     # -- called by the wrapped methods
 
@@ -70,6 +74,13 @@ class Estimators(object):
         else:
             tracked.fits += 1
             self.recorder.checkpoint("fit", tracked, 0, tracked.fits)
+
+
+def listen_to(cls):
+    """Wrap those of the methods that the class itself defines."""
+    for name in FITTING:
+        if callable(vars(cls).get(name)) and not hasattr(vars(cls)[name], MARK):
+            setattr(cls, name, wrapped(vars(cls)[name], name))
 
 
 def of(estimator):
