@@ -78,12 +78,11 @@ def test_what_holds_itself_comes_to_an_end() -> None:
 
 
 def test_trees_and_sparse_matrices_are_taken_apart() -> None:
-    pytest.importorskip("sklearn")
+    trees = pytest.importorskip("sklearn.tree")
     from scipy import sparse
-    from sklearn.tree import DecisionTreeClassifier
 
     x = np.arange(8.0).reshape(4, 2)
-    tree = DecisionTreeClassifier(random_state=0).fit(x, [0, 0, 1, 1])
+    tree = trees.DecisionTreeClassifier(random_state=0).fit(x, [0, 0, 1, 1])
     found = [path for path, _ in fitted.arrays(tree)]
     assert [path for path in found if path.startswith("tree_/")] == [
         f"tree_/{name}" for name in fitted.TREE

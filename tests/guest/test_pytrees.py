@@ -62,7 +62,12 @@ def test_what_a_call_takes_and_gives_back_is_carried() -> None:
 
 def test_only_arrays_with_values_are_concrete() -> None:
     seen = []
-    jax.make_jaxpr(lambda x: seen.append(pytrees.concrete([x])) or x)(1.0)
+
+    def traced(x: Any) -> Any:
+        seen.append(pytrees.concrete([x]))
+        return x
+
+    jax.make_jaxpr(traced)(1.0)
     assert seen == [False]
     assert pytrees.concrete({"a": jax.numpy.ones(2)})
     assert not pytrees.concrete([1.0])
