@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from . import keras_recorder, late, restarting, running, session, suspicions, user_values  # noqa: F401
+from . import keras_recorder, knobs, late, restarting, running, session, suspicions, user_values  # noqa: F401, E501
 
 EARLY = frozenset(sys.modules)
 """Modules that a trial started by itself has loaded as well when its plan is applied."""
@@ -29,6 +29,9 @@ import warnings  # noqa: E402
 
 PR_SET_PDEATHSIG = 1
 SUPERVISOR = "_nondet_supervisor"
+NVIDIA = "/dev/nvidia"
+"""Devices that CUDA opens once it is asked for a GPU's number or more; a forked process can't use
+it from then on."""
 
 
 def main(settings_path, handle):
@@ -115,7 +118,7 @@ class Parent(object):
             if getattr(sys.modules.get(name), attribute, None):
                 return "importing starts %s" % name.partition(".")[0]
         cuda = sys.modules.get("torch.cuda")
-        if cuda is not None and cuda.is_initialized():
+        if (cuda is not None and cuda.is_initialized()) or opens(NVIDIA):
             return "importing starts CUDA"
         return ""
 
@@ -145,6 +148,17 @@ class Parent(object):
                     file.seek(0)
                     said.append(file.read())
                 self.said = tuple(said)
+
+
+def opens(start, folder="/proc/self/fd"):
+    """Whether this process has a file open whose path starts so."""
+    for name in os.listdir(folder):
+        try:
+            if os.readlink(os.path.join(folder, name)).startswith(start):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def change(variables):

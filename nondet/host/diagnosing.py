@@ -14,7 +14,7 @@ import msgspec
 
 from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.host import apart, checking, machine, recording, wording, zooming
+from nondet.host import apart, checking, conflicts, machine, recording, wording, zooming
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
@@ -378,6 +378,8 @@ class Diagnosing:
             return None
         assembly = Assembly(laboratory, finding)
         frameworks = {name for trial in laboratory.trials for name in trial.frameworks}
+        if self.environment.gpus:
+            frameworks |= {f"{name} on a GPU" for name in frameworks}
         prescription, written = prescribe(
             finding,
             causes,
@@ -434,7 +436,7 @@ class Diagnosing:
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
         first = zooming.sharpened(first, self.zooms)
-        for fault in recording.faults(laboratory):
+        for fault in (*recording.faults(laboratory), *self._conflicts(laboratory)):
             self.telling.warn(fault)
         return record.Diagnosis(
             nondet=__version__,
@@ -477,6 +479,14 @@ class Diagnosing:
             recording=recording.pace(laboratory),
             titles={factor.name: factor.title for factor in REGISTRY},
         )
+
+    def _conflicts(self, laboratory: Laboratory) -> list[str]:
+        """Settings of the script's own that fight each other, where there is a GPU for them."""
+        free = [trial for trial in laboratory.of_plan({}) if trial.knobs]
+        if not self.environment.gpus or not free:
+            return []
+        seen = {s.detail for s in free[0].sightings.values() if s.factor == "xla"}
+        return conflicts.of(free[0].knobs, compiled="a model compiled by XLA" in seen)
 
     def _sharpened(self, cause: record.Cause) -> record.Cause:
         """The cause with the tensor that is first to differ inside a step."""

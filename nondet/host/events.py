@@ -168,6 +168,28 @@ class Metric(Event, frozen=True, tag="metric"):
     values: dict[str, float | str]
 
 
+class Knobs(Event, frozen=True, tag="knobs"):
+    """Settings that bear on a GPU's results, at the first checkpoint."""
+
+    values: dict[str, str]
+
+
+class Used(msgspec.Struct, frozen=True):
+    """A GPU that a framework has taken memory on."""
+
+    framework: str
+    gpu: int
+    """Its number as the process counts those it may see."""
+    uuid: str
+    """Empty where the framework does not tell it."""
+    peak: int
+    """The most bytes in use so far."""
+
+
+class GpuUse(Event, frozen=True, tag="gpu-use"):
+    used: tuple[Used, ...]
+
+
 class Crashed(Event, frozen=True, tag="crashed"):
     kind: str
     message: str
@@ -218,6 +240,8 @@ AnyEvent = (
     | InsideLayout
     | Inside
     | Metric
+    | Knobs
+    | GpuUse
     | Crashed
     | Finished
     | ValuesOmitted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nondet.guest.factors import REGISTRY, by_name
+from nondet.guest.factors.base import Factor
 from nondet.host import refusals
 from nondet.host.events import SeedGiven, Sighting
 from nondet.host.trials import Trial
@@ -26,10 +27,7 @@ def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[st
         if trial.wrote:
             found.add("leftovers")
     for factor in REGISTRY:
-        acts = factor.framework is None or not frameworks.isdisjoint(
-            (factor.framework, *factor.also)
-        )
-        if acts and not factor.observable:
+        if not factor.observable and (factor.framework is None or frameworks & of(factor)):
             found.add(factor.name)
     return frozenset(found & set(available))
 
@@ -38,6 +36,12 @@ def varying(trial: Trial) -> set[str]:
     """Sources that were seen unseeded, or free to change order, and that it left free."""
     sightings = trial.sightings.values()
     return {s.factor for s in sightings if s.unseeded and s.factor not in trial.held}
+
+
+def of(factor: Factor) -> set[str]:
+    """The frameworks of which a factor needs one."""
+    needed = factor.framework or ()
+    return {needed} if isinstance(needed, str) else set(needed)
 
 
 def suspected(trials: Iterable[Trial], available: Sequence[str]) -> tuple[str, ...]:

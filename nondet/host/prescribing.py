@@ -146,9 +146,10 @@ def prescribe(
     ]
     written = at_top(factors, frameworks, backend)
     top = [one.text for one in written]
-    launch = [pair for factor in factors if not factor.fix for pair in factor.launch]
+    without = [factor for factor in factors if not code(factor, frameworks, backend)]
+    launch = [pair for factor in without for pair in factor.launch]
     line = " ".join(f"{name}={value}" for name, value in launch)
-    spoken = [f for f in factors if not f.fix and not f.launch]
+    spoken = [factor for factor in without if not factor.launch]
     prescription = record.Prescription(
         snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
@@ -172,19 +173,20 @@ def at_top(
         seeded = [f for f in factors if f.reseeds or backend in f.reseeds_on]
     found += [Written(factor.name, SEED_ALL) for factor in seeded]
     for factor in factors:
-        if factor not in seeded and factor.fix:
-            text = in_terms(factor, frameworks, backend)
+        if factor not in seeded and (text := code(factor, frameworks, backend)):
             found.append(Written(factor.name, text, not factor.fix_is_sample))
     return found
 
 
-def in_terms(factor: Factor, frameworks: Container[str], backend: str) -> str:
+def code(factor: Factor, frameworks: Container[str], backend: str = "") -> str:
     """A factor's code in the terms of Keras' backend, which is not all that a script may use: Keras
-    imports TensorFlow to seed it, whatever it computes with."""
+    imports TensorFlow to seed it, whatever it computes with. Empty where no code at the top of a
+    script is one."""
     home = backend or ("tensorflow" if "tensorflow" in frameworks else "")
-    for name, code in factor.fixes:
-        if name == home or (not home and name in frameworks):
-            return code
+    for name, text in factor.fixes:
+        framework = name.partition(" ")[0]  # of `torch on a GPU`
+        if name in frameworks and home in ("", framework):
+            return text
     return factor.fix
 
 

@@ -95,6 +95,10 @@ class Trial:
     """The script that it started in a process of its own, and that is what was recorded."""
     misled: bool = False
     """It said that it ran another plan than this one."""
+    knobs: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Settings that bear on a GPU's results, at the first checkpoint."""
+    gpu_use: tuple[events.Used, ...] = ()
+    """The GPUs that it took memory on, as far as it told."""
     values_omitted: int = 0
     elsewhere: set[str] = dataclasses.field(default_factory=set)
     """What forked children of it did that was not recorded."""
@@ -277,6 +281,10 @@ class Trial:
                 self.pins.append(event)
             case events.Crashed():
                 self.crash = event
+            case events.Knobs():
+                self.knobs = event.values
+            case events.GpuUse():
+                self.gpu_use = event.used
             case events.ValuesOmitted():
                 self.values_omitted = event.tensors
             case events.Elsewhere():

@@ -168,6 +168,12 @@ for _ in range(10):
     sums.append(x.grad.sum().item())
 tell("cpu-threads", sums)
 
+# What was there before holds addresses, which are others in every process.
+taken = [torch.rand(256) for _ in range(50)]
+del taken
+words = torch.empty(256)  # <- memory-fill
+tell("memory-fill", words.view(torch.int32).tolist()[:8])
+
 tell("cpu-isa", torch.backends.cpu.get_cpu_capability())
 # Thread counts and limits are read back at the first checkpoint, once they are settled.
 nondet.checkpoint("sums", sums)
@@ -267,7 +273,7 @@ EXEMPLARS = (
     Exemplar("python_workers", (("python-workers",),), PYTHON_WORKERS),
     Exemplar(
         "on_torch",
-        (("torch-seed", "cpu-threads", "cpu-isa"),),
+        (("torch-seed", "cpu-threads", "memory-fill", "cpu-isa"),),
         ON_TORCH,
         needs=("torch",),
         repeats=("cpu-isa",),

@@ -28,6 +28,9 @@ GPU_ONLY = {
     "cudnn": "cuDNN and cuBLAS run on a GPU only",
     "tf32": "only GPUs compute with TensorFloat-32",
     "device": "there is another device only where there is a GPU",
+    "cuda-streams": "only GPUs have streams",
+    "nccl": "it adds up over GPUs only",
+    "precision": "what it holds is of GPUs",
 }
 """Factors that no exemplar can use on a CPU, with the reason. Their probes need a GPU."""
 
@@ -221,10 +224,19 @@ def test_varied_it_differs(case: Case, runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", GPU_ONLY)
-def test_what_needs_a_gpu_says_so_and_its_pin_is_read_back(name: str, tmp_path: Path) -> None:
+def test_what_needs_a_gpu_says_so(name: str) -> None:
     factor = by_name(name)
-    assert factor.unavailable(facts() | {"gpus": ()})
-    assert not factor.unavailable(facts() | {"gpus": ("one",)})
+    assert factor.unavailable(facts() | {"gpus": ()}) == "this machine has no GPU that NVML can see"
+    assert not factor.unavailable(facts() | {"gpus": ("one", "two")})
+
+
+def test_nothing_is_added_up_over_one_gpu() -> None:
+    assert by_name("nccl").unavailable({"gpus": ("one",)}) == "this machine has one GPU"
+
+
+@pytest.mark.parametrize("name", [n for n in GPU_ONLY if by_name(n).environment("pinned", 7)])
+def test_what_the_host_sets_for_a_gpu_is_read_back(name: str, tmp_path: Path) -> None:
+    factor = by_name(name)
     folder = tmp_path / "subject"
     folder.mkdir()
     (folder / "train.py").write_text("print(1)\n")

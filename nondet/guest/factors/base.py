@@ -46,10 +46,9 @@ class Factor(object):
     pin: str = "faithful"
     observable = True
     """Whether a trial can see every use; when not, the factor counts as in use all the same."""
-    framework: str | None = None
-    """Name of the module without which this factor can't act; None when there is no such."""
-    also: tuple[str, ...] = ()
-    """Further modules, each of which it can act with instead of `framework`."""
+    framework: str | tuple[str, ...] | None = None
+    """Name of the module without which this factor can't act, or of several of which it needs one;
+    None when there is no such."""
     consumer = False
     """True for what consumes randomness: it carries a difference and is not its source."""
     instead: tuple[str, ...] = ()
@@ -95,6 +94,11 @@ class Factor(object):
 
     def install(self, session: object, arm: str) -> None:
         """Inside the subject's process, before its first line runs."""
+
+
+def without_gpu(machine):
+    """Why a factor of GPUs can't act here; empty where there is one."""
+    return "" if machine.get("gpus") else "this machine has no GPU that NVML can see"
 
 
 class Unbound(object):

@@ -1,7 +1,7 @@
 """Instruction sets of the CPU."""
 
-import os
-
+from .. import xla_flags
+from ..xla_flags import in_environment, numbers
 from .base import Factor
 
 LIMITS = {
@@ -99,16 +99,15 @@ class CpuIsa(Factor):
         """After what the script's own flags say: the last of two wins."""
         if numbers(version) >= first:
             flag = XLA_FLAG + XLA_LIMITS[arm]
-            kept = [f for f in os.environ.get("XLA_FLAGS", "").split() if f != flag]
-            os.environ["XLA_FLAGS"] = " ".join(kept + [flag])
+            xla_flags.add((flag,))
             session.first_checkpoint.append(
-                lambda: session.read_back(self.name, flag, in_force("XLA_FLAGS").split()[-1])
+                lambda: session.read_back(self.name, flag, xla_flags.in_force((flag,))[0])
             )
 
     def check(self, session, arm):
         """oneDNN tells nobody what it chose: that the libraries can read the limit is checked."""
         wanted = [list(pair) for pair in sorted(LIMITS[arm].items())]
-        session.read_back(self.name, wanted, [[name, in_force(name)] for name, _ in wanted])
+        session.read_back(self.name, wanted, [[name, in_environment(name)] for name, _ in wanted])
 
     def check_torch(self, session, arm, module):
         """What PyTorch chose: not newer than the limit."""
@@ -116,24 +115,6 @@ class CpuIsa(Factor):
         allowed = ("DEFAULT", "AVX2") if arm == "pinned" else ("DEFAULT",)
         expected = capability if capability in allowed else allowed[-1]
         session.read_back(self.name, expected, capability)
-
-
-def numbers(version):
-    """The first two numbers of a version."""
-    found = []
-    for part in version.split(".")[:2]:
-        digits = "".join(c for c in part if c.isdigit())
-        found.append(int(digits or 0))
-    return tuple(found)
-
-
-def in_force(name):
-    """A variable as libraries see it, which is not always as Python remembers it."""
-    import ctypes
-
-    getenv = ctypes.CDLL(None).getenv
-    getenv.restype, getenv.argtypes = ctypes.c_char_p, (ctypes.c_char_p,)
-    return (getenv(name.encode("ascii")) or b"").decode("utf-8", "replace")
 
 
 FACTOR = CpuIsa()

@@ -3,8 +3,8 @@
 import os
 
 from ..boosting_threads import BY_TIME, SHOTGUN, BoostingThreads
+from ..xla_flags import in_environment
 from .base import Factor, replace
-from .cpu_isa import in_force
 from .op_determinism import Operation, elements, listen
 
 VARIABLES = (
@@ -145,7 +145,7 @@ class CpuThreads(Factor):
     def vary_jax(self, session, count):
         """JAX tells nobody how many threads it has: that it can read their number is checked."""
         session.first_checkpoint.append(
-            lambda: session.read_back(self.name, str(count), in_force(XLA_VARIABLE))
+            lambda: session.read_back(self.name, str(count), in_environment(XLA_VARIABLE))
         )
 
     def check(self, session, count):

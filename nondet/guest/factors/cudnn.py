@@ -1,24 +1,34 @@
-"""cuDNN's and cuBLAS' choice among algorithms on a GPU."""
+"""cuDNN's and cuBLAS' choice among algorithms on a GPU, and XLA's."""
 
-import os
+from .. import torch_switches, xla_flags
+from .base import Factor, without_gpu
 
-from .base import Factor
+AUTOTUNE = "TF_CUDNN_USE_AUTOTUNE"
+"""Beside TF_CUDNN_DETERMINISTIC it undoes that (tensorflow PR#24747)."""
+FLAG = "--xla_gpu_autotune_level=0"
+SWITCHES = (("_set_cudnn_deterministic", True), ("_set_cudnn_benchmark", False))
 
 
 class Cudnn(Factor):
     name = "cudnn"
     group = "kernels"
-    title = "cuDNN's and cuBLAS' algorithms"
+    title = "Choice of algorithms by timing"
     symptom = (
         "On a GPU and with all seeds set, runs agree at first and part by the last digits after"
         " some steps, most of all in convolutions."
     )
     explanation = (
-        "On a GPU, convolutions and matrix products may run by another algorithm from run to run, "
-        "chosen by timing, and some algorithms add up in any order."
+        "On a GPU, convolutions and matrix products may run by another algorithm from run to run: "
+        "cuDNN and XLA time several and keep the fastest, cuBLAS chooses by what else is going on, "
+        "and some algorithms add up in any order."
     )
-    because = "cuDNN's or cuBLAS' algorithms vary"
-    pinned = "`TF_CUDNN_DETERMINISTIC=1` and `CUBLAS_WORKSPACE_CONFIG=:4096:8`."
+    because = "the algorithms of cuDNN, cuBLAS or XLA vary"
+    pinned = (
+        "`TF_CUDNN_DETERMINISTIC=1` without `TF_CUDNN_USE_AUTOTUNE`, and "
+        "`CUBLAS_WORKSPACE_CONFIG=:4096:8`. In PyTorch `torch.backends.cudnn.deterministic` is on "
+        "and `benchmark` off, whatever the script asks for. XLA chooses without timing: "
+        "`--xla_gpu_autotune_level=0`."
+    )
     noticed = "A trial can't see it, so it counts as in use on a machine with a GPU."
     acts = "before-start"
     late = False
@@ -26,7 +36,9 @@ class Cudnn(Factor):
     instead = ("op-determinism", "device")
     advice = (
         "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
-        "includes them."
+        "includes them. With JAX, a first run may write its choices to a file "
+        "(`--xla_gpu_dump_autotune_results_to`) that later ones read "
+        "(`--xla_gpu_load_autotune_results_from`), which keeps the speed."
     )
     references = (
         (
@@ -37,21 +49,46 @@ class Cudnn(Factor):
             "cuBLAS: results reproducibility",
             "https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility",
         ),
+        ("XLA: persisted autotuning", "https://openxla.org/xla/persisted_autotuning"),
         ("NVIDIA framework-reproducibility", "https://github.com/NVIDIA/framework-reproducibility"),
     )
     launch = (("TF_CUDNN_DETERMINISTIC", "1"), ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"))
+    fixes = (
+        (
+            "torch",
+            'import os\nos.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"\n'
+            "import torch\n"
+            "torch.backends.cudnn.deterministic = True\n"
+            "torch.backends.cudnn.benchmark = False",
+        ),
+        ("jax", xla_flags.code(FLAG)),
+    )
 
     def environment(self, arm, number):
-        # Not TF_CUDNN_USE_AUTOTUNE=0 as well: it counteracts the first (tensorflow PR#24747).
-        return dict(self.launch) if arm == "pinned" else {}
+        return {**dict(self.launch), AUTOTUNE: None} if arm == "pinned" else {}
 
     def unavailable(self, machine):
-        return "" if machine.get("gpus") else "this machine has no GPU that NVML can see"
+        return without_gpu(machine)
 
     def install(self, session, arm):
-        if arm == "pinned":
-            seen = [[name, os.environ.get(name)] for name, _ in self.launch]
-            session.read_back(self.name, [list(pair) for pair in self.launch], seen)
+        if arm != "pinned":
+            return
+        wanted = [*self.launch, (AUTOTUNE, "")]
+        seen = [[name, xla_flags.in_environment(name)] for name, _ in wanted]
+        session.read_back(self.name, [list(pair) for pair in wanted], seen)
+        xla_flags.hold(session, self.name, (FLAG,))
+        session.on_import("torch", lambda module: self.torch(session, module))
+
+    def torch(self, session, module):
+        held = [pair for pair in SWITCHES if torch_switches.hold(module, *pair)]
+        cudnn = module.backends.cudnn
+        session.first_checkpoint.append(
+            lambda: session.read_back(
+                self.name,
+                [value for _, value in held],
+                [bool(getattr(cudnn, name.rpartition("_")[2])) for name, _ in held],
+            )
+        )
 
 
 FACTOR = Cudnn()

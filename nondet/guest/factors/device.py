@@ -2,7 +2,7 @@
 
 import os
 
-from .base import Factor
+from .base import Factor, without_gpu
 
 
 class Device(Factor):
@@ -32,11 +32,9 @@ class Device(Factor):
         return {"CUDA_VISIBLE_DEVICES": "-1"} if arm == "pinned" else {}
 
     def unavailable(self, machine):
-        if not machine.get("gpus"):
-            return "this machine has no GPU that NVML can see"
         if machine.get("environ", {}).get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
             return "CUDA_VISIBLE_DEVICES already hides every GPU"
-        return ""
+        return without_gpu(machine)
 
     def install(self, session, arm):
         if arm == "pinned":

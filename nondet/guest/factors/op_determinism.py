@@ -1,14 +1,16 @@
-"""Deterministic kernels, of TensorFlow and of PyTorch."""
+"""The frameworks' deterministic kernels."""
 
 import os
 import sys
 
-from .. import torch_races
+from .. import torch_races, torch_switches, xla_flags
 from .base import Factor, replace
 from .tf_seed import global_seed
 
 GENERATED = "tensorflow.python.ops.gen_"
 """TensorFlow's generated functions, which eager code, graphs and gradients all call."""
+XLA = "--xla_gpu_deterministic_ops=true"
+CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 class Operation(object):
@@ -56,7 +58,7 @@ OPERATIONS = SCATTERS + (
 class OpDeterminism(Factor):
     name = "op-determinism"
     group = "kernels"
-    title = "TensorFlow's and PyTorch's choice of kernels"
+    title = "The framework's choice of kernels"
     symptom = (
         "With all seeds set, runs agree up to some step and part in an embedding, a sparse "
         "update, an image gradient or, in PyTorch, the gradient of `x[index]`; with larger batches "
@@ -65,24 +67,25 @@ class OpDeterminism(Factor):
     explanation = (
         "Some kernels give other bits from run to run for the same input, such as the sparse "
         "update of an embedding with repeated indices in TensorFlow, and what adds at an index in "
-        "PyTorch. Both have deterministic ones for most of them, used only on request. JAX's on a "
-        "CPU were not seen to."
+        "PyTorch. TensorFlow, PyTorch and XLA have deterministic ones for most of them, used only "
+        "on request. JAX's on a CPU were not seen to."
     )
     because = "a kernel is not deterministic"
     pinned = (
-        "`enable_op_determinism` is called when TensorFlow has been imported, and "
-        "`torch.use_deterministic_algorithms` when PyTorch has. Random operations of TensorFlow "
-        "without a seed, which this mode would refuse, stay as random as before."
+        "TensorFlow: `enable_op_determinism` is called when it has been imported. Random "
+        "operations without a seed, which this mode would refuse, stay as random as before. "
+        "PyTorch: `use_deterministic_algorithms` with `warn_only`, and "
+        "`CUBLAS_WORKSPACE_CONFIG=:4096:8`; what it warns of is noted. XLA, by JAX or by "
+        "TensorFlow: `--xla_gpu_deterministic_ops=true`, which does nothing on a CPU."
     )
     noticed = (
         "By the operations known to race on the CPU. In TensorFlow: scatter-adds into a variable, "
         "and the image gradient of `crop_and_resize`. In PyTorch: the gradients of `x[index]` and "
         "`torch.take`, and `index_put_` and `put_` that accumulate. A trial can't see others, so "
-        "it counts as in use once TensorFlow or PyTorch is imported."
+        "it counts as in use once TensorFlow, PyTorch or JAX is imported."
     )
     observable = False
-    framework = "tensorflow"
-    also = ("torch",)
+    framework = ("tensorflow", "torch", "jax")
     instead = ("cpu-threads",)
     advice = (
         "Ask for deterministic kernels, after seeding and before the first operation. It may slow "
@@ -101,13 +104,25 @@ class OpDeterminism(Factor):
             "torch.use_deterministic_algorithms",
             "https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html",
         ),
+        ("openxla/xla#12520: flags for GPUs", "https://github.com/openxla/xla/pull/12520"),
     )
     fix = "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()"
-    fixes = (("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),)
+    fixes = (
+        (
+            "torch on a GPU",
+            'import os\nos.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"\n'
+            "import torch\ntorch.use_deterministic_algorithms(True)",
+        ),
+        ("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),
+        ("jax", xla_flags.code(XLA)),
+    )
 
     def unavailable(self, machine):
-        found = machine.get("tensorflow") or machine.get("torch")
-        return "" if found else "neither TensorFlow nor PyTorch is installed"
+        if any(machine.get(name) for name in ("tensorflow", "torch")):
+            return ""
+        if machine.get("jax"):
+            return "" if machine.get("gpus") else "JAX has such kernels on a GPU only"
+        return "neither TensorFlow nor PyTorch nor JAX is installed"
 
     def install(self, session, arm):
         listen(session, self.name, OPERATIONS, lambda: not deterministic())
@@ -116,6 +131,7 @@ class OpDeterminism(Factor):
             session.on_import("tensorflow.python.framework.random_seed", self.allow_unseeded)
             session.on_import("tensorflow", lambda module: self.hold(session, module))
             session.on_import("torch", lambda module: self.hold_torch(session, module))
+            xla_flags.hold(session, self.name, (XLA,))
 
     def allow_unseeded(self, module):
         """Deterministic mode refuses random operations without a seed. They are another factor's
@@ -136,20 +152,21 @@ class OpDeterminism(Factor):
         session.read_back(self.name, True, deterministic())
 
     def hold_torch(self, session, module):
-        """What the script asks for itself gives way: the pin is what is asked about."""
-
-        def make(original):
-            def wrapper(mode, *args, **kwargs):
-                return original(True, *args, **kwargs)
-
-            return wrapper
-
-        if module.version.cuda:
-            # In this mode cuBLAS refuses to work without it. It is read at the first product.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        module.use_deterministic_algorithms(True)
-        replace(module, "use_deterministic_algorithms", make)
-        session.read_back(self.name, True, torch_races.deterministic())
+        # cuBLAS reads it when it is used first, and PyTorch before each of its products.
+        os.environ.update((CUBLAS,))
+        torch_switches.listen(session, self.name)
+        torch_switches.deterministic(module)
+        torch_switches.inductor(session)
+        session.first_checkpoint.append(
+            lambda: session.read_back(
+                self.name,
+                [True, CUBLAS[1]],
+                [
+                    torch_switches.is_deterministic(module),
+                    xla_flags.in_environment(CUBLAS[0]),
+                ],
+            )
+        )
 
 
 def deterministic():

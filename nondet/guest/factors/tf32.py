@@ -2,10 +2,11 @@
 
 import os
 
-from .base import Factor, replace
+from .base import Factor, replace, without_gpu
 
 VARIABLE = "NVIDIA_TF32_OVERRIDE"
 SETTER = "enable_tensor_float_32_execution"
+PRECISION = "jax_default_matmul_precision"
 
 
 class Tf32(Factor):
@@ -22,8 +23,8 @@ class Tf32(Factor):
     )
     because = "products of 32-bit numbers are computed with TensorFloat-32"
     pinned = (
-        "`NVIDIA_TF32_OVERRIDE=0`, and the frameworks' own switches are off: full precision, "
-        "whatever the script asks for."
+        "`NVIDIA_TF32_OVERRIDE=0`, the switches of TensorFlow and PyTorch are off, and JAX' "
+        "`jax_default_matmul_precision` is `highest`: full precision, whatever the script asks for."
     )
     varied = (
         "The other choice than the script's in TensorFlow, and than the default in PyTorch: full "
@@ -48,7 +49,7 @@ class Tf32(Factor):
         return {VARIABLE: "0"} if arm == "pinned" else {}
 
     def unavailable(self, machine):
-        return "" if machine.get("gpus") else "this machine has no GPU that NVML can see"
+        return without_gpu(machine)
 
     def install(self, session, arm):
         if arm == "free":
@@ -59,6 +60,8 @@ class Tf32(Factor):
             "tensorflow.python.framework.config", lambda m: self.hold(session, arm, m)
         )
         session.on_import("torch", lambda m: self.hold_torch(session, arm, m))
+        if arm == "pinned":
+            session.on_import("jax._src.config", lambda m: self.hold_jax(session, m))
 
     def hold(self, session, arm, module):
         def make(original):
@@ -79,6 +82,24 @@ class Tf32(Factor):
             wanted.append(arm == "varied" and not switch.allow_tf32)
             switch.allow_tf32 = wanted[-1]
         session.read_back(self.name, wanted, [bool(s.allow_tf32) for s in switches])
+
+    def hold_jax(self, session, module):
+        """XLA's own kernels don't look at the variable."""
+        original = module.config.update
+        original(PRECISION, "highest")
+
+        def make(original):
+            def update(config, name, value):
+                return original(config, name, "highest" if name == PRECISION else value)
+
+            return update
+
+        replace(type(module.config), "update", make)
+        session.first_checkpoint.append(
+            lambda: session.read_back(
+                self.name, "highest", str(getattr(module.config, PRECISION, None))
+            )
+        )
 
 
 FACTOR = Tf32()

@@ -128,17 +128,7 @@ class TorchSeed(Factor):
                 saw(factor, detail, kind not in seeded)
             return made
 
-        functools.update_wrapper(wrapper, original)
-        wrapper.autograph_info__ = {}
-        if method:
-            setattr(owner, name, wrapper)
-            return
-        standing = functools.update_wrapper(Standing(wrapper), original)
-        setattr(owner, name, standing)
-        # TorchScript knows the operations of PyTorch by the identity of these objects.
-        operations = sys.modules["torch.jit._builtins"]._get_builtin_table()
-        if id(original) in operations:
-            operations[id(standing)] = operations[id(original)]
+        stand_for(owner, name, wrapper, original, method)
 
     def for_workers(self, session, caller):
         """Whether this is the seed of a DataLoader's workers, drawn even where there are none."""
@@ -257,6 +247,21 @@ def never():
 
 def within(frame, files):
     return frame.f_code.co_filename.replace("\\", "/").endswith(files)
+
+
+def stand_for(owner, name, wrapper, original, method):
+    """Put a wrapper in the place of a function of PyTorch's, or of a method."""
+    functools.update_wrapper(wrapper, original)
+    wrapper.autograph_info__ = {}
+    if method:
+        setattr(owner, name, wrapper)
+        return
+    standing = functools.update_wrapper(Standing(wrapper), original)
+    setattr(owner, name, standing)
+    # TorchScript knows the operations of PyTorch by the identity of these objects.
+    operations = sys.modules["torch.jit._builtins"]._get_builtin_table()
+    if id(original) in operations:
+        operations[id(standing)] = operations[id(original)]
 
 
 class Standing(object):
