@@ -392,6 +392,33 @@ class Confidence(Base, frozen=True, kw_only=True):
     """Smallest rate of divergence that was not to be missed, as asked for."""
 
 
+class OnGpu(Base, frozen=True, kw_only=True):
+    """A GPU that a trial could see, and what it was like meanwhile, as its driver tells. None: the
+    driver does not say, or the GPU has it not."""
+
+    uuid: str
+    name: str
+    mig: bool | None = None
+    """Whether it is an instance of a GPU that is cut into several."""
+    used: bool | None = None
+    """Whether the trial took memory on it; None where its framework did not tell."""
+    memory: int | None = None
+    """Bytes: the most in use, beyond what was before. None beside other trials."""
+    sm_clock: tuple[int, int] | None = None
+    """MHz, the lowest and the highest seen, of its processors; of its memory likewise."""
+    memory_clock: tuple[int, int] | None = None
+    slowed: tuple[str, ...] = ()
+    """What slowed its clock down: ``heat``."""
+    corrected: int | None = None
+    """Errors of its memory meanwhile that were corrected."""
+    uncorrected: int | None = None
+    """Those that were not."""
+    others: int | None = None
+    """Processes of others on it before or after the trial, the most. None beside other trials."""
+    lost: bool = False
+    """Whether the driver lost it."""
+
+
 class Trial(Base, frozen=True, kw_only=True):
     """One run of the subject in a process of its own."""
 
@@ -417,6 +444,8 @@ class Trial(Base, frozen=True, kw_only=True):
     """Forked from a process that had imported the frameworks, rather than started by itself."""
     at_horizon: bool = False
     """Whether it came to the shortened horizon, where trials are ended: whole up to there."""
+    gpus: tuple[OnGpu, ...] = ()
+    """Those that it could see."""
 
 
 class QuestionRecord(Base, frozen=True, kw_only=True):

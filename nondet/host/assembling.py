@@ -272,6 +272,7 @@ class Assembly:
             stdout_tail=trial.tail("stdout.log"),
             stderr_tail=trial.tail("stderr.log"),
             isolation=self.laboratory.executor.isolation,
+            gpus=trial.gpus,
         )
 
     def sensitivities(self) -> tuple[record.Sensitivity, ...]:

@@ -14,7 +14,16 @@ import msgspec
 
 from nondet import __version__, record
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.host import apart, checking, conflicts, machine, recording, wording, zooming
+from nondet.host import (
+    apart,
+    checking,
+    circumstances,
+    conflicts,
+    machine,
+    recording,
+    wording,
+    zooming,
+)
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
@@ -24,6 +33,7 @@ from nondet.host.executors.parents import possible
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
 from nondet.host.mending import mend
+from nondet.host.placing import ONE_EACH, placing_trials
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
 from nondet.host.prescribing import prescribe
@@ -147,14 +157,18 @@ class Diagnosing:
         self.watcher.opened(self.subject.command, str(self.options.output), jobs)
         self.telling.factors_first(self.not_tested)
         self._doubt()
-        with LocalExecutor(settings.output, self.subject.folders) as executor:
+        with (
+            LocalExecutor(settings.output, self.subject.folders) as executor,
+            placing_trials(jobs) as placing,
+        ):
             if executor.warning:
                 self.telling.warn(executor.warning)
+            if placing is not None and (gpus := placing.splits(settings.environ)):
+                self.telling.warn(ONE_EACH.format(gpus))
+                self._leave_out("nccl", "each trial sees one GPU; --jobs 1 lets it see all")
             if executor.isolation == "in-place" and "leftovers" not in self.not_tested:
                 reason = "trials run in the folder itself, so each sees what the former one left"
-                self.not_tested["leftovers"] = reason
-                self.telling.factor("leftovers", "not-tested", reason)
-                self.search = self._new_search()
+                self._leave_out("leftovers", reason)
             laboratory = Laboratory(
                 settings,
                 executor,
@@ -166,6 +180,7 @@ class Diagnosing:
                 max_trials=self.options.max_trials,
                 check=self.check,
                 forking=self.options.forking and possible(self.environment.python),
+                placing=placing,
             )
             if self.options.resume:
                 self._resume(laboratory)
@@ -181,6 +196,12 @@ class Diagnosing:
             causes = self._causes(laboratory, finding)
             prescription = self._prescribe(laboratory, finding, causes)
             return self._record(laboratory, finding, provoked, causes, prescription)
+
+    def _leave_out(self, factor: str, reason: str) -> None:
+        """Not to test a factor after all."""
+        self.not_tested[factor] = reason
+        self.telling.factor(factor, "not-tested", reason)
+        self.search = self._new_search()
 
     def _doubt(self) -> None:
         """Say at once when the trials allowed can't be enough for runs that agree."""
@@ -436,7 +457,16 @@ class Diagnosing:
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
         first = zooming.sharpened(first, self.zooms)
-        for fault in (*recording.faults(laboratory), *self._conflicts(laboratory)):
+        trials = (
+            *assembly.trial_records(),
+            *(t for other in self.looking for t in Assembly(other, finding).trial_records()),
+        )
+        pairs = [d.trials for d in (first, *(c.first_divergence for c in causes)) if d is not None]
+        for fault in (
+            *recording.faults(laboratory),
+            *self._conflicts(laboratory),
+            *circumstances.of(trials, pairs),
+        ):
             self.telling.warn(fault)
         return record.Diagnosis(
             nondet=__version__,
@@ -457,10 +487,7 @@ class Diagnosing:
             first_divergence=first,
             prescription=prescription,
             confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
-            trials=(
-                *assembly.trial_records(),
-                *(t for other in self.looking for t in Assembly(other, finding).trial_records()),
-            ),
+            trials=trials,
             questions=tuple(self.questions),
             differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
             cost=recording.cost(laboratory, self.looking, time.monotonic() - self.clock),

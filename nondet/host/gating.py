@@ -17,6 +17,7 @@ from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory
+from nondet.host.placing import ONE_EACH, placing_trials
 from nondet.host.planning import Settings
 from nondet.host.portable import Opened
 from nondet.host.sites import Sites
@@ -64,9 +65,11 @@ def check(
     settings = Settings(
         subject, output.resolve(), user_environment(), SEED, "sha256", granularity="auto"
     )
-    with LocalExecutor(output, subject.folders) as executor:
+    with LocalExecutor(output, subject.folders) as executor, placing_trials(jobs) as placing:
         if executor.warning:
             watcher.message(executor.warning)
+        if placing is not None and (gpus := placing.splits(settings.environ)):
+            watcher.message(ONE_EACH.format(gpus))
         laboratory = Laboratory(
             settings,
             executor,
@@ -77,6 +80,7 @@ def check(
             deadline=began + gate.budget if gate.budget else None,
             max_trials=gate.comparisons + 1 + jobs,
             check=look,
+            placing=placing,
         )
         try:
             answer = laboratory.ask(Question(TEXT, {}, gate.comparisons))

@@ -12,6 +12,8 @@ from pathlib import Path
 from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
+from nondet.host.placement import VARIABLE
+from nondet.host.placing import Placing
 from nondet.host.standing import Counts, Standing
 from nondet.host.store import MOST_LAYERS, Store
 from nondet.host.trials import Trial
@@ -52,9 +54,11 @@ class Laboratory(Store):
         max_trials: int,
         check: Callable[[], None] = lambda: None,
         forking: bool = False,
+        placing: Placing | None = None,
     ) -> None:
         """`check` is called where nothing is half done, and may raise KeyboardInterrupt. With
-        `forking`, trials may be forked from a process that has imported the frameworks."""
+        `forking`, trials may be forked from a process that has imported the frameworks. `placing`:
+        where there are GPUs."""
         super().__init__(settings)
         self.executor = executor
         self.watcher = watcher
@@ -70,6 +74,7 @@ class Laboratory(Store):
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
+        self.placing = placing
         self.following: dict[str, Following] = {}
         """What is known of how each trial compares with its reference."""
         self.earlier: set[str] = set()
@@ -90,6 +95,7 @@ class Laboratory(Store):
             deadline=self.deadline,
             max_trials=self.max_trials - len(self.trials),
             check=self.check,
+            placing=self.placing,
         )
         other.warming = self.warming
         other.earlier = self.varying
@@ -283,7 +289,8 @@ class Laboratory(Store):
                 if self.running:
                     return
                 raise BudgetSpent
-            self._start(question, parent)
+            if not self._start(question, parent):
+                return
 
     def _next(self, question: Question) -> str | None:
         """Where the next trial comes from: the name of a parent, or empty for one that starts by
@@ -366,10 +373,17 @@ class Laboratory(Store):
                 folder.mkdir(mode=0o700)
                 return folder
 
-    def _start(self, question: Question, parent: str) -> None:
+    def _start(self, question: Question, parent: str) -> bool:
+        """Start a trial; False when it has to wait for a GPU."""
+        held = dict(question.held)
+        spot = ""
+        if self.placing is not None:
+            place = self.placing.spot(planning.environment(self.settings, held, ""))
+            if place is None:
+                return False
+            spot = place
         folder = self._new_folder()
         name = folder.name
-        held = dict(question.held)
         runtime = self.executor.runtime
         carries = self._carries(held) and question.reference is None and not parent
         former = self.latest(held) if carries else None
@@ -396,10 +410,13 @@ class Laboratory(Store):
         if former is not None:
             trial.chained, trial.depth = True, former.depth + 1
         trial.parent = parent
+        environ = planning.environment(self.settings, held, name)
+        if spot:
+            environ[VARIABLE] = spot
         launch = Launch(
             trial=name,
             argv=planning.command(self.settings, name, runtime),
-            env=planning.environment(self.settings, held, name),
+            env=environ,
             cwd=self.settings.subject.cwd,
             folders=self.settings.subject.folders,
             log_folder=folder,
@@ -410,16 +427,21 @@ class Laboratory(Store):
             parent=parent,
             files=self.settings.files,
         )
+        if self.placing is not None:
+            self.placing.started(name, environ, spot)
         try:
             trial.running = self.executor.start(launch)
         except ExecutorError as error:
+            if self.placing is not None:
+                self.placing.ended(name, ())
             if not parent:
                 raise
             self.warming.give_up(str(error))
-            return
+            return True
         self.add(trial)
         self.standing.add(trial)
         self.watcher.trial_started(name, question.text)
+        return True
 
     def _listen(self, question: Question) -> None:
         """Take in events, compare, and notice what has ended."""
@@ -434,6 +456,8 @@ class Laboratory(Store):
         if trial.running is None:
             return
         ended = trial.running.poll()
+        if self.placing is not None:
+            self.placing.look()
         trial.listen()
         if ended is None:
             if trial.fault:
@@ -453,6 +477,8 @@ class Laboratory(Store):
             self.lost += 1
             trial.alone_again = True
         trial.ended(ended, timed_out)
+        if self.placing is not None:
+            trial.gpus = self.placing.ended(trial.id, trial.gpu_use)
         self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)

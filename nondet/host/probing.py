@@ -24,6 +24,7 @@ from nondet.host.diagnosing import SEED
 from nondet.host.errors import UsageError
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory
+from nondet.host.placing import placing_trials
 from nondet.host.planning import Settings
 from nondet.host.portable import Opened
 from nondet.host.shipped import Probe
@@ -167,17 +168,19 @@ class Machine:
         settings = Settings(subject, output, user_environment(), SEED, "sha256", granularity="auto")
         reasons = unavailable(subject.description, self._environment(subject))
         budget = self.wanted.budget
-        with LocalExecutor(output, subject.folders) as executor:
+        jobs = self.wanted.jobs or machine.default_jobs(len(self.checkup.gpus))
+        with LocalExecutor(output, subject.folders) as executor, placing_trials(jobs) as placing:
             yield Laboratory(
                 settings,
                 executor,
                 self.watcher,
-                jobs=self.wanted.jobs or machine.default_jobs(len(self.checkup.gpus)),
+                jobs=jobs,
                 factors=tuple(f.name for f in REGISTRY if f.name not in reasons),
                 timeout=self.wanted.timeout,
                 deadline=self.began + budget if budget else None,
                 max_trials=3 * self.wanted.runs,
                 check=self.look,
+                placing=placing,
             )
 
     def _asked(self, probe: Probe, laboratory: Laboratory, plain: Probed) -> Probed:

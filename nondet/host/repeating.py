@@ -15,6 +15,7 @@ from nondet.host.availability import user_environment
 from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
+from nondet.host.placing import ONE_EACH, placing_trials
 from nondet.host.planning import Settings
 from nondet.host.repeats import measuring, wording
 from nondet.host.repeats.measuring import Measured, Plan
@@ -79,9 +80,14 @@ class Repeating:
         """Repeat; every way out but a usage error gives a record."""
         settings = self._settings()
         self.watcher.opened(self.subject.script, str(self.options.output), self.jobs)
-        with LocalExecutor(settings.output, self.subject.folders) as executor:
+        with (
+            LocalExecutor(settings.output, self.subject.folders) as executor,
+            placing_trials(self.jobs) as placing,
+        ):
             if executor.warning:
                 self._warn(executor.warning)
+            if placing is not None and (gpus := placing.splits(settings.environ)):
+                self._warn(ONE_EACH.format(gpus))
             repeater = Repeater(
                 settings,
                 executor,
@@ -90,6 +96,7 @@ class Repeating:
                 timeout=self.options.timeout,
                 deadline=self.clock + self.options.budget if self.options.budget else None,
                 check=self.check,
+                placing=placing,
             )
             if self.options.resume:
                 self._resume(repeater)

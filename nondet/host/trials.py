@@ -16,7 +16,7 @@ from nondet.host.executors.interface import Ended, Running
 from nondet.host.horizon import Course, Horizon
 from nondet.host.planning import plan_key
 from nondet.host.steps import StepTrace
-from nondet.record import Arm, Outcome
+from nondet.record import Arm, OnGpu, Outcome
 from nondet.verdict import Checkpoint, Witness
 
 CANT_RECORD = 74
@@ -41,6 +41,7 @@ class Saved(msgspec.Struct, frozen=True):
     roots: tuple[tuple[str, str], ...] = ()
     chained: bool = False
     parent: str = ""
+    gpus: tuple[OnGpu, ...] = ()
 
 
 @dataclasses.dataclass(eq=False)
@@ -99,6 +100,8 @@ class Trial:
     """Settings that bear on a GPU's results, at the first checkpoint."""
     gpu_use: tuple[events.Used, ...] = ()
     """The GPUs that it took memory on, as far as it told."""
+    gpus: tuple[OnGpu, ...] = ()
+    """Those that it could see, once it has ended."""
     values_omitted: int = 0
     elsewhere: set[str] = dataclasses.field(default_factory=set)
     """What forked children of it did that was not recorded."""
@@ -415,6 +418,7 @@ class Trial:
             self.roots,
             self.chained,
             self.parent,
+            self.gpus,
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
@@ -450,7 +454,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     trial.outcome, trial.seconds = saved.outcome, saved.seconds
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
-    trial.parent = saved.parent
+    trial.parent, trial.gpus = saved.parent, saved.gpus
     return trial
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from nondet.host import planning, trials
 from nondet.host.executors.interface import Executor
 from nondet.host.laboratory import POLL_SECONDS, TELL_SECONDS, Laboratory
+from nondet.host.placing import Placing
 from nondet.host.standing import FAILED
 from nondet.host.trials import Trial
 from nondet.host.watching import Watcher
@@ -33,6 +34,7 @@ class Repeater(Laboratory):
         timeout: float | None = None,
         deadline: float | None = None,
         check: Callable[[], None] = lambda: None,
+        placing: Placing | None = None,
     ) -> None:
         """As for a laboratory. After the deadline no trial is started; those that run go on, since
         to stop them would leave out the slow ones."""
@@ -46,6 +48,7 @@ class Repeater(Laboratory):
             deadline=deadline,
             max_trials=sys.maxsize,
             check=check,
+            placing=placing,
         )
 
     def restore(self, folder: Path) -> int:
@@ -106,8 +109,8 @@ class Repeater(Laboratory):
                 over = self.late or hopeless or useless(ended)
                 if not running and (over or len(ended) >= count):
                     return
-                if not over and len(ended) + len(running) < count and len(running) < self.jobs:
-                    self._start(question, "")
+                room = len(ended) + len(running) < count and len(running) < self.jobs
+                if not over and room and self._start(question, ""):
                     continue
                 time.sleep(POLL_SECONDS)
         finally:
