@@ -7,7 +7,7 @@ x = rng.normal(size=(2000, 40))
 labels = (x[:, 0] + x[:, 1] > 0).astype(int)
 
 # Its default updater, shotgun, changes all weights side by side.
-model = xgboost.train(
+model = xgboost.train(  # <- cpu-threads
     {"objective": "binary:logistic", "booster": "gblinear"},
     xgboost.DMatrix(x, labels),
     num_boost_round=10,

@@ -77,7 +77,12 @@ and names, outside the process, and can't be held in every container: a factor o
 """
 
 
-NAMES = {"torch": "PyTorch", "jax": "JAX", "torch on a GPU": "PyTorch on a GPU"}
+NAMES = {
+    "torch": "PyTorch",
+    "jax": "JAX",
+    "torch on a GPU": "PyTorch on a GPU",
+    "jax on a GPU": "JAX on a GPU",
+}
 
 
 def factors_page() -> str:

@@ -114,7 +114,7 @@ class OpDeterminism(Factor):
             "import torch\ntorch.use_deterministic_algorithms(True)",
         ),
         ("torch", "import torch\ntorch.use_deterministic_algorithms(True)"),
-        ("jax", xla_flags.code(XLA)),
+        ("jax on a GPU", xla_flags.code(XLA)),
     )
 
     def unavailable(self, machine):
