@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from nondet.guest.factors import REGISTRY, by_name
@@ -12,6 +13,8 @@ from nondet.host.trials import Trial
 
 UNKNOWN = "unknown"
 """Stands for a factor in sightings of what no factor explains (guest/session.py)."""
+MADE_BY_IMPORT = re.compile(r", while \S+ is imported$")
+"""How the details of generators end that a library makes while it is imported (guest/made.py)."""
 
 
 def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[str]:
@@ -115,6 +118,10 @@ def _seen(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
                 if key not in best or best[key].count < sighting.count:
                     best[key] = sighting
     telling = [s for s in best.values() if s.unseeded is not False] or list(best.values())
+    if any(s.unseeded and s.site is not None for s in telling):
+        # What a library makes on its way in may never be drawn from, and the line that imported it
+        # first did nothing.
+        telling = [s for s in telling if s.unseeded or not MADE_BY_IMPORT.search(s.detail)]
     # What surely varies tells more than what may; a line of the user's more than none.
     return sorted(telling, key=lambda s: (s.unseeded is not True, s.site is None))
 
