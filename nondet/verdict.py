@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from collections.abc import Iterator, Sequence
+from typing import overload
 
 
 class Verdict(enum.Enum):
@@ -14,6 +16,59 @@ class Verdict(enum.Enum):
     DIVERGES = "DIVERGES"
     BROKEN = "BROKEN"
     UNSURE = "UNSURE"
+
+
+class Tensors(Sequence[tuple[str, str]]):
+    """(path, digest) of the tensors of one moment, in little room.
+
+    The paths are those of all moments of a model, and kept once. Digests are hexadecimal and of one
+    length, and kept as bytes; such that aren't are kept as they are.
+    """
+
+    __slots__ = ("_digests", "_width", "paths")
+
+    def __init__(self, paths: tuple[str, ...], digests: Sequence[str]) -> None:
+        """Raises ValueError where there are not as many digests as paths."""
+        if len(paths) != len(digests):
+            raise ValueError(f"{len(digests)} digests of {len(paths)} tensors")
+        self.paths = paths
+        text = "".join(digests)
+        self._width = len(digests[0]) // 2 if digests else 0
+        self._digests: bytes | tuple[str, ...] = tuple(digests)
+        if self._width and {len(digest) for digest in digests} == {2 * self._width}:
+            with contextlib.suppress(ValueError):
+                packed = bytes.fromhex(text)
+                self._digests = packed if packed.hex() == text else self._digests
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[str, str]]: ...
+    def __getitem__(self, place: int | slice) -> tuple[str, str] | list[tuple[str, str]]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        return self.paths[place], self._digest(place)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.paths, map(self._digest, range(len(self))), strict=True)
+
+    def _digest(self, place: int) -> str:
+        if isinstance(self._digests, tuple):
+            return self._digests[place]
+        return self._digests[place * self._width : (place + 1) * self._width].hex()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tensors):
+            return NotImplemented
+        same = self._width == other._width and self._digests == other._digests
+        return same and self.paths == other.paths
+
+    def __hash__(self) -> int:
+        return hash((self.paths, self._digests))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +84,7 @@ class Checkpoint:
     fit: int
     epoch: int
     step: int
-    tensors: tuple[tuple[str, str], ...]
+    tensors: Sequence[tuple[str, str]]
 
     @property
     def key(self) -> tuple[str, str, int, int, int]:
@@ -62,7 +117,7 @@ class Witness:
 
 def compare_checkpoints(index: int, a: Checkpoint, b: Checkpoint) -> Witness | None:
     """The witness at this place of two trajectories, or None when all bits agree."""
-    if a is b:
+    if a is b or a == b:
         return None
     if a.key != b.key or [p for p, _ in a.tensors] != [p for p, _ in b.tensors]:
         return Witness(index, a, b, "", len(a.tensors))

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nondet.verdict import Checkpoint, compare
+from nondet.verdict import Checkpoint, Tensors, compare
 
 CHECKPOINTS = st.builds(
     Checkpoint,
@@ -52,3 +53,38 @@ def test_the_witness_names_the_first_tensor_and_counts_the_others() -> None:
     witness = compare([one], [other])
     assert witness is not None
     assert (witness.tensor, witness.differing, witness.checkpoint.label) == ("b", 2, "epoch 2")
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        ("00ff", "a1b2"),
+        ("A1B2", "a1b2"),
+        ("0 0f", "a1b2"),
+        ("abc", "abd"),
+        ("abcd", "ab"),
+        ("", ""),
+    ],
+)
+def test_tensors_are_what_was_put_in(digests: tuple[str, str]) -> None:
+    paths = ("kernel", "bias")
+    tensors = Tensors(paths, digests)
+    assert list(tensors) == list(zip(paths, digests, strict=True))
+    assert (tensors[1], tensors[-2], tensors[:1]) == (
+        ("bias", digests[1]),
+        ("kernel", digests[0]),
+        [("kernel", digests[0])],
+    )
+    assert tensors == Tensors(("kernel", "bias"), list(digests))
+    assert hash(tensors) == hash(Tensors(paths, digests))
+    assert tensors != Tensors(paths, (digests[0], "beef"))
+    assert tensors != Tensors(("kernel", "gamma"), digests)
+    with pytest.raises(IndexError):
+        tensors[2]
+    with pytest.raises(ValueError, match="2 digests of 1"):
+        Tensors(("kernel",), digests)
+
+
+def test_of_equal_bytes_in_other_pieces_nothing_is_equal() -> None:
+    assert Tensors(("a", "b"), ("ab", "cd")) != Tensors(("a",), ("abcd",))
+    assert list(Tensors((), ())) == []

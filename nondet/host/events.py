@@ -101,12 +101,16 @@ class Pin(Event, frozen=True, tag="pin"):
     ok: bool
 
 
-class Layout(Event, frozen=True, tag="layout"):
+class Layout(Event, frozen=True, tag="layout", dict=True):
     id: int
     model: str
     index: int
     tensors: list[tuple[str, str, tuple[int, ...]]]
     """(path, dtype name, shape) in the order of the model's layers."""
+
+    @functools.cached_property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(path for path, _, _ in self.tensors)
 
 
 class Recorded(Event, frozen=True, tag="checkpoint"):

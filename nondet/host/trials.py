@@ -17,7 +17,7 @@ from nondet.host.horizon import Course, Horizon
 from nondet.host.planning import plan_key
 from nondet.host.steps import StepTrace
 from nondet.record import Arm, OnGpu, Outcome
-from nondet.verdict import Checkpoint, Witness
+from nondet.verdict import Checkpoint, Tensors, Witness
 
 CANT_RECORD = 74
 """Exit code with which the guest says so (guest/events.py)."""
@@ -320,7 +320,7 @@ class Trial:
 
     def _record(self, event: events.Recorded) -> None:
         layout = self.layouts[event.layout]
-        paths = [path for path, _, _ in layout.tensors]
+        tensors = Tensors(layout.paths, event.digests)
         self.owners.append(event.index)
         self.forms.append(layout)
         self.checkpoints.append(
@@ -330,7 +330,7 @@ class Trial:
                 fit=event.fit,
                 epoch=event.epoch,
                 step=event.step,
-                tensors=tuple(zip(paths, event.digests, strict=True)),
+                tensors=tensors,
             )
         )
 
