@@ -13,6 +13,7 @@ from nondet.report import frame
 from nondet.report.page import (
     bisection,
     effects,
+    listing,
     matrices,
     moments,
     spots,
@@ -45,6 +46,7 @@ SCRIPTS = (
 def render(diagnosis: Diagnosis) -> str:
     """The report as one HTML document; all text from the subject is escaped."""
     label, tone = words.verdict(diagnosis)
+    trials = listing.listed(diagnosis)
     return frame.filled(
         _environment(),
         "report.html",
@@ -54,7 +56,8 @@ def render(diagnosis: Diagnosis) -> str:
         d=diagnosis,
         label=label,
         charts=_json(_charts(diagnosis)),
-        anchors={trial.id: f"trial-{place}" for place, trial in enumerate(diagnosis.trials, 1)},
+        trials=trials,
+        anchors={trial.id: f"trial-{place}" for place, trial in enumerate(trials, 1)},
         metrics=_metric_names(diagnosis.trials),
     )
 
@@ -74,6 +77,7 @@ def _environment() -> Environment:
         "bisection": bisection,
         "effects": effects,
         "stages": stages,
+        "most_named": listing.MOST_NAMED,
     }
     return own
 

@@ -1,0 +1,1 @@
+"""What grows with what: time, memory, disk and network, measured over decades."""
