@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nondet.search.splitting import MOST, keep
@@ -50,6 +50,7 @@ def test_where_parting_costs_little_most_are_let_go() -> None:
     assert keep(equal, 2.0, 2.0, False) < keep(equal, 2.0, 0.2, False)
 
 
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.floats(0.0001, 0.9), min_size=MOST + 1, max_size=4 * MOST),
     st.sampled_from([0.2, 1.0, 3.0]),

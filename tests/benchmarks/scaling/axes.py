@@ -9,7 +9,7 @@ import json
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,17 @@ CHECKPOINT_TENSORS = 100
 FACTORS = 1000
 """Among which more and more causes are looked for."""
 CASES = 5
+POOL = 100_000_000
+"""Parameters that are digested at least, at any size."""
+FILES = 100
+"""Files of them that are written and compared at most."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
     name: str
+    unit: str
+    """What its sizes count."""
     title: str
     text: str
     """What is measured, in a sentence or two."""
@@ -143,20 +149,32 @@ def checkpoints(count: int) -> dict[str, float]:
 
 
 def parameters(count: int) -> dict[str, float]:
-    weights = np.random.default_rng(1).standard_normal(count, dtype=np.float32)
+    """Means over so many tensors that they come from memory and not from a cache."""
+    every = np.random.default_rng(1).standard_normal(max(count, POOL), dtype=np.float32)
+    tensors = np.split(every[: len(every) // count * count], len(every) // count)
+    few = tensors[:FILES]
     found: dict[str, float] = {}
     for algorithm in ("xxh3_128", "sha256"):
         digest = digests.Digester(algorithm).digest  # type: ignore[no-untyped-call]
-        found[algorithm] = timed(functools.partial(digest, weights))
+        seconds = timed(lambda: list(map(digest, tensors)))  # noqa: B023
+        found[algorithm] = seconds / len(tensors)
     with tempfile.TemporaryDirectory(prefix="scaling-") as name:
         folder = Path(name)
-        values = digests.Values(str(folder), 2 * weights.nbytes)  # type: ignore[no-untyped-call]
+        values = digests.Values(str(folder), 3 * every.nbytes)  # type: ignore[no-untyped-call]
         keep: Callable[[str, Any], None] = values.keep
-        found["to keep"] = timed(lambda: keep("one", weights))
-        keep("other", weights + np.float32(1e-3))
-        found["distance"] = timed(lambda: differences.distance(folder, "one", "other", "float32"))
-        found["disk"] = (folder / "one").stat().st_size
+        found["to keep"] = mean(few, lambda n: keep(f"one{n}", few[n]))
+        for n, tensor in enumerate(few):
+            keep(f"other{n}", tensor + np.float32(1e-3))
+        found["distance"] = mean(
+            few, lambda n: differences.distance(folder, f"one{n}", f"other{n}", "float32")
+        )
+        found["disk"] = (folder / "one0").stat().st_size
     return found
+
+
+def mean(tensors: Sequence[Any], work: Callable[[int], object]) -> float:
+    """Seconds for each of these, which the work is given the place of."""
+    return timed(lambda: [work(n) for n in range(len(tensors))]) / len(tensors)
 
 
 def written(diagnosis: Diagnosis) -> dict[str, float]:
@@ -225,6 +243,7 @@ READ: dict[str, Kind] = {
 AXES = (
     Axis(
         "trials",
+        "trials",
         "Trials",
         "Trials of one question that all agree, with eight checkpoints each. The trials themselves "
         "are acts, which take no time of their own. *Disk* is what they leave in `trials`.",
@@ -234,6 +253,7 @@ AXES = (
         trials,
     ),
     Axis(
+        "steps",
         "steps",
         "Steps",
         f"The log of a training with {STEP_TENSORS} tensors of which every step is recorded: what "
@@ -246,6 +266,7 @@ AXES = (
     ),
     Axis(
         "tensors",
+        "tensors",
         "Tensors",
         f"A model of so many small tensors, with {EPOCHS} epochs. *Trial's time*: their digests at "
         "one checkpoint. The others are of the whole trajectory, in the host.",
@@ -256,6 +277,7 @@ AXES = (
     ),
     Axis(
         "checkpoints",
+        "checkpoints",
         "Checkpoints",
         f"A model of {CHECKPOINT_TENSORS} tensors, with so many epochs.",
         (10, 100, 1000, 10_000),
@@ -264,6 +286,7 @@ AXES = (
         checkpoints,
     ),
     Axis(
+        "parameters",
         "parameters",
         "Parameters",
         "One checkpoint of so many float32 parameters, in memory: their digest by either "
@@ -282,6 +305,7 @@ AXES = (
     ),
     Axis(
         "record",
+        "trials",
         "Trials in the report",
         "A record of so many trials, each with a line of output, and what its page takes.",
         (10, 100, 1000, 10_000),
@@ -290,6 +314,7 @@ AXES = (
         record_of_trials,
     ),
     Axis(
+        "cells",
         "cells",
         "Cells in the report",
         "A record of a matrix of tensors and checkpoints that differ; the host thins what has more "
@@ -301,6 +326,7 @@ AXES = (
     ),
     Axis(
         "factors",
+        "factors",
         "Factors",
         "The search among so many factors, of which one breaks the runs and nothing is seen of it, "
         f"on [simulated subjects](searching.md): means of {CASES}.",
@@ -310,6 +336,7 @@ AXES = (
         factors,
     ),
     Axis(
+        "causes",
         "causes",
         "Causes",
         f"The same among {FACTORS:,} factors, of which so many break the runs.",

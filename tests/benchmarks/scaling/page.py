@@ -50,7 +50,7 @@ def line(cells: Sequence[str]) -> str:
 
 def table(axis: Axis, found: Found) -> str:
     """A row for each size, for the exponents, and for the target where that was not measured."""
-    rows = [[axis.name, *axis.quantities], ["---"] * (1 + len(axis.quantities))]
+    rows = [[axis.unit, *axis.quantities], ["---"] * (1 + len(axis.quantities))]
     for size in sorted(found):
         cells = [shown(found[size][name], kind) for name, kind in axis.quantities.items()]
         rows.append([power(size), *cells])
@@ -161,8 +161,8 @@ by the same powers, is the first wall.
   machines move that. Trials that agree share one trajectory in memory: with 10^4 tensors and
   {epochs} epochs {shared}, which would be {unshared} for 10^4 trials.
 - *Network*. A trial on another machine would have its events to send, and the log of its steps:
-  with 10^4 tensors, {epochs} epochs, and 10^6 steps of {step_tensors} tensors {trial_sends}, so that
-  10^4 trials send {trials_send}. Weights need not travel: digests are compared, and values could be
+  with 10^4 tensors, {epochs} epochs, and 10^6 steps of {step_tensors} tensors {trial_sends}, and
+  {trials_send} for 10^4 trials. Weights need not travel: digests are compared, and values could be
   asked for where two trials part.
 - *Steps*. The log takes 48 bytes a step. The digests of single tensors are kept as well, for every
   step until they take 32 MiB, and for fewer and fewer up to 64 MiB. The first step that differs is
