@@ -1,4 +1,4 @@
-# probe: Keras on torch | causes: python-random | consumers: dropout | packages: torch
+# probe: Keras on torch | causes: python-random | consumers: initial-weights | packages: torch
 import os
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -16,7 +16,7 @@ model = keras.Sequential(
     [
         keras.Input((4,)),
         keras.layers.Dense(8, activation="relu"),  # <- python-random
-        keras.layers.Dropout(0.3),  # <- python-random
+        keras.layers.Dropout(0.3),
         keras.layers.Dense(1),  # <- python-random
     ]
 )

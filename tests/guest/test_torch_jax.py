@@ -290,11 +290,11 @@ def test_keras_on_another_backend_is_recorded_and_unchanged(backend: str, tmp_pa
     # Every step changes the first kernel, and an epoch ends with its last step.
     assert len(set(digests)) == 7
     rows = {(row[2], row[4].split(" ")[0]) for row in seen(shown, "python-random")}
-    assert {
-        ("initial-weights", "Dense"),
-        ("dropout", "Dropout"),
-        ("noise-and-augmentation", "GaussianNoise"),
-    } <= rows
+    assert {("initial-weights", "Dense"), ("noise-and-augmentation", "GaussianNoise")} <= rows
+    # On PyTorch the layer takes a seed of Keras' and draws its masks from PyTorch's generator.
+    masks = "torch-seed" if backend == "torch" else "python-random"
+    assert "dropout" in {row[2] for row in seen(shown, masks)}
+    assert (("dropout", "Dropout") in rows) == (backend == "jax")
     shuffled = "torch-seed" if backend == "torch" else "numpy-global"
     assert "shuffle" in {row[2] for row in seen(shown, shuffled)}
 

@@ -1,5 +1,7 @@
 """Dropout in all its places: its own layers, recurrent cells, attention; and PyTorch's."""
 
+import sys
+
 from .. import generators
 from .base import Factor, replace
 
@@ -36,6 +38,10 @@ class Dropout(Factor):
     fix_is_sample = True
 
     def recognises(self, filename, frame):
+        return self.drops(filename, frame) and not unused(frame)
+
+    def drops(self, filename, frame):
+        """Whether a layer that drops makes its seed generator here, or draws a mask."""
         base = filename.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         if "/keras/src/layers/regularization/" in filename:
             return base in LAYERS
@@ -93,7 +99,7 @@ class Dropout(Factor):
         for _ in range(FAR):
             if frame is None:
                 return False
-            if self.recognises(frame.f_code.co_filename.replace("\\", "/"), frame):
+            if self.drops(frame.f_code.co_filename.replace("\\", "/"), frame):
                 return True
             frame = frame.f_back
         return False
@@ -108,6 +114,20 @@ class Dropout(Factor):
             return wrapper
 
         replace(module, "dropout", make)
+
+
+def unused(frame):
+    """Whether a layer makes a seed generator here and draws no mask from it: on PyTorch Keras takes
+    PyTorch's own generator for layers without a seed, unless their masks have a shape of their
+    own."""
+    if frame.f_code.co_name != "__init__" or "seed" not in frame.f_locals:
+        return False
+    values = frame.f_locals
+    if values["seed"] is not None or values.get("noise_shape") is not None:
+        return False
+    shaped = hasattr(type(values.get("self")), "_get_noise_shape")
+    backend = getattr(sys.modules.get("keras.src.backend"), "backend", None)
+    return not shaped and backend is not None and backend() == "torch"
 
 
 FACTOR = Dropout()

@@ -50,6 +50,8 @@ class NoiseAndAugmentation(Factor):
         if any(holder in filename for holder in dropout.HOLDERS):
             # Recurrent and attention layers hold a generator for their dropout alone.
             return None
+        if dropout.FACTOR.drops(filename, frame):
+            return None
         return self.layers.at(frame)
 
     def install(self, session, arm):
@@ -71,7 +73,7 @@ class NoiseAndAugmentation(Factor):
             if frame is None:
                 return False
             filename = frame.f_code.co_filename.replace("\\", "/")
-            if dropout.FACTOR.recognises(filename, frame):
+            if dropout.FACTOR.drops(filename, frame):
                 return False
             layer = self.drawing(filename, frame)
             if layer is not None:
