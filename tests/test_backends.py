@@ -16,10 +16,9 @@ from nondet.host import shipped
 from tests.benchmarks import backends, ports, probes
 from tests.benchmarks.probes import Result
 
-OTHERS = ("jax", "torch")
 every_port = pytest.mark.parametrize(
     ("probe", "backend"),
-    [(probe, backend) for probe in shipped.all_probes() for backend in OTHERS],
+    [(probe, backend) for probe in shipped.all_probes() for backend in ports.OTHERS],
     ids=lambda value: getattr(value, "name", value),
 )
 

@@ -19,10 +19,20 @@ from nondet.host import gpus
 from nondet.host.shipped import Probe, all_probes
 from tests.benchmarks import ports
 from tests.benchmarks.patches import patched
-from tests.benchmarks.probes import ROOT, Result, examine, judged, kept, line, missing, named_marks
+from tests.benchmarks.probes import (
+    ROOT,
+    Result,
+    examine,
+    installed,
+    judged,
+    kept,
+    line,
+    missing,
+    named_marks,
+    provoked,
+)
 
 TABLE = ROOT / "docs" / "backends.md"
-MODULES = {"jax": "jax", "torch": "torch"}
 Cells = Mapping[str, Result]
 """What became of a probe on each backend."""
 
@@ -43,6 +53,8 @@ def examined(
         return Result(probe, reason=f"not run: {reason}")
     if backend == "tensorflow":
         return judged(probe, kept(probe, keep / probe.name))
+    if run and not installed(backend):
+        return Result(probe, reason=f"not run: needs {backend}")
     folder = keep / backend
     there = ports.written(probe, port.text, folder / "scripts")
     output = folder / probe.name
@@ -62,9 +74,7 @@ def told(result: Result) -> str:
     names = [with_marks(result, cause.factor) for cause in diagnosis.causes]
     found = ", ".join(names) or diagnosis.verdict
     if probe.stress:
-        shown = {s.factor for s in diagnosis.sensitivities}
-        shown |= {d.factor for d in diagnosis.stress.dormant} if diagnosis.stress else set()
-        found += f"; under stress: {', '.join(sorted(shown)) or 'none'}"
+        found += f"; under stress: {', '.join(sorted(provoked(diagnosis))) or 'none'}"
     cells = [found, f"{diagnosis.cost.trials} trials"]
     patch = patched(probe.name, diagnosis)
     if patch is not None and patch.repeats:
@@ -136,13 +146,15 @@ def main() -> int:
         "--kept", action="store_true", help="run nothing: write the table of what --keep holds"
     )
     parser.add_argument(
-        "--backends", default="jax,torch", help="those to run on, of jax and torch (default: both)"
+        "--backends",
+        default=",".join(ports.OTHERS),
+        help="those to run on, of jax and torch (default: both)",
     )
     parser.add_argument("--no-zoom", action="store_true", help="look inside no steps")
     chosen = parser.parse_args()
     more = ("--no-zoom",) if chosen.no_zoom else ()
     backends = chosen.backends.split(",")
-    if unknown := set(backends) - set(MODULES):
+    if unknown := set(backends) - set(ports.OTHERS):
         parser.error(f"no such backend: {', '.join(sorted(unknown))}")
     probes = all_probes()
     if unknown := set(chosen.names) - {probe.name for probe in probes}:
@@ -152,17 +164,20 @@ def main() -> int:
     # In the order in which they are named: the first are those that matter most.
     by_name = {probe.name: probe for probe in probes}
     wanted = [by_name[name] for name in chosen.names] or probes
-    for probe in wanted if not chosen.kept else ():
+    results = []
+    for probe in wanted:
         for backend in backends:
-            result = examined(probe, backend, keep, has_gpu, True, more)
-            if result.diagnosis is not None or result.faults:
+            result = examined(probe, backend, keep, has_gpu, not chosen.kept, more)
+            results.append(result)
+            if result.faults or (result.diagnosis is not None and not chosen.kept):
                 report = {"probe": probe.name, "backend": backend, "wrong": result.faults}
                 print(json.dumps(report), told(result), flush=True)
-    table = [(p, {b: examined(p, b, keep, has_gpu, False) for b in ports.BACKENDS}) for p in probes]
     if not chosen.names:
-        TABLE.write_text(page(table), encoding="utf-8")
-    ran = [cells[b] for p, cells in table for b in backends if p in wanted]
-    return 1 if any(result.faults for result in ran) else 0
+        every = [
+            (p, {b: examined(p, b, keep, has_gpu, False) for b in ports.BACKENDS}) for p in probes
+        ]
+        TABLE.write_text(page(every), encoding="utf-8")
+    return 1 if any(result.faults for result in results) else 0
 
 
 if __name__ == "__main__":

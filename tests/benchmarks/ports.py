@@ -3,7 +3,7 @@
 A probe that names nothing of TensorFlow's but its seed is the same program on another backend, with
 that backend's seed in the place of TensorFlow's. Where the source that is planted is another one
 there, `CHANGES` says what becomes of the probe's text, its promise and its marks included; where
-there is no such source, `ABSENT` says why.
+there is no such program, `ELSEWHERE` and `ALONE` say why.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from nondet.host import shipped
 
-BACKENDS = ("tensorflow", "jax", "torch")
+OTHERS = ("jax", "torch")
+BACKENDS = ("tensorflow", *OTHERS)
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 SEEDING = re.compile(r"^( *)tf\.random\.set_seed\((.+)\)$", re.MULTILINE)
@@ -89,14 +90,14 @@ CHANGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
             ("causes: op-determinism | alternatives: cpu-threads", REPEATS),
             ("  # <- op-determinism", ""),
         )
-        for backend in ("jax", "torch")
+        for backend in OTHERS
     },
     **{
         ("recommender", backend): (
             ("numpy-generator, op-determinism | alternatives: cpu-threads", "numpy-generator"),
             ("  # <- op-determinism", ""),
         )
-        for backend in ("jax", "torch")
+        for backend in OTHERS
     },
     # JAX has XLA for every kernel, and PyTorch has none of it.
     ("kernels_stress", "jax"): (("stress: cpu-threads, onednn, xla, cpu-isa", "stress: cpu-isa"),),
