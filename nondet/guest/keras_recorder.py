@@ -330,6 +330,8 @@ class Recorder(object):
     def step_in_fit_ends(self, tracked, model):
         """A step of a fit that is not Keras': its epochs are recorded."""
         tracked.steps += 1
+        if self.scene is not None:
+            self.scene.ended(tracked, model, tracked.steps)
         self.log(tracked, model)
         if self.every_step and worth_recording(tracked.steps):
             self.checkpoint("step", tracked, 0, tracked.steps)

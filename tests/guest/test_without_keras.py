@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from nondet.host import zooming
+from tests.guest import looking
 from tests.guest.running import Shown, guided, plain
 
 pytestmark = pytest.mark.subject
@@ -151,6 +153,56 @@ def test_steps_of_every_optimizer_of_torch_are_recorded(tmp_path: Path) -> None:
     assert len(set(digests)) == 4
 
 
+PARTING = """
+import torch
+from torch import nn
+
+torch.manual_seed(1)
+x = torch.randn(16, 4)
+net = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.Tanh(), nn.Dropout(0.5)), nn.Linear(8, 1))
+optimizer = torch.optim.Adam(net.parameters())
+for step in range(3):
+    if step == 1:
+        torch.seed()
+    with torch.no_grad():
+        net(x)
+    optimizer.zero_grad()
+    (net(x) ** 2).mean().backward()
+    optimizer.step()
+"""
+
+
+def test_what_is_first_to_differ_inside_a_step_of_torch_is_named(tmp_path: Path) -> None:
+    looking.need("torch")
+    script = tmp_path / "train.py"
+    script.write_text(PARTING)
+    folders = tmp_path / "one", tmp_path / "other"
+    runs = [looking.look(at, script, backend="torch", window=(1, 3)) for at in folders]
+    assert [trial.errors for _, trial in runs] == [[], []]
+    one, other = (trial for _, trial in runs)
+    assert list(one.insides) == [(0, 1), (0, 2), (0, 3)]
+    found = zooming.first_inside(one, other)
+    assert found is not None
+    first = found.first
+    told = found.step, first.phase, first.layer, first.kind, first.tensor
+    assert told == (2, "forward", "1.1", "Dropout", "output")
+    moments = [(m.phase, m.layer, m.tensor) for m in found.moments]
+    before = moments.index(("forward", "1.1", "output"))
+    # What is computed without gradients is no part of the step.
+    assert moments[:before] == [
+        ("batch", "", "input"),
+        ("forward", "0", "output"),
+        ("forward", "1.0", "output"),
+    ]
+    assert moments[before + 1 :][:3] == [
+        ("forward", "2", "output"),
+        ("loss", "", "loss"),
+        ("gradient", "2", "gradient of its output"),
+    ]
+    assert ("update", "", "0.weight/exp_avg") in moments
+    assert moments[-1] == ("update", "2", "bias")
+
+
 COMPILED = """
 import torch
 from torch import nn
@@ -230,6 +282,7 @@ tell("Net", [t.detach().numpy() for t in net.state_dict().values()])
 """
 
 
+@pytest.mark.long
 def test_epochs_of_lightning_are_recorded_with_what_it_logs(tmp_path: Path) -> None:
     pytest.importorskip("lightning", reason="Lightning is an extra")
     run = shown(tmp_path / "subject", LIGHTNING)
@@ -380,6 +433,7 @@ tell("split", jax.tree.leaves(both))
 """
 
 
+@pytest.mark.long
 def test_steps_of_flax_are_recorded_by_each_of_its_ways(tmp_path: Path) -> None:
     pytest.importorskip("flax", reason="Flax is an extra")
     run = shown(tmp_path / "subject", FLAX)
@@ -517,13 +571,8 @@ def test_boosters_have_one_thread_where_threads_are_pinned(tmp_path: Path) -> No
             ("MKL", ""),
         )
     }
-    held = [
-        guided(folder, "train.py", arms={"cpu-threads": "pinned"}, environ=threads)
-        for _ in range(2)
-    ]
-    assert [run.of("guest-error") for run in held] == [[], []]
-    assert [e["ok"] for e in held[0].of("pin")] == [True, True]
-    assert held[0].out == held[1].out
-    assert held[0].out
-    seen = {e["detail"] for e in held[0].of("exercised") if e["factor"] == "cpu-threads"}
+    held = guided(folder, "train.py", arms={"cpu-threads": "pinned"}, environ=threads)
+    assert (held.code, held.of("guest-error")) == (0, []), held.err
+    assert [e["ok"] for e in held.of("pin")] == [True, True]
+    seen = {e["detail"] for e in held.of("exercised") if e["factor"] == "cpu-threads"}
     assert seen == {"XGBoost's shotgun updater", "LightGBM without deterministic=True"}

@@ -7,6 +7,7 @@ import sys
 import weakref
 
 from ..factors.base import replace
+from ..inside.torch_modules import TorchModules
 from .trainees import Weight
 
 WRAPPERS = ("OptimizedModule", "DataParallel", "DistributedDataParallel", "AveragedModel")
@@ -44,6 +45,8 @@ class TorchSteps(object):
         self.fit_begins = None
         self.optimizers = []
         """Those that were made, weakly."""
+        self.inside = None
+        """What looks into steps, where that is asked for."""
         self.compiled = 0
         """Calls of compiled functions, one in the other, that are under way."""
 
@@ -66,8 +69,19 @@ class TorchSteps(object):
 
         module.register_optimizer_step_pre_hook(before)
         module.register_optimizer_step_post_hook(after)
+        if self.recorder.scene is not None and hasattr(torch.autograd, "backward"):
+            self.inside = TorchModules(self.recorder.scene, unseen)
+            self.inside.listen(torch, compiling, uncompiled(torch, self.carefully))
         replace(module.Optimizer, "__init__", self.making)
         replace(torch, "compile", lambda original: self.compiling(original, compiling, call))
+
+    def carefully(self, where, call, *args):
+        """As `guarded`. A trial that misses something inside a step still shows all of its
+        weights."""
+        try:
+            call(*args)
+        except Exception as error:
+            self.session.failed(where, error)
 
     def making(self, original):
         def __init__(optimizer, *args, **kwargs):
@@ -99,6 +113,8 @@ class TorchSteps(object):
             return compiled
 
         def compile(model=None, *args, **kwargs):
+            if self.inside is not None:
+                self.inside.leave_modules()
             made = original(model, *args, **kwargs)
             return watched(made) if model is not None else lambda model: watched(made(model))
 
@@ -146,6 +162,8 @@ class TorchSteps(object):
                 if all(tracked is not other for other, _ in update.owned):
                     update.owned.append((tracked, model))
                     self.recorder.begin(tracked)
+                    if self.inside is not None:
+                        self.recorder.scene.look(tracked, model(), tracked.steps)
 
     def ends(self, optimizer):
         update = self.updates.get(optimizer)
@@ -155,9 +173,14 @@ class TorchSteps(object):
         with unseen():
             for tracked, model in update.owned:
                 if model() is not None:
-                    self.stepped(tracked, model())
+                    self.stepped(tracked, model(), optimizer)
 
-    def stepped(self, tracked, model):
+    def stepped(self, tracked, model, optimizer):
+        if self.inside is not None:
+            own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            changed = [w for w in tracked.variables() if id(w.value) in own]
+            models = [(known.name, module) for module, known in self.by_model.items()]
+            self.carefully("a step", self.inside.stepped, changed, optimizer, models)
         if self.fits:
             self.recorder.step_in_fit_ends(tracked, model)
         else:
