@@ -47,6 +47,11 @@ def test_a_part_of_a_running_trial_agrees_so_far(one: list[Checkpoint], length: 
         assert witness.other is None
 
 
+def test_moments_have_their_names() -> None:
+    labels = [Checkpoint(kind, "m", 0, 0, 3, ()).label for kind in ("step", "fit", "user")]
+    assert labels == ["step 3", "fit 3", "m"]
+
+
 def test_the_witness_names_the_first_tensor_and_counts_the_others() -> None:
     one = Checkpoint("epoch", "m", 1, 2, 8, (("a", "1"), ("b", "2"), ("c", "3")))
     other = Checkpoint("epoch", "m", 1, 2, 8, (("a", "1"), ("b", "x"), ("c", "y")))

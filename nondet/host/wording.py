@@ -78,6 +78,8 @@ def at(site: record.Site) -> str:
 def generator(factor: str) -> str:
     """A generator as the subject of a sentence."""
     title = by_name(factor).title.partition(" (")[0]
+    # PyTorch has several, one for each device, which are seeded together.
+    title = title.removesuffix("s") if title.endswith("generators") else title
     return title[0].upper() + title[1:]
 
 

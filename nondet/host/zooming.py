@@ -28,6 +28,8 @@ PAIRS = 2
 that none parts."""
 MOST = 3
 """Causes that are looked into."""
+LOOKED_INTO = frozenset({"keras", "torch"})
+"""Frameworks of which the guest can see the inside of a step."""
 TEXT = "What is the first to differ inside a step?"
 
 
@@ -85,12 +87,14 @@ def places(laboratory: Laboratory, finding: Finding) -> Iterator[Place]:
 
 
 def place(reference: Trial, trial: Trial, factors: Sequence[str]) -> Place | None:
-    """Where these two part; None when that is before any step, or not in training."""
+    """Where these two part; None when that is before any step, not in training, or in a step that
+    can't be looked into."""
     witness = trial.witness
     if witness is None or witness.checkpoint.kind not in ("step", "epoch"):
         return None
     checkpoint = witness.checkpoint
-    if not checkpoint.step:
+    seen = reference.frameworks.keys()
+    if not checkpoint.step or (seen and not seen & LOOKED_INTO):
         return None
     index = model_of(witness, reference)
     steps: dict[int, list[int]] = {index: []}

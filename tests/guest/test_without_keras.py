@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nondet.guest.factors import cpu_threads
 from nondet.host import zooming
 from tests.guest import looking
 from tests.guest.running import Shown, guided, plain
@@ -561,16 +562,7 @@ def test_boosters_have_one_thread_where_threads_are_pinned(tmp_path: Path) -> No
     folder.mkdir()
     script = BOOSTERS.replace('"updater": "coord_descent"', '"nthread": 2')
     (folder / "train.py").write_text(TELL + script)
-    threads = {
-        f"{library}_NUM_{kind}THREADS": "1"
-        for library, kind in (
-            ("TF", "INTRAOP_"),
-            ("TF", "INTEROP_"),
-            ("OMP", ""),
-            ("OPENBLAS", ""),
-            ("MKL", ""),
-        )
-    }
+    threads = cpu_threads.FACTOR.environment("pinned", 0)
     held = guided(folder, "train.py", arms={"cpu-threads": "pinned"}, environ=threads)
     assert (held.code, held.of("guest-error")) == (0, []), held.err
     assert [e["ok"] for e in held.of("pin")] == [True, True]

@@ -53,6 +53,17 @@ def test_the_place_is_the_step_of_the_log(tmp_path: Path) -> None:
     assert found.window == Window(24, 56)
 
 
+@pytest.mark.parametrize(("framework", "seen"), [("jax", False), ("torch", True)])
+def test_steps_of_some_libraries_cannot_be_looked_into(
+    framework: str, seen: bool, tmp_path: Path
+) -> None:
+    one, other = two(tmp_path)
+    for written, apart in ((one, None), (other, 2)):
+        written.emit("framework", name=framework, version="1")
+        written.model().train([1, 2, 3], apart=apart)
+    assert (place(one, other) is not None) == seen
+
+
 def test_without_a_log_the_whole_epoch_is_looked_into(tmp_path: Path) -> None:
     one, other = two(tmp_path)
     for written, apart in ((one, None), (other, 140)):
@@ -91,6 +102,11 @@ def test_differences_outside_of_training_have_no_place(tmp_path: Path) -> None:
     for written, value in ((one, 1), (other, 2)):
         written.model()
         written.checkpoint("user", -1, 1, values=[value] * 3)
+    assert parted(one, other)[1].witness is not None
+    assert place(one, other) is None
+    one, other = two(tmp_path / "fit")
+    for written, value in ((one, 1), (other, 2)):
+        written.model().checkpoint("fit", 0, 1, values=[value] * 3)
     assert parted(one, other)[1].witness is not None
     assert place(one, other) is None
     one, other = two(tmp_path / "equal")

@@ -210,6 +210,7 @@ def test_reasons_hold_together_what_shares_one() -> None:
         ("batch", "in the batch of step 7 (epoch 2)"),
         ("step", "at step 7 (epoch 2)"),
         ("epoch", "at the end of epoch 2"),
+        ("fit", "after fit 7 of m"),
         ("user", "at a checkpoint of your own"),
     ],
 )
