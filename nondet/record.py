@@ -231,6 +231,8 @@ class Cause(Base, frozen=True, kw_only=True):
     """Seeds that the script gives and that bear on this cause."""
     slowdown: Slowdown | None = None
     """None when it can't be told: no whole trials with its pin, or none without."""
+    operation: str = ""
+    """The one behind it, where it was found: ``scatter-add in the update of `Embedding```."""
 
 
 class Sensitivity(Base, frozen=True, kw_only=True):
@@ -294,6 +296,28 @@ class Refusal(Base, frozen=True, kw_only=True):
     trials: tuple[str, ...] = ()
     own: bool = False
     """Whether the script itself asks for deterministic mode."""
+
+
+class Kernel(Base, frozen=True, kw_only=True):
+    """An operation that gives other bits from run to run, and what does the same repeatably."""
+
+    words: str
+    """``scatter-add in the backward pass of `Embedding```."""
+    op: str = ""
+    """The framework's own name: ``ResourceScatterAdd``; empty where it is not known."""
+    seen: tuple[Literal["localised", "warned", "refused"], ...] = ()
+    """How it was found: where trials part first inside a step; by a warning of the framework's
+    while it was held deterministic; by its refusal."""
+    layer: str = ""
+    """Path of the layer, where trials part first there."""
+    site: Site | None = None
+    factor: str = ""
+    """The factor that holds it, or that asked for what was warned of or refused."""
+    instead: str = ""
+    """What does the same repeatably; empty where nothing is known."""
+    cost: str = ""
+    """What that costs."""
+    trials: tuple[str, ...] = ()
 
 
 class Cleared(Base, frozen=True, kw_only=True):
@@ -656,6 +680,8 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """What was seen and could not be controlled; told when no cause was found."""
     refusals: tuple[Refusal, ...] = ()
     """Operations that refused to run in deterministic mode."""
+    kernels: tuple[Kernel, ...] = ()
+    """Operations that are behind causes of the kernels' group, or have no deterministic form."""
     horizon: Horizon | None = None
     """None when trials ran to their end."""
     zooms: tuple[Zoom, ...] = ()

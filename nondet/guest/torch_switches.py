@@ -9,8 +9,6 @@ from .factors.base import replace
 REFUSED = re.compile(r"^(\S+) does not have a deterministic implementation, but you set")
 """How PyTorch warns where ``warn_only`` keeps it from refusing."""
 CUBLAS = re.compile(r"^Deterministic behavior was enabled .* because it uses CuBLAS")
-UNSUPPORTED = " without a deterministic kernel"
-"""How the details of sightings end that tell of such a warning."""
 
 
 def hold(torch, setter, value):
@@ -79,8 +77,9 @@ def inductor(session):
     session.on_import("torch._inductor.config", tell)
 
 
-def listen(session, factor):
-    """Note which operations PyTorch warns of, at the user's line, in place of the warning."""
+def listen(session, factor, suffix):
+    """Note which operations PyTorch warns of, at the user's line, in place of the warning; `suffix`
+    ends the detail that is noted."""
     warnings.filterwarnings("default", message=REFUSED.pattern)
     warnings.filterwarnings("default", message=CUBLAS.pattern)
 
@@ -90,7 +89,7 @@ def listen(session, factor):
             if not op:
                 return original(message)
             try:
-                session.saw(factor, op + UNSUPPORTED, None)
+                session.saw(factor, op + suffix, None)
             except Exception as error:
                 session.failed("noting " + op, error)
 

@@ -7,7 +7,9 @@ and XLA), PyTorch's notes on reproducibility, openxla/xla#12520 (the two flags).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from nondet.host.trials import Trial
 
 Knobs = Mapping[str, str]
 ON = ("1", "true", "True")
@@ -17,6 +19,15 @@ WORKSPACES = (":4096:8", ":16:8")
 def of(knobs: Knobs, compiled: bool) -> list[str]:
     """What to say of these settings, a sentence each. `compiled`: XLA compiles a model."""
     return [text for rule in RULES for text in rule(knobs, compiled)]
+
+
+def of_trials(free: Sequence[Trial]) -> list[str]:
+    """The same of the script as it is: of these trials with nothing held."""
+    told = [trial for trial in free if trial.knobs]
+    if not told:
+        return []
+    seen = {s.detail for s in told[0].sightings.values() if s.factor == "xla"}
+    return of(told[0].knobs, compiled="a model compiled by XLA" in seen)
 
 
 def on(knobs: Knobs, name: str) -> bool:

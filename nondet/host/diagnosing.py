@@ -19,6 +19,7 @@ from nondet.host import (
     checking,
     circumstances,
     conflicts,
+    kernels,
     machine,
     recording,
     wording,
@@ -119,6 +120,7 @@ class Diagnosing:
         self.looking: list[Laboratory] = []
         """Those whose trials are looked into."""
         self.zooms: list[record.Zoom] = []
+        self.kernels: tuple[record.Kernel, ...] = ()
         self.ran_free = False
         self.error: record.Failure | None = None
         self.interrupted = False
@@ -389,6 +391,10 @@ class Diagnosing:
         causes = Assembly(laboratory, finding).causes()
         for cause in causes:
             self.telling.guilty(cause.factor, cause.trials)
+        refusals = apart.refusals(Assembly(laboratory, finding))
+        trials = [t for lab in (laboratory, *self.looking) for t in lab.trials]
+        warned = kernels.warned(trials, Sites(self.subject))
+        self.kernels = kernels.of(causes, self.zooms, warned, refusals)
         return tuple(self._sharpened(cause) for cause in causes)
 
     def _prescribe(
@@ -464,7 +470,7 @@ class Diagnosing:
         pairs = [d.trials for d in (first, *(c.first_divergence for c in causes)) if d is not None]
         for fault in (
             *recording.faults(laboratory),
-            *self._conflicts(laboratory),
+            *(conflicts.of_trials(laboratory.of_plan({})) if self.environment.gpus else ()),
             *circumstances.of(trials, pairs),
         ):
             self.telling.warn(fault)
@@ -500,6 +506,7 @@ class Diagnosing:
             stress=apart.stress(assembly, provoked) if provoked is not None else None,
             suspects=apart.suspects(assembly),
             refusals=apart.refusals(assembly),
+            kernels=self.kernels,
             horizon=horizon,
             zooms=tuple(self.zooms),
             step_maps=assembly.step_maps([t.id for t in laboratory.of_plan({})]),
@@ -507,19 +514,13 @@ class Diagnosing:
             titles={factor.name: factor.title for factor in REGISTRY},
         )
 
-    def _conflicts(self, laboratory: Laboratory) -> list[str]:
-        """Settings of the script's own that fight each other, where there is a GPU for them."""
-        free = [trial for trial in laboratory.of_plan({}) if trial.knobs]
-        if not self.environment.gpus or not free:
-            return []
-        seen = {s.detail for s in free[0].sightings.values() if s.factor == "xla"}
-        return conflicts.of(free[0].knobs, compiled="a model compiled by XLA" in seen)
-
     def _sharpened(self, cause: record.Cause) -> record.Cause:
         """The cause with the tensor that is first to differ inside a step."""
         own = [zoom for zoom in self.zooms if cause.factor in zoom.factors]
         where = zooming.sharpened(cause.first_divergence, own)
-        return msgspec.structs.replace(cause, first_divergence=where)
+        behind = kernels.behind(cause.factor, self.kernels)
+        cause = msgspec.structs.replace(cause, first_divergence=where, operation=behind)
+        return msgspec.structs.replace(cause, because=wording.because(cause))
 
 
 def broken_before_trials(subject: record.Subject, broken: BrokenSubject) -> record.Diagnosis:

@@ -57,6 +57,8 @@ def because(cause: record.Cause, brief: bool = False) -> str:
     varies = [s for s in cause.seedings if s.fault == "varies"]
     if varies and by_name(cause.factor).group != "generators":
         notes.append(f"the seed of {varies[0].call} is taken from it")
+    if cause.operation:
+        notes.append(cause.operation)
     if cause.sites:
         notes.append(at(cause.sites[0]))
     return text + (f" ({'; '.join(notes)})" if notes else "")

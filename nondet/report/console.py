@@ -236,6 +236,7 @@ def _assurance(diagnosis: Diagnosis) -> Iterator[RenderableType]:
     if diagnosis.alternatives:
         sets = [" + ".join(names) for names in diagnosis.alternatives]
         yield rows.row("Instead", f"pinning {several(sets, 60)} would do as well")
+    yield from rows.kernels(diagnosis.kernels)
     yield from rows.refusals([found for found in diagnosis.refusals if not found.own])
     if diagnosis.sensitivities:
         yield rows.row("Shifts", rows.shifts(diagnosis))

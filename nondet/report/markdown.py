@@ -30,6 +30,8 @@ def blocks(diagnosis: Diagnosis) -> Iterator[str]:
         yield from fix(diagnosis.prescription)
     if diagnosis.error is not None and diagnosis.error.traceback:
         yield fenced(diagnosis.error.traceback)
+    for kernel in diagnosis.kernels:
+        yield prose(f"Operation: {kernel.words}. {words.instead(kernel) if kernel.instead else ''}")
     for refusal in diagnosis.refusals:
         yield f"{code(refusal.op)}: {prose(refusal.message)} {prose(refusal.advice)}"
     dormant = diagnosis.stress.dormant if diagnosis.stress is not None else ()

@@ -8,7 +8,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nondet.record import Cause, Diagnosis, Divergence, Horizon, Refusal, Stress, Suspect, Zoom
+from nondet.record import (
+    Cause,
+    Diagnosis,
+    Divergence,
+    Horizon,
+    Kernel,
+    Refusal,
+    Stress,
+    Suspect,
+    Zoom,
+)
 from nondet.report.page import words
 from nondet.report.plain import inside, several, shown
 
@@ -82,6 +92,17 @@ def refusals(found: Sequence[Refusal]) -> Iterator[RenderableType]:
     for refusal in found[:1]:
         place = f" ({words.place(refusal.site)})" if refusal.site else ""
         yield row("Refused", shown(f"{refusal.op} in deterministic mode{place}"))
+    if len(found) > 1:
+        yield row("", more(len(found) - 1, "operation"))
+
+
+def kernels(found: Sequence[Kernel]) -> Iterator[RenderableType]:
+    """The first operation that was found to vary, what does the same, and how many more."""
+    for kernel in found[:1]:
+        place = f" ({words.place(kernel.site)})" if kernel.site else ""
+        yield row("Operation", shown(f"{kernel.words}{place}"))
+        if kernel.instead:
+            yield row("", shown(f"the same repeatably: {kernel.instead}"))
     if len(found) > 1:
         yield row("", more(len(found) - 1, "operation"))
 

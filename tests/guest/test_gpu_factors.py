@@ -10,6 +10,7 @@ import pytest
 
 from nondet.guest import knobs, parent, torch_switches, xla_flags
 from nondet.guest.factors import by_name
+from nondet.guest.factors.op_determinism import UNSUPPORTED
 from tests.guest.running import Shown, guided
 
 PINNED = ("cudnn", "tf32", "precision", "op-determinism", "memory-fill", "cpu-isa")
@@ -63,7 +64,7 @@ def test_pytorch_is_held_and_what_it_warns_of_is_named(tmp_path: Path) -> None:
     seen = [e for e in shown.of("exercised") if e["factor"] == "op-determinism"]
     line = TORCH.splitlines().index("    x.put_(index, values)  # refused") + 1
     assert [(e["detail"], e["unseeded"], e["site"]["line"]) for e in seen] == [
-        ("put_" + torch_switches.UNSUPPORTED, None, line)
+        ("put_" + UNSUPPORTED, None, line)
     ]
     # The script's own warnings are shown as ever; ours to note are not.
     assert "of the script's own" in shown.err

@@ -15,6 +15,7 @@ from nondet.record import (
     Dormant,
     Failure,
     Horizon,
+    Kernel,
     NotTested,
     Prescription,
     Refusal,
@@ -355,3 +356,13 @@ def test_the_catalogue() -> None:
     print_factors(Console(file=stream, width=80), factors)
     assert stream.getvalue().count("consumers") == 1
     assert "\x1b" not in stream.getvalue() and "dropout" in stream.getvalue()
+
+
+def test_the_operation_behind_a_cause_is_named_with_what_does_the_same() -> None:
+    kernel = Kernel(words="scatter-add in the update of `Embedding`", instead="one-hot rows")
+    text = printed(one_cause(kernels=(kernel, kernel)))
+    assert rows(text, "Operation") == [
+        "Operation    scatter-add in the update of `Embedding`",
+        "             the same repeatably: one-hot rows",
+        "             ... and 1 more operation in the report",
+    ]

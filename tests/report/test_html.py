@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from nondet.record import Diagnosis, Seeding, Stress, VerdictWord
+from nondet.record import Diagnosis, Kernel, Seeding, Stress, VerdictWord
 from nondet.report import html
 from tests.report import samples
 
@@ -420,3 +420,28 @@ def test_size_is_bounded() -> None:
 def test_the_chart_library_ships_with_its_licence() -> None:
     licence = resources.files("nondet.report.page").joinpath("vendor/uPlot.LICENSE")
     assert "MIT License" in licence.read_text(encoding="utf-8")
+
+
+KERNEL = Kernel(
+    words="scatter-add in the update of `Embedding`",
+    op="ResourceScatterAdd",
+    seen=("localised",),
+    layer="sequential/embedding",
+    factor="op-determinism",
+    instead="a product with one-hot rows",
+    cost="memory",
+    trials=("t08", "t09"),
+)
+
+
+def test_the_operation_that_varies_is_named_with_what_does_the_same() -> None:
+    read = page(structs.replace(samples.one_cause(), kernels=(KERNEL,)))
+    said = read.said("kernel")
+    for part in (
+        "scatter-add in the update of Embedding ResourceScatterAdd",
+        "Trials part first in what it computes, although all that came before agrees, in layer "
+        "sequential/embedding.",
+        "A product with one-hot rows. It costs memory.",
+    ):
+        assert part in said
+    assert "kernels" not in page(samples.one_cause()).texts

@@ -10,6 +10,8 @@ from .tf_seed import global_seed
 GENERATED = "tensorflow.python.ops.gen_"
 """TensorFlow's generated functions, which eager code, graphs and gradients all call."""
 XLA = "--xla_gpu_deterministic_ops=true"
+UNSUPPORTED = " without a deterministic kernel"
+"""How the details of sightings end that tell of what PyTorch warned of."""
 CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
@@ -154,7 +156,7 @@ class OpDeterminism(Factor):
     def hold_torch(self, session, module):
         # cuBLAS reads it when it is used first, and PyTorch before each of its products.
         os.environ.update((CUBLAS,))
-        torch_switches.listen(session, self.name)
+        torch_switches.listen(session, self.name, UNSUPPORTED)
         torch_switches.deterministic(module)
         torch_switches.inductor(session)
         session.first_checkpoint.append(

@@ -14,6 +14,7 @@ from nondet.record import (
     Divergence,
     Edit,
     Horizon,
+    Kernel,
     NotTested,
     OnGpu,
     Prescription,
@@ -413,6 +414,26 @@ def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
         verb = "was" if len(names) == 1 else "were"
         return f"{enumerated(names, 3)} {verb} provoked in this run, and `nondet run` only holds."
     return ""
+
+
+HOW = {
+    "localised": "trials part first in what it computes, although all that came before agrees",
+    "warned": "PyTorch has no deterministic kernel for it, and warned of that in these trials",
+    "refused": "the framework refused it in deterministic mode",
+}
+
+
+def kernel(found: Kernel) -> str:
+    """How an operation was found, as a sentence."""
+    text = enumerated([HOW[how] for how in found.seen], 3)
+    where = f", in layer `{found.layer}`" if found.layer else ""
+    return f"{text[:1].upper()}{text[1:]}{where}."
+
+
+def instead(found: Kernel) -> str:
+    """What does the same repeatably, and its cost, as a sentence."""
+    text = found.instead[:1].upper() + found.instead[1:]
+    return f"{text}. It costs {found.cost}." if found.cost else f"{text}."
 
 
 def on_gpu(gpu: OnGpu) -> str:
