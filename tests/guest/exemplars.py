@@ -198,6 +198,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 import keras  # <- onednn
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.keras import backend
 from tensorflow.python.util import _pywrap_util_port
 
 rng = np.random.default_rng(1)
@@ -256,6 +257,15 @@ tell("op-determinism", table)
 wave = tf.constant(rng.normal(size=10_000).astype("float32"))
 fused = tf.function(lambda x: tf.tanh(x) * tf.exp(x) + tf.sin(x), jit_compile=True)  # <- xla
 tell("xla", fused(wave))
+
+with tf.Graph().as_default():
+    count, weight = backend.variable(0.0), backend.variable(1.0)
+    rate = 1.0 / (count + 1.0)
+    updates = [backend.update_add(count, 1.0), backend.update_sub(weight, rate / 7.0)]
+    train = backend.function([], [rate], updates=updates)  # <- update-order
+    for _ in range(2000):
+        train([])
+    tell("update-order", backend.get_value(weight))
 """
 
 EXEMPLARS = (
@@ -285,7 +295,7 @@ EXEMPLARS = (
     Exemplar(
         "on_keras",
         (
-            ("tf-seed", "keras-seed", "data-threads", "xla", "onednn"),
+            ("tf-seed", "keras-seed", "data-threads", "update-order", "xla", "onednn"),
             (
                 "initial-weights",
                 "dropout",

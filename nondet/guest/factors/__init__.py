@@ -36,6 +36,7 @@ from . import (
     tf_seed,
     third_party_rng,
     torch_seed,
+    update_order,
     xla,
 )
 from .base import Factor
@@ -63,6 +64,7 @@ SOURCES: tuple[Factor, ...] = (
     addresses.FACTOR,
     data_threads.FACTOR,
     python_workers.FACTOR,
+    update_order.FACTOR,
     cudnn.FACTOR,
     tf32.FACTOR,
     precision.FACTOR,
