@@ -5,7 +5,7 @@ What crosses over to the host are 16 bytes a tensor.
 
 import sys
 
-from . import device_digests
+from . import device_digests, graph_values, plain_values
 
 TORCH_BITS = {
     "torch.bfloat16": "int16",
@@ -28,10 +28,20 @@ def value_of(variable):
     return value.detach() if hasattr(value, "detach") else value
 
 
+def values_of(variables):
+    """The framework's own tensors of these variables; arrays where they lie in a graph."""
+    if variables and all(graph_values.is_symbolic(variable) for variable in variables):
+        return graph_values.read(variables)
+    return [value_of(variable) for variable in variables]
+
+
 def array_of(value):
     """Its bits as an array, without a copy where the framework allows."""
-    import numpy
-
+    if isinstance(value, plain_values.Plain):
+        return value
+    numpy = plain_values.numpy()
+    if numpy is None:
+        return plain_values.made(value)
     if hasattr(value, "detach"):
         value = value.cpu()
         if str(value.dtype) in TORCH_BITS:

@@ -1,6 +1,7 @@
 """Exact fingerprints of arrays, and the store of the values behind them."""
 
 from .kept import hashlib, os
+from .plain_values import Plain
 
 
 def contiguous(array):
@@ -13,6 +14,8 @@ def raw_bytes(array):
 
     Through uint8, since the buffer protocol knows no bfloat16 and no float8.
     """
+    if isinstance(array, Plain):
+        return array.data
     import numpy
 
     flat = contiguous(array).reshape(-1)

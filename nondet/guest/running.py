@@ -42,10 +42,19 @@ def main(plan_path, late=None):
     # Registered first, so it runs last: after the user's own exit functions, and after the
     # interpreter has waited for threads that are still training.
     atexit.register(session.finish)
-    from . import keras_recorder, knobs, launching, restarting, suspicions, user_values
+    from . import (
+        keras_recorder,
+        knobs,
+        launching,
+        restarting,
+        stand_in,
+        suspicions,
+        user_values,
+    )
 
     recorder = keras_recorder.install(session)
     user_values.install(session, recorder)
+    stand_in.install()
     restarting.install(session, plan_path)
     suspicions.install(session)
     knobs.install(session)

@@ -3,6 +3,7 @@
 
 from .device_values import array_of
 from .events import plain
+from .plain_values import of_bytes
 
 
 class UserValues(object):
@@ -35,8 +36,6 @@ class UserValues(object):
 
 def flatten(path, value):
     """Pairs of (path, array): dicts by sorted key, lists by place."""
-    import numpy
-
     if isinstance(value, dict):
         for key in sorted(value, key=str):
             for pair in flatten("%s/%s" % (path, key) if path else str(key), value[key]):
@@ -49,9 +48,9 @@ def flatten(path, value):
         if value is None:
             value = "None"
         if isinstance(value, str):
-            value = numpy.frombuffer(value.encode("utf-8", "surrogatepass"), dtype=numpy.uint8)
+            value = of_bytes(value.encode("utf-8", "surrogatepass"))
         elif isinstance(value, (bytes, bytearray)):
-            value = numpy.frombuffer(bytes(value), dtype=numpy.uint8)
+            value = of_bytes(bytes(value))
         # PyTorch gives no array of what is part of a gradient, lies on a device, or is bfloat16.
         value = value.detach() if hasattr(value, "detach") else value
         yield path or "value", array_of(value)

@@ -1,0 +1,58 @@
+"""Values without NumPy have the digests that they have with it."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nondet.guest import device_values, plain_values
+from nondet.guest.digests import Digester
+from nondet.guest.user_values import flatten
+
+VALUES = [
+    0, -7, 2**63 - 1, True, 0.1, -0.0, float("nan"), 1 + 2j, "word", "", b"bytes",
+    [], [1, 2, 3], [1, 2.5], (True, False), [True, 2], [0.5, 1j], None,
+    {"b": [1.0, 2.0], "a": {"deep": "text"}}, [[1, 2], [3.0]], ["x", "y"],
+    array.array("f", [1.0, 2.0]), array.array("q", [1, -2]), bytearray(b"more"),
+]  # fmt: skip
+
+
+def digests(value: object) -> list[tuple[str, str, tuple[int, ...], str]]:
+    """(path, dtype, shape, digest) of each part."""
+    digester = Digester("sha256")
+    found = []
+    for path, part in flatten("", value):
+        name, shape = device_values.kind_of(part)
+        found.append((path, name, shape, digester.digest(part)))
+    return found
+
+
+@pytest.fixture
+def without_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    return lambda: monkeypatch.setattr(plain_values, "numpy", lambda: None)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_the_digest_is_the_same(value: Any, without_numpy: Callable[[], None]) -> None:
+    known = digests(value)
+    assert known or value == []
+    without_numpy()
+    assert digests(value) == known
+
+
+def test_buffers_of_several_sides_keep_their_shape(without_numpy: Callable[[], None]) -> None:
+    table: Any = np.arange(6, dtype="int32").reshape(2, 3)
+    known = digests(table)
+    without_numpy()
+    assert digests(memoryview(table)) == known
+
+
+@pytest.mark.parametrize("value", [object(), 2**64, {1, 2}], ids=["object", "large", "set"])
+def test_what_has_no_bits_is_refused(value: Any, without_numpy: Callable[[], None]) -> None:
+    without_numpy()
+    with pytest.raises(TypeError, match="NumPy is not installed|more than 64 bits"):
+        digests(value)
