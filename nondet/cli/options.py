@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from typing import Any
 
 import rich_click as click
 from click.shell_completion import CompletionItem
 
 from nondet.guest.factors import REGISTRY
+from nondet.host import interpreters
 
 
 def files(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
@@ -20,10 +20,11 @@ def files(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
 
 python = click.option(
     "--python",
-    default=sys.executable,
+    default=interpreters.default,
     metavar="PATH",
     shell_complete=files,
-    help="Interpreter that runs the script  [default: the one running nondet]",
+    help="Interpreter that runs the script  [default: that of the activated environment, else the "
+    "one running nondet]",
 )
 confidence = click.option(
     "--confidence",

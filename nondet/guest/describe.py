@@ -40,17 +40,30 @@ def present(name):
 
 
 def packages():
-    """Name and version of every installed distribution; empty before Python 3.8."""
+    """Name and version of every installed distribution."""
     try:
         from importlib import metadata
     except ImportError:
-        return {}
+        return dict(pair for entry in reversed(sys.path) for pair in installed_in(entry))
     found = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         if name:
             found[name] = distribution.version or ""
     return found
+
+
+def installed_in(folder):
+    """For Python 3.7, which has no `importlib.metadata`: pairs of name and version, by the names of
+    the folders that installers leave."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        match = re.match(r"([\w.+-]+?)-(\d[^-]*)(-py[\d.]+)?\.(dist|egg)-info$", name)
+        if match:
+            yield match.group(1).replace("_", "-"), match.group(2)
 
 
 def find_module(name):
