@@ -1,4 +1,4 @@
-"""Where the recorder hangs in Keras 3 and TensorFlow."""
+"""Where the recorder hangs in Keras 3 and TensorFlow. (Keras 2: keras2_hooks.py.)"""
 
 import functools
 import os
@@ -9,11 +9,14 @@ import threading
 from .keras_recorder import within_fit
 
 SETTINGS = (
-    "TF_", "TF2_", "KERAS_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_",
-    "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_", "ONEDNN_",
+    "TF_", "TF2_", "KERAS_", "THEANO_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_",
+    "CUDNN_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_",
+    "ONEDNN_",
 )  # fmt: skip
 """How the names of variables begin that frameworks read while they are imported."""
-FRAMEWORKS = ("tensorflow", "keras", "torch", "jax", "sklearn", "xgboost", "lightgbm")
+FRAMEWORKS = (
+    "tensorflow", "keras", "tf_keras", "theano", "torch", "jax", "sklearn", "xgboost", "lightgbm",
+)  # fmt: skip
 SECRET = re.compile("AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|SECRET|TOKEN|PWD", re.I)
 """What the name of a variable tells of that holds a secret."""
 
@@ -51,7 +54,9 @@ def install(session, recorder, guarded):
         wrap_optimizer(module.BaseOptimizer, recorder, guarded, fit_code)
 
     def functions(module):
-        wrap_function(module.Function, recorder, guarded, fit_code)
+        # Since TensorFlow 2.12 the older module only passes it on.
+        if module.Function.__module__ == module.__name__:
+            wrap_function(module.Function, recorder, guarded, fit_code)
 
     given, changes = dict(os.environ), {}
     for name in FRAMEWORKS:
@@ -72,9 +77,11 @@ def install(session, recorder, guarded):
         session.on_import("keras.src.backend.%s.trainer" % backend, trainers)
     session.on_import("keras.src.callbacks.callback_list", callbacks)
     session.on_import("keras.src.optimizers.base_optimizer", optimizers)
-    session.on_import(
-        "tensorflow.python.eager.polymorphic_function.polymorphic_function", functions
-    )
+    for name in ("polymorphic_function.polymorphic_function", "def_function"):
+        session.on_import("tensorflow.python.eager." + name, functions)
+    from . import keras2_hooks
+
+    keras2_hooks.install(session, recorder, guarded, fit_code)
 
 
 def changed_settings(given):

@@ -1,4 +1,4 @@
-"""Records the weights of every Keras 3 model that trains: at init, after epochs, after steps.
+"""Records the weights of every Keras model that trains: at init, after epochs, after steps.
 
 `fit` is seen through its CallbackList, whatever the user's callbacks are; every other way to train
 (`train_on_batch`, a loop over a GradientTape) through the optimizer's update. An update inside a
@@ -10,8 +10,8 @@ import functools
 import sys
 import weakref
 
-from . import digests, user_values
-from .device_values import array_of, kind_of, value_of
+from . import digests, graph_values, user_values
+from .device_values import array_of, kind_of, value_of, values_of
 from .events import plain
 from .inside.scene import Scene
 from .kept import os, threading
@@ -99,7 +99,7 @@ class Recorder(object):
             return
         with self.lock:
             variables = tracked.variables() if variables is None else variables
-            values = [value_of(variable) for variable in variables]
+            values = values_of(variables)
             self._emit(kind, tracked, epoch, step, names(variables), values)
             tracked.recorded = (kind, step)
 
@@ -246,9 +246,11 @@ class Recorder(object):
 
     # -- training by fit
 
-    def fit_begins(self, model):
+    def fit_begins(self, model, ready=True):
+        """`ready`: whether the model's weights can be read already."""
         tracked = self.track(model)
-        self.begin(tracked)
+        if ready:
+            self.begin(tracked)
         self.count_from(tracked, model)
         tracked.fits += 1
         self.tell_fit(tracked, over=False)
@@ -304,10 +306,12 @@ class Recorder(object):
         if steps <= tracked.steps:
             return
         tracked.steps = steps
+        # A model that got its weights in this step has shown no initial ones.
+        late = tracked.recorded is None
         if self.scene is not None:
             self.scene.ended(tracked, model, steps)
         self.log(tracked, model)
-        if self.every_step and worth_recording(steps):
+        if late or (self.every_step and worth_recording(steps)):
             # On JAX the weights are elsewhere during an epoch, until they are asked for.
             if hasattr(model, "jax_state_sync"):
                 model.jax_state_sync()
@@ -338,9 +342,10 @@ class Recorder(object):
 
     # -- training by hand
 
-    def batch_begins(self, model):
+    def batch_begins(self, model, ready=True):
         tracked = self.track(model)
-        self.begin(tracked)
+        if ready:
+            self.begin(tracked)
         self.count_from(tracked, model)
         if self.scene is not None:
             self.scene.look(tracked, model, tracked.steps)
@@ -351,8 +356,9 @@ class Recorder(object):
         if done > 0:
             self.step_ends(tracked, model, done)
 
-    def update_begins(self, optimizer, variables):
-        """An optimizer is about to be applied, or traced, outside `fit`."""
+    def update_begins(self, optimizer, variables, ready=True):
+        """An optimizer is about to be applied, or traced, outside `fit`. `ready`: whether these
+        variables can be read."""
         state = self.optimizers.get(optimizer)
         if state is None:
             state = self.optimizers[optimizer] = Stepping(iterations_of(optimizer))
@@ -367,7 +373,8 @@ class Recorder(object):
                     weakref.ref(model) if not isinstance(model, list) else lambda held=model: held
                 )
                 state.owned.append((tracked, hold))
-                self.begin(tracked)
+                if ready:
+                    self.begin(tracked)
                 if self.scene is not None and not isinstance(model, list):
                     self.scene.look(tracked, model, tracked.steps)
 
@@ -434,7 +441,9 @@ def names(variables):
     """Paths by layer; a repeated one gets its number, since paths need not be unique."""
     seen, found = {}, []
     for variable in variables:
-        path = getattr(variable, "path", None) or getattr(variable, "name", "variable")
+        path = getattr(variable, "path", None) or getattr(variable, "name", None) or "variable"
+        # TensorFlow's own variables bear the name of an operation's output.
+        path = path[:-2] if path.endswith(":0") else path
         seen[path] = seen.get(path, 0) + 1
         found.append(path if seen[path] == 1 else "%s#%d" % (path, seen[path]))
     return found
@@ -464,9 +473,13 @@ def updates_of(model):
 
 def iterations_of(optimizer):
     """Updates that an optimizer has made; 0 when it can't tell."""
-    counter = getattr(optimizer, "iterations", None)
+    # In Keras 2 the property would make the counter where there is none yet.
+    made = getattr(optimizer, "_iterations", optimizer)
+    counter = getattr(optimizer, "iterations", None) if made is not None else None
     if counter is None:
         return 0
+    if graph_values.is_symbolic(counter):
+        return graph_values.updates_of(optimizer)
     return int(array_of(value_of(counter)))
 
 

@@ -43,7 +43,7 @@ class StepRecorder(object):
         began = perf_counter()
         if self.variables is None:
             self.variables = weights()
-        found = [device_values.value_of(value) for value in values(self.variables)]
+        found = device_values.values_of(values(self.variables))
         waiting = perf_counter()
         # That time is the step's, not ours.
         device_values.wait(found)

@@ -20,7 +20,8 @@ def unavailable(described: Description, environment: Environment) -> dict[str, s
         "fixed_addresses": machine.can_fix_addresses(),
     }
     for name in ("tensorflow", "keras", "torch", "jax"):
-        facts[name] = packages.get(name, "?") if described.found.get(name) else None
+        versions = (packages[p] for p in (name, f"{name}-cpu", f"{name}-gpu") if p in packages)
+        facts[name] = next(versions, "?") if described.found.get(name) else None
     reasons = {factor.name: factor.unavailable(facts) for factor in REGISTRY}
     return {name: reason for name, reason in reasons.items() if reason}
 

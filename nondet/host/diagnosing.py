@@ -404,9 +404,9 @@ class Diagnosing:
         if not causes:
             return None
         assembly = Assembly(laboratory, finding)
-        frameworks = {name for trial in laboratory.trials for name in trial.frameworks}
+        frameworks = {name: v for t in laboratory.trials for name, v in t.frameworks.items()}
         if self.environment.gpus:
-            frameworks |= {f"{name} on a GPU" for name in frameworks}
+            frameworks |= {f"{name} on a GPU": v for name, v in frameworks.items()}
         prescription, written = prescribe(
             finding,
             causes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
@@ -15,6 +15,9 @@ SEED_ALL = "import keras\nkeras.utils.set_random_seed(42)"
 MADE_THERE, NAMED_LAST = "{made}", "{last}"
 """In place of a name in `Factor.rewrites`: what makes a NumPy generator at the user's line; the
 last word of what was seen there, without what stands before a dot in it."""
+
+FIRST = "tensorflow-1"
+"""What TensorFlow 1 is called in `Factor.fixes`, beside its own name."""
 
 MADE = (
     ("default_rng", "np.random.default_rng(42)"),
@@ -124,12 +127,13 @@ def prescribe(
     causes: Sequence[record.Cause],
     places: Mapping[str, Places],
     started: str,
-    frameworks: Container[str],
+    frameworks: Mapping[str, str],
     plugins: Sequence[Plugin] = (),
     backend: str = "",
 ) -> tuple[record.Prescription, tuple[Written, ...]]:
     """The change for all causes together, and the code of it for the top of the script. `started`:
-    what starts it, such as ``python train.py``; `backend`: what Keras computes with.
+    what starts it, such as ``python train.py``. `frameworks`: those it uses, with their versions.
+    `backend`: what Keras computes with.
 
     Verified means: with exactly these pins, the trials named agree.
     """
@@ -164,12 +168,12 @@ def prescribe(
 
 
 def at_top(
-    factors: Sequence[Factor], frameworks: Container[str], backend: str = ""
+    factors: Sequence[Factor], frameworks: Mapping[str, str], backend: str = ""
 ) -> list[Written]:
     """Code for the top of the script, in the terms of the frameworks that it uses."""
     found = []
     seeded = []
-    if "keras" in frameworks:
+    if seeds_all(frameworks):
         seeded = [f for f in factors if f.reseeds or backend in f.reseeds_on]
     found += [Written(factor.name, SEED_ALL) for factor in seeded]
     for factor in factors:
@@ -178,16 +182,26 @@ def at_top(
     return found
 
 
-def code(factor: Factor, frameworks: Container[str], backend: str = "") -> str:
+def code(factor: Factor, frameworks: Mapping[str, str], backend: str = "") -> str:
     """A factor's code in the terms of Keras' backend, which is not all that a script may use: Keras
     imports TensorFlow to seed it, whatever it computes with. Empty where no code at the top of a
     script is one."""
     home = backend or ("tensorflow" if "tensorflow" in frameworks else "")
+    old = frameworks.get("tensorflow", "").startswith("1.")
     for name, text in factor.fixes:
         framework = name.partition(" ")[0]  # of `torch on a GPU`
         if name in frameworks and home in ("", framework):
             return text
+        if name == FIRST and old and home == "tensorflow":
+            return text
     return factor.fix
+
+
+def seeds_all(frameworks: Mapping[str, str]) -> bool:
+    """Whether Keras seeds everything at once: a function that it has since 2.7."""
+    numbers = frameworks.get("keras", "0").split(".")[:2]
+    known = [int(number) for number in numbers if number.isdigit()]
+    return "keras" in frameworks and (len(known) < 2 or known >= [2, 7])
 
 
 def moves(causes: Sequence[record.Cause]) -> tuple[str, ...]:

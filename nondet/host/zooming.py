@@ -82,8 +82,18 @@ def places(laboratory: Laboratory, finding: Finding) -> Iterator[Place]:
         parted = [by_id[i] for i in ids if i in by_id and by_id[i].witness is not None]
         for trial in parted[:1]:
             reference = by_id.get(trial.reference)
-            if reference is not None and (where := place(reference, trial, factors)):
+            if reference is None or keras_2(reference.frameworks):
+                continue
+            if where := place(reference, trial, factors):
                 yield where
+
+
+def keras_2(frameworks: Mapping[str, str]) -> bool:
+    """Whether what trains is Keras 2, of whose steps nothing is seen inside. `frameworks`: what a
+    trial has imported, with the versions."""
+    if "keras" in frameworks:
+        return frameworks["keras"].startswith(("1.", "2."))
+    return "tf_keras" in frameworks
 
 
 def place(reference: Trial, trial: Trial, factors: Sequence[str]) -> Place | None:

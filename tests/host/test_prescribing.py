@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nondet import record
 from nondet.guest.factors import by_name
 from nondet.host import prescribing
@@ -45,7 +47,8 @@ def test_seeds_that_vary_are_each_given_a_number() -> None:
 
 
 def top(frameworks: set[str], backend: str, *factors: str) -> list[str]:
-    written = prescribing.at_top([by_name(name) for name in factors], frameworks, backend)
+    versions = dict.fromkeys(frameworks, "9.0")
+    written = prescribing.at_top([by_name(name) for name in factors], versions, backend)
     return [one.text.splitlines()[-1] for one in written]
 
 
@@ -70,3 +73,27 @@ def test_keras_seeds_pytorch_where_that_is_its_backend() -> None:
     assert set(top({"keras", "torch"}, "torch", *seeds)) == {keras}
     assert top({"keras", "torch"}, "jax", *seeds) == [keras, torch]
     assert top({"torch"}, "", "torch-seed") == [torch]
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "factor", "code"),
+    [
+        (
+            {"keras": "3.15.1", "tensorflow": "2.21.0"},
+            "numpy-global",
+            "keras.utils.set_random_seed",
+        ),
+        ({"keras": "2.15.0", "tensorflow": "2.15.1"}, "tf-seed", "keras.utils.set_random_seed"),
+        ({"keras": "2.2.5", "tensorflow": "1.15.5"}, "numpy-global", "np.random.seed"),
+        ({"keras": "2.2.5", "tensorflow": "1.15.5"}, "tf-seed", "tf.compat.v1.set_random_seed"),
+        ({"tensorflow": "2.21.0"}, "tf-seed", "tf.random.set_seed"),
+        ({"keras": "2.3.1", "theano": "1.0.5"}, "numpy-global", "np.random.seed"),
+        ({"torch": "2.13.0"}, "cpu-threads", "torch.set_num_threads"),
+        ({"tensorflow": "1.15.5"}, "cpu-threads", "tf.compat.v1.Session"),
+    ],
+)
+def test_code_is_in_the_terms_of_the_versions_in_use(
+    frameworks: dict[str, str], factor: str, code: str
+) -> None:
+    (written,) = prescribing.at_top([by_name(factor)], frameworks)
+    assert code in written.text

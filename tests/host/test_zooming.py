@@ -455,3 +455,18 @@ def test_firsts_that_vary_leave_the_place_where_it_was(tmp_path: Path) -> None:
     zoom = zooming.zoom(PLACE, DIVERGES, looked, [])
     assert len(zoom.firsts) == 2
     assert zooming.sharpened(DIVERGENCE, [zoom]) == DIVERGENCE
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "old"),
+    [
+        ({"keras": "3.15.1", "tensorflow": "2.21.0"}, False),
+        ({"keras": "2.15.0", "tensorflow": "2.15.1"}, True),
+        ({"tf_keras": "2.21.0", "tensorflow": "2.21.0"}, True),
+        ({"keras": "2.3.1", "theano": "1.0.5"}, True),
+        ({"torch": "2.13.0"}, False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_steps_of_keras_2_are_not_looked_into(frameworks: dict[str, str], old: bool) -> None:
+    assert zooming.keras_2(frameworks) is old

@@ -66,7 +66,8 @@ class Factor(object):
     it, what that needs at the top of the file). See `nondet.patching.calls.Rewrite`; a name in
     braces stands for one that the host finds out."""
     fixes: tuple[tuple[str, str], ...] = ()
-    """(framework, code): what stands for `fix` in a script that computes with that framework."""
+    """(framework, code): what stands for `fix` in a script that computes with that framework, such
+    as ``torch``, ``torch on a GPU``, or ``tensorflow-1`` for an old one."""
     fix_is_sample = False
     """Whether `fix` shows how to write a line of the script, rather than what to put at its top."""
     launch: tuple[tuple[str, str], ...] = ()
@@ -99,6 +100,16 @@ class Factor(object):
 def without_gpu(machine):
     """Why a factor of GPUs can't act here; empty where there is one."""
     return "" if machine.get("gpus") else "this machine has no GPU that NVML can see"
+
+
+def older(machine, name, *version):
+    """Whether the machine has a package, and it is older than that; `machine` as in
+    `Factor.unavailable`. One of an unknown version counts as new."""
+    numbers = [int(part) for part in str(machine.get(name) or "").split(".")[:2] if part.isdigit()]
+    return bool(numbers) and tuple(numbers) < version
+
+
+OF_KERAS_2 = "it is seen in Keras 2, and held in Keras 3 only"
 
 
 class Unbound(object):

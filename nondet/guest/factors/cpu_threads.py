@@ -97,7 +97,18 @@ class CpuThreads(Factor):
         "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
         "tf.config.threading.set_inter_op_parallelism_threads(1)"
     )
-    fixes = (("torch", "import torch\ntorch.set_num_threads(1)"),)
+    fixes = (
+        (
+            "tensorflow-1",
+            "import keras\n"
+            "import tensorflow as tf\n"
+            "one = tf.compat.v1.ConfigProto(\n"
+            "    intra_op_parallelism_threads=1, inter_op_parallelism_threads=1\n"
+            ")\n"
+            "keras.backend.set_session(tf.compat.v1.Session(config=one))",
+        ),
+        ("torch", "import torch\ntorch.set_num_threads(1)"),
+    )
     edits = (
         (SHOTGUN, '"updater": "coord_descent"  # among the parameters'),
         (BY_TIME, '"deterministic": True, "force_row_wise": True  # among the parameters'),
@@ -124,6 +135,9 @@ class CpuThreads(Factor):
             return
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
+        )
+        session.on_import(
+            "tensorflow.python.client.session", lambda m: self.hold_sessions(session, m, count)
         )
         session.on_import("torch", lambda m: self.hold_torch(session, m, count))
         if arm == "varied":
@@ -162,6 +176,30 @@ class CpuThreads(Factor):
             config.inter_op_parallelism_threads or count_from("INTER"),
         ]
         session.read_back(self.name, [count, count], seen)
+
+    def hold_sessions(self, session, module, count):
+        """What a session of TensorFlow 1 is configured with comes before the environment."""
+
+        def make(original):
+            def wrapper(made, target="", graph=None, config=None):
+                ours = module.config_pb2.ConfigProto()
+                if config is not None and not isinstance(config, type(ours)):
+                    original(made, target, graph, config)
+                    return
+                if config is not None:
+                    ours.CopyFrom(config)
+                ours.intra_op_parallelism_threads = ours.inter_op_parallelism_threads = count
+                original(made, target, graph, ours)
+                seen = made._config
+                session.read_back(
+                    self.name,
+                    [count, count],
+                    [seen.intra_op_parallelism_threads, seen.inter_op_parallelism_threads],
+                )
+
+            return wrapper
+
+        replace(module.BaseSession, "__init__", make)
 
     def hold_torch(self, session, module, count):
         for name in TORCH_SETTERS:

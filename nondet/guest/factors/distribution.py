@@ -76,7 +76,9 @@ class Distribution(Factor):
 
             return wrapper
 
-        replace(module.StrategyBase, "__init__", make)
+        # Before TensorFlow 2.0 all strategies were of one class.
+        owner = getattr(module, "StrategyBase", None) or module.Strategy
+        replace(owner, "__init__", make)
 
     def note(self, session, strategy, extended):
         kind = type(strategy).__name__

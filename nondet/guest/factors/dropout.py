@@ -3,7 +3,7 @@
 import sys
 
 from .. import generators
-from .base import Factor, replace
+from .base import OF_KERAS_2, Factor, older, replace
 
 LAYERS = ("dropout", "alpha_dropout", "gaussian_dropout", "spatial_dropout")
 HOLDERS = ("/keras/src/layers/rnn/", "/keras/src/layers/attention/")
@@ -36,6 +36,10 @@ class Dropout(Factor):
     )
     fix = "keras.layers.Dropout(0.5, seed=42)"
     fix_is_sample = True
+
+    def unavailable(self, machine):
+        old = older(machine, "keras", 3) and not machine.get("torch")
+        return OF_KERAS_2 if old else ""
 
     def recognises(self, filename, frame):
         return self.drops(filename, frame) and not unused(frame)

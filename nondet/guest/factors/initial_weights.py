@@ -3,7 +3,7 @@
 import sys
 
 from .. import layers
-from .base import Factor, replace
+from .base import OF_KERAS_2, Factor, older, replace
 
 FAR = 40
 NEAR = 8
@@ -31,6 +31,10 @@ class InitialWeights(Factor):
     )
     fix = "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))"
     fix_is_sample = True
+
+    def unavailable(self, machine):
+        old = older(machine, "keras", 3) and not machine.get("torch")
+        return OF_KERAS_2 if old else ""
 
     def recognises(self, filename, frame):
         code = frame.f_code

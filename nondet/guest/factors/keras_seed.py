@@ -1,6 +1,6 @@
 """The seeds that Keras makes up for layers, initializers and `keras.random`."""
 
-from .base import Factor, replace
+from .base import OF_KERAS_2, Factor, older, replace
 
 BACKENDS = ("tensorflow", "jax", "torch", "numpy")
 
@@ -31,6 +31,10 @@ class KerasSeed(Factor):
         ("keras.utils.set_random_seed", "https://keras.io/api/utils/python_utils/"),
     )
     fix = "import keras\nkeras.utils.set_random_seed(42)"
+
+    def unavailable(self, machine):
+        old = older(machine, "keras", 3)
+        return OF_KERAS_2 if old else ""
 
     def recognises(self, filename, frame):
         return "/keras/src/random/" in filename

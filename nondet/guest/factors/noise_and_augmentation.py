@@ -2,7 +2,7 @@
 
 from .. import generators
 from . import dropout
-from .base import Factor, replace
+from .base import OF_KERAS_2, Factor, older, replace
 
 FAR = 12
 
@@ -39,6 +39,10 @@ class NoiseAndAugmentation(Factor):
     fix_is_sample = True
 
     layers = None
+
+    def unavailable(self, machine):
+        old = older(machine, "keras", 3)
+        return OF_KERAS_2 if old else ""
 
     def recognises(self, filename, frame):
         return self.drawing(filename, frame) is not None

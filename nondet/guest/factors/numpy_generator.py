@@ -50,19 +50,20 @@ class NumpyGenerator(Factor):
     rewrites = (("a NumPy ", "{made}", "{function}(42)", ""),)
 
     def install(self, session, arm):
-        # All of them take their entropy through this one name, looked up at every call.
-        session.on_import(
-            "numpy.random.bit_generator", lambda module: self.imported(session, arm, module)
-        )
+        self.making, self.probe = None, None
+        self.undecided = []
+        self.drawn, self.calls = {}, {}
+        # All of them take their entropy through one name in this module, looked up at every call;
+        # NumPy 1.18 calls it otherwise. Older ones than 1.17 ask the system below Python.
+        for name in ("bit_generator", "_bit_generator"):
+            session.on_import(
+                "numpy.random." + name, lambda module: self.imported(session, arm, module)
+            )
         session.on_import("numpy.random._mt19937", lambda module: self.indices(session, module))
         session.on_import("numpy.random.mtrand", lambda module: self.legacy(session, module))
 
     def imported(self, session, arm, module):
         original = module.randbits
-        self.making = None
-        self.undecided = []
-        self.drawn = {}
-        self.calls = {}
 
         def randbits(bits):
             if self.probe is not None:
@@ -92,7 +93,6 @@ class NumpyGenerator(Factor):
         module.randbits = randbits
         session.at_end.append(lambda: self.decide(session))
         self.seed_sequences(session, module)
-        self.probe = None
         if arm in ("pinned", "varied"):
             self.check(session, module)
 

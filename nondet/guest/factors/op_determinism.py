@@ -4,7 +4,7 @@ import os
 import sys
 
 from .. import torch_races, torch_switches, xla_flags
-from .base import Factor, replace
+from .base import Factor, older, replace
 from .tf_seed import global_seed
 
 GENERATED = "tensorflow.python.ops.gen_"
@@ -120,10 +120,13 @@ class OpDeterminism(Factor):
     )
 
     def unavailable(self, machine):
-        if any(machine.get(name) for name in ("tensorflow", "torch")):
+        old = older(machine, "tensorflow", 2, 8)
+        if machine.get("torch") or (machine.get("tensorflow") and not old):
             return ""
         if machine.get("jax"):
             return "" if machine.get("gpus") else "JAX has such kernels on a GPU only"
+        if old:
+            return "TensorFlow %s has no deterministic mode" % machine["tensorflow"]
         return "neither TensorFlow nor PyTorch nor JAX is installed"
 
     def install(self, session, arm):

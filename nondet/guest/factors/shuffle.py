@@ -2,7 +2,7 @@
 
 import sys
 
-from .base import Factor, replace
+from .base import OF_KERAS_2, Factor, older, replace
 
 ADAPTERS = ("array_data_adapter.py", "py_dataset_adapter.py")
 SAMPLERS = ("/torch/utils/data/sampler.py", "/torch/utils/data/dataset.py")
@@ -38,6 +38,11 @@ class Shuffle(Factor):
     )
     fix = "dataset = dataset.shuffle(1000, seed=42)"
     fix_is_sample = True
+
+    def unavailable(self, machine):
+        # Before, `fit` shuffled by NumPy on its own.
+        old = older(machine, "keras", 2, 4) and not machine.get("torch")
+        return OF_KERAS_2 if old else ""
 
     def recognises(self, filename, frame):
         if filename.endswith(ADAPTERS):

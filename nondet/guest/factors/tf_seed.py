@@ -38,6 +38,7 @@ class TfSeed(Factor):
         ("TensorFlow: random number generation", "https://www.tensorflow.org/guide/random_numbers"),
     )
     fix = "import tensorflow as tf\ntf.random.set_seed(42)"
+    fixes = (("tensorflow-1", "import tensorflow as tf\ntf.compat.v1.set_random_seed(42)"),)
     edits = (("an unseeded tf.random.Generator", "tf.random.Generator.from_seed(42)"),)
     rewrites = (
         (
