@@ -78,6 +78,7 @@ and names, outside the process, and can't be held in every container: a factor o
 
 
 NAMES = {
+    "tensorflow-1": "TensorFlow 1",
     "torch": "PyTorch",
     "jax": "JAX",
     "torch on a GPU": "PyTorch on a GPU",

@@ -1,0 +1,52 @@
+"""What a training leaves, in each way to train that Keras 2 has. Prints a digest of all weights.
+
+`lasting.py WAY OPTIMIZER`: the optimizer sgd, or TensorFlow's own. In a graph where nothing is left
+open the result must be the same whether or not it is recorded.
+"""
+
+import hashlib
+import sys
+
+from numpy.random import seed
+
+seed(1)
+
+import keras
+import numpy as np
+from keras.layers import BatchNormalization, Dense, Dropout
+from keras.models import Sequential
+
+way, optimizer = sys.argv[1:]
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    tf.compat.v1.set_random_seed(2)
+    if optimizer == "tensorflow":
+        optimizer = keras.optimizers.TFOptimizer(tf.compat.v1.train.AdamOptimizer(0.01))
+
+x = np.random.rand(64, 3).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+
+model = Sequential()
+model.add(Dense(8, activation="relu", input_dim=3))
+model.add(BatchNormalization())
+model.add(Dropout(0.3))
+model.add(Dense(1))
+model.compile(loss="mean_squared_error", optimizer=optimizer)
+
+
+def batches():
+    while True:
+        yield x[:16], y[:16]
+
+
+if way == "fit":
+    model.fit(x, y, epochs=3, batch_size=16, verbose=0)
+elif way == "fit_generator":
+    model.fit_generator(batches(), steps_per_epoch=4, epochs=3, verbose=0)
+else:
+    for _ in range(10):
+        model.train_on_batch(x[:16], y[:16])
+
+whole = b"".join(weight.tobytes() for weight in model.get_weights())
+print("weights", hashlib.sha256(whole).hexdigest()[:16])
