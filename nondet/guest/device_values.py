@@ -30,7 +30,7 @@ def value_of(variable):
 
 def values_of(variables):
     """The framework's own tensors of these variables; arrays where they lie in a graph."""
-    if variables and all(graph_values.is_symbolic(variable) for variable in variables):
+    if variables and graph_values.is_symbolic(variables[0]):
         return graph_values.read(variables)
     return [value_of(variable) for variable in variables]
 

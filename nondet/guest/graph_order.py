@@ -28,27 +28,41 @@ class Order(object):
         self.operations = needed(fetches)
         self.all = set(self.operations)
         self.writers = [op for op in self.operations if written(op)]
-        self.bits = {op: 1 << place for place, op in enumerate(self.writers)}
+        self.writing = set(self.writers)
+        self.users_of = {}
+        for writer in self.writers:
+            for variable in written(writer):
+                if variable not in self.users_of:
+                    self.users_of[variable] = self.users(variable)
+        concerned = dict.fromkeys(self.writers)
+        for users in self.users_of.values():
+            concerned.update(dict.fromkeys(users))
+        self.bits = {op: 1 << place for place, op in enumerate(concerned)}
+        self.any_writer = (1 << len(self.writers)) - 1
         self.behind = {}
-        """For each operation the writers that it waits for, a bit each."""
+        """For each operation what it waits for, of the writes and of what uses a variable: a bit
+        each."""
         for op in self.operations:
             behind = 0
             for before in waits_for(op):
                 behind |= self.behind.get(before, 0) | self.bits.get(before, 0)
             self.behind[op] = behind
 
+    def waits(self, op, other):
+        """Whether the first of these waits for the second."""
+        return bool(self.behind[op] & self.bits[other])
+
     def open(self):
-        """Pairs of (write, what may read or write the same variable before or after it), in the
-        order of their names."""
+        """Pairs of (write, variable, what may read or write it before or after that), in the order
+        of their names."""
         found = []
         for writer in self.writers:
-            before = ancestors(writer)
             for variable in written(writer):
-                for other in self.users(variable):
-                    if other is writer or other in before or self.behind[other] & self.bits[writer]:
+                for other in self.users_of[variable]:
+                    if other is writer or self.waits(writer, other) or self.waits(other, writer):
                         continue
                     # Of two writes, the one that is named first stands for the pair.
-                    if other in self.bits and other.name > writer.name:
+                    if other in self.writing and other.name > writer.name:
                         continue
                     found.append((writer, variable, other))
         return sorted(found, key=lambda row: (row[0].name, row[1].name, row[2].name))
@@ -64,7 +78,9 @@ class Order(object):
                     seen.add(user)
                     if user.type in PASSING:
                         left.append(user)
-                    elif user in self.bits or variable.type in BY_REFERENCE or user.type in READS:
+                    elif (
+                        user in self.writing or variable.type in BY_REFERENCE or user.type in READS
+                    ):
                         found.update(self.outside(user))
         return found
 
@@ -87,8 +103,9 @@ class Order(object):
     def close(self):
         """Let every such write wait. Only before a session has seen the graph."""
         for writer, _, other in self.open():
-            # An edge that was added may have led from the one to the other.
-            if other not in ancestors(writer) and writer not in ancestors(other):
+            # What waits for no write can't come to wait for this one: only writes are made to wait.
+            free = other not in self.writing and not self.behind[other] & self.any_writer
+            if free or (other not in ancestors(writer) and writer not in ancestors(other)):
                 writer._add_control_inputs([other])
 
 

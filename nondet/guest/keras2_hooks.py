@@ -52,6 +52,8 @@ BACKENDS = (
 FUNCTIONS = ("Function", "GraphExecutionFunction")
 """What a backend calls the class of the functions that run a graph."""
 FITS = ("fit", "fit_generator")
+IN_GRAPH = weakref.WeakKeyDictionary()  # type: weakref.WeakKeyDictionary[object, bool]
+"""What is known of models that have their weights."""
 
 
 def install(session, recorder, guarded, fit_code):
@@ -66,8 +68,8 @@ def install(session, recorder, guarded, fit_code):
             fit = innermost(vars(owner).get(name))
             if hasattr(fit, "__code__"):
                 fit_code.add(fit.__code__)
-        # That of a subclass is the one of its base.
-        if not hasattr(owner.__new__, "__wrapped__"):
+        # Where Keras has none of its own, models train in graphs. That of a subclass is its base's.
+        if owner.__new__ is not object.__new__ and not hasattr(owner.__new__, "__wrapped__"):
             wrap_new(owner, recorder, guarded)
         wrap_train_on_batch(owner, recorder, guarded, fit_code, waiting)
 
@@ -95,6 +97,7 @@ def install(session, recorder, guarded, fit_code):
             owner = getattr(module, name, None)
             if owner is not None and owner.__module__ == module.__name__:
                 wrap_call(owner, module, recorder, guarded, waiting)
+                wrap_clear_session(module, recorder, guarded)
 
     for names, listen in (
         (TRAINING, training), (CALLBACKS, callbacks), (OPTIMIZERS, optimizers), (BACKENDS, backends)
@@ -121,7 +124,8 @@ class Ready(object):
         if in_graph(model):
             graph_values.updated(model.optimizer)
         self.waiting.discard(model)
-        self.recorder.fit_step_ends(model)
+        if self.logs_steps:
+            self.recorder.fit_step_ends(model)
 
     def epoch_ends(self, model, epoch, logs):
         self.waiting.discard(model)
@@ -157,21 +161,22 @@ def created(model):
 
 def in_graph(model):
     """Whether a model's weights lie in a graph of TensorFlow 1, or in Theano."""
-    try:
-        weights = model.weights
-    except ValueError:
+    if not graph():
         return False
-    return bool(weights) and graph_values.is_symbolic(weights[0])
+    known = IN_GRAPH.get(model)
+    # Its weights are listed once: that takes as long as a small step.
+    if known is None and created(model):
+        known = IN_GRAPH[model] = graph_values.is_symbolic(model.weights[0])
+    return bool(known)
 
 
 def wrap_new(owner, recorder, guarded):
     """Models are numbered as they are made, for what trains without `fit`."""
     original = owner.__new__
-    plain = original is object.__new__
 
     @functools.wraps(original)
     def __new__(cls, *args, **kwargs):
-        made = original(cls) if plain else original(cls, *args, **kwargs)
+        made = original(cls, *args, **kwargs)
         # With arrays of inputs and outputs it makes a model of another class, which comes by again.
         if isinstance(made, owner):
             guarded("a new model", recorder.model_made, made)
@@ -264,7 +269,7 @@ def wrap_train_on_batch(owner, recorder, guarded, fit_code, waiting):
     @functools.wraps(original)
     def train_on_batch(self, *args, **kwargs):
         # `fit_generator` calls it for each of its batches.
-        if not (graph() and in_graph(self)) or within_fit(fit_code):
+        if not in_graph(self) or within_fit(fit_code):
             return original(self, *args, **kwargs)
         guarded("a batch begins", begins, self)
         result = original(self, *args, **kwargs)
@@ -282,16 +287,30 @@ def wrap_call(owner, backend, recorder, guarded, waiting):
         for model in list(waiting):
             if getattr(model, "train_function", None) is function:
                 waiting.discard(model)
-                graph_values.SESSIONS.backend = backend
                 recorder.begin(recorder.track(model))
 
     @functools.wraps(original)
     def __call__(self, *args, **kwargs):
+        graph_values.SESSIONS.backend = backend
         if len(waiting):
             guarded("a training function is called", begins, self)
         return original(self, *args, **kwargs)
 
     owner.__call__ = __call__
+
+
+def wrap_clear_session(module, recorder, guarded):
+    """Afterwards the variables of what has trained so far have no value any more."""
+    original = getattr(module, "clear_session", None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def clear_session(*args, **kwargs):
+        guarded("a session is cleared", recorder.record_pending)
+        return original(*args, **kwargs)
+
+    module.clear_session = clear_session
 
 
 def wrap_apply_gradients(owner, recorder, guarded, fit_code):

@@ -4,6 +4,7 @@ Each has the bits, and so the digest, that NumPy's array of it would have.
 """
 
 import struct
+import sys
 
 FORMATS = {
     "?": "bool", "b": "int8", "h": "int16", "i": "int32", "l": "int64", "q": "int64",
@@ -41,12 +42,18 @@ class Plain(object):
         self.nbytes = len(data)
 
 
+MISSING = []  # type: list[bool]
+"""Holds something once NumPy was looked for in vain."""
+
+
 def numpy():
     """NumPy, or None where the interpreter has none."""
-    try:
-        import numpy as found
-    except ImportError:
-        return None
+    found = sys.modules.get("numpy")
+    if found is None and not MISSING:
+        try:
+            import numpy as found
+        except ImportError:
+            MISSING.append(True)
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from nondet.host import evidence
+from nondet.host import evidence, interpreters
 from nondet.host.errors import BrokenSubject
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
@@ -21,7 +22,7 @@ def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
     """Raises BrokenSubject. `trials`: those with nothing held, which gave this verdict."""
     check_course(trials)
     if verdict is Verdict.BROKEN:
-        raise _failure(trials)
+        raise _failure(trials, sites.subject.python)
     # Trials that part at the first step of all have its log, and no checkpoint yet.
     if not any(trial.checkpoints or trial.models for trial in trials):
         raise BrokenSubject(
@@ -38,7 +39,7 @@ def check_course(trials: Sequence[Trial]) -> None:
             raise BrokenSubject("several-courses", trial.crash.message, "")
 
 
-def _failure(trials: Sequence[Trial]) -> BrokenSubject:
+def _failure(trials: Sequence[Trial], python: str) -> BrokenSubject:
     failed = [t for t in trials if t.outcome in FAILED][-1]
     trace = failed.crash.traceback if failed.crash else failed.tail("stderr.log")
     if (refused := evidence.refusal_of(failed)) is not None:
@@ -50,7 +51,16 @@ def _failure(trials: Sequence[Trial]) -> BrokenSubject:
     slug = {"timed-out": "timeout", "killed": "killed"}.get(failed.outcome or "", "crash")
     again = failed.chained and any(t.whole and not t.chained for t in trials)
     after = " where it starts from what a former run left in its folder" if again else ""
-    return BrokenSubject(slug, f"it does not run to its end{after}: {failed.note}", trace)
+    told = f"it does not run to its end{after}: {failed.note}{_misplaced(failed, python)}"
+    return BrokenSubject(slug, told, trace)
+
+
+def _misplaced(failed: Trial, python: str) -> str:
+    """What to do where a package is missing and nondet's own environment ran the script."""
+    missing = failed.crash is not None and failed.crash.kind == "ModuleNotFoundError"
+    if not missing or python != sys.executable or not interpreters.tool():
+        return ""
+    return "; nondet's own environment ran it: activate the script's, or name its --python"
 
 
 def _elsewhere(trials: Sequence[Trial], sites: Sites) -> str:

@@ -87,9 +87,8 @@ def test_gradients_that_are_not_gated_are_open_and_those_of_tensorflow_are_not()
 def test_closed_nothing_is_open_and_a_step_computes_what_the_reads_before_it_give() -> None:
     loss, weights = two_layers()
     steps = updates(loss, weights)
-    order = Order([step.op for step in steps])
-    order.close()
-    assert order.open() == []
+    Order([step.op for step in steps]).close()
+    assert left_open(*steps) == []
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
         # Both gradients of (1 * 1 - 3)^2 are -4, whichever weight is written first.
@@ -108,7 +107,7 @@ def test_a_read_in_a_branch_that_is_not_taken_keeps_no_write_from_happening() ->
     order = Order([value.op, update.op])
     assert [other.type for _, _, other in order.open()] == ["Merge"]
     order.close()
-    assert order.open() == []
+    assert left_open(value, update) == []
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
         assert session.run([value, update], {taken: False}) == [5.0, 2.0]

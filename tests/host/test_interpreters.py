@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nondet.host import interpreters
+from nondet.host import checking, interpreters
 
 OWN = "/opt/nondet/bin/python"
 
@@ -116,3 +119,20 @@ def test_an_activated_environment_without_an_interpreter_is_none(machine: Machin
     machine.environ["VIRTUAL_ENV"] = str(machine.folder / "deleted")
     machine.on_path(machine.home)
     assert machine.chosen() == OWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "python", "tool", "told"),
+    [
+        ("ModuleNotFoundError", sys.executable, True, True),
+        ("ModuleNotFoundError", sys.executable, False, False),
+        ("ModuleNotFoundError", "/project/bin/python", True, False),
+        ("ValueError", sys.executable, True, False),
+    ],
+)
+def test_a_missing_package_tells_where_the_script_ran(
+    kind: str, python: str, tool: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreters, "tool", lambda: tool)
+    failed: Any = types.SimpleNamespace(crash=types.SimpleNamespace(kind=kind))
+    assert bool(checking._misplaced(failed, python)) is told

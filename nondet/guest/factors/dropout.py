@@ -8,6 +8,9 @@ from .base import OF_KERAS_2, Factor, older, replace
 LAYERS = ("dropout", "alpha_dropout", "gaussian_dropout", "spatial_dropout")
 HOLDERS = ("/keras/src/layers/rnn/", "/keras/src/layers/attention/")
 TORCH = ("/torch/nn/functional.py", "/torch/nn/modules/dropout.py")
+KERAS_2 = (
+    "/keras/backend/tensorflow_backend.py", "/keras/backend/theano_backend.py", "/keras/backend.py"
+)  # fmt: skip
 FAR = 12
 
 
@@ -47,8 +50,10 @@ class Dropout(Factor):
     def drops(self, filename, frame):
         """Whether a layer that drops makes its seed generator here, or draws a mask."""
         base = filename.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        if "/keras/src/layers/regularization/" in filename:
+        if "keras/src/layers/regularization/" in filename:
             return base in LAYERS
+        if filename.endswith(KERAS_2):
+            return frame.f_code.co_name == "dropout"
         if any(holder in filename for holder in HOLDERS) and frame.f_code.co_name == "__init__":
             # These make a seed generator whether or not they drop anything.
             values = frame.f_locals

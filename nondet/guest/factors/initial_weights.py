@@ -8,6 +8,7 @@ from .base import OF_KERAS_2, Factor, older, replace
 FAR = 40
 NEAR = 8
 BACKENDS = ("tensorflow", "jax", "torch")
+KERAS_2 = ("/keras/initializers.py", "/keras/initializers/", "/python/keras/initializers")
 
 
 class InitialWeights(Factor):
@@ -38,7 +39,9 @@ class InitialWeights(Factor):
 
     def recognises(self, filename, frame):
         code = frame.f_code
-        if "/keras/src/initializers/" in filename or filename.endswith("/torch/nn/init.py"):
+        if "keras/src/initializers/" in filename or filename.endswith("/torch/nn/init.py"):
+            return True
+        if any(place in filename for place in KERAS_2):
             return True
         if "/keras/src/" in filename:
             return code.co_name == "add_weight" or layers.initializes(code)

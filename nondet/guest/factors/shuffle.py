@@ -6,6 +6,7 @@ from .base import OF_KERAS_2, Factor, older, replace
 
 ADAPTERS = ("array_data_adapter.py", "py_dataset_adapter.py")
 SAMPLERS = ("/torch/utils/data/sampler.py", "/torch/utils/data/dataset.py")
+KERAS_2 = "/keras/engine/training_arrays.py"
 
 
 class Shuffle(Factor):
@@ -49,6 +50,8 @@ class Shuffle(Factor):
             return "/keras/src/" in filename
         if filename.endswith(SAMPLERS):
             return True
+        if filename.endswith(KERAS_2):
+            return frame.f_code.co_name == "fit_loop"
         shuffles = frame.f_code.co_name in ("shuffle", "random_shuffle")
         return shuffles and "/tensorflow/python/" in filename
 

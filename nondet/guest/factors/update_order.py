@@ -132,10 +132,11 @@ class UpdateOrder(Factor):
         """Before any session runs what was put together."""
         fetches = [getattr(output, "op", output) for output in function.outputs]
         fetches.append(function.updates_op)
-        found = graph_order.Order(fetches).open()
+        order = graph_order.Order(fetches)
+        found = order.open()
         self.tell(session, list(dict.fromkeys(variable.name for _, variable, _ in found)))
         if arm == "pinned":
-            graph_order.Order(fetches).close()
+            order.close()
             left = graph_order.Order(fetches).open()
             session.read_back(self.name, [], [variable.name for _, variable, _ in left])
 

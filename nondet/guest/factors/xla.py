@@ -129,7 +129,8 @@ class Xla(Factor):
         replace(module, "set_optimizer_jit", make)
         if arm == "pinned":
             session.first_checkpoint.append(
-                lambda: session.read_back(self.name, "", module.get_optimizer_jit())
+                # False in older versions.
+                lambda: session.read_back(self.name, "", module.get_optimizer_jit() or "")
             )
 
     def models(self, session, arm, module):

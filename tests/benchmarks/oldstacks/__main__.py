@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from nondet import record
 from nondet.report import markdown
 from tests.benchmarks.oldstacks import outcomes
@@ -69,7 +71,7 @@ def output(command: list[str], stack: Stack, room: Path) -> str:
     done = subprocess.run(
         command,
         cwd=room,
-        env=stack.environ(room / "compiled"),
+        env=stack.environ(),
         capture_output=True,
         text=True,
         check=False,
@@ -117,7 +119,8 @@ def publish(stack: Stack, diagnosis: record.Diagnosis, room: Path) -> None:
     for place, name in ((str(room / "work"), "."), (str(stack.folder), stack.name)):
         text = text.replace(place, name)
     path = DOCS / f"old-stacks-{stack.name}.json"
-    path.write_text(text, encoding="utf-8")
+    # On one line: for programs, beside what is rendered of it for people.
+    path.write_bytes(msgspec.json.format(text.encode(), indent=-1) + b"\n")
     shown = markdown.render(record.decode(text.encode())).replace("### ", "## ", 1)
     whole = f"# {stack.title}\n\nRendered from [the record]({path.name}).\n\n{shown}"
     path.with_suffix(".md").write_text(whole, encoding="utf-8")

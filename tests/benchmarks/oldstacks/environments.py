@@ -30,14 +30,15 @@ class Stack:
     def python(self) -> str:
         return str(self.folder / "bin" / "python")
 
-    def environ(self, compiled: Path) -> dict[str, str]:
+    def environ(self, compiled: Path | None = None) -> dict[str, str]:
         """The environment of its scripts. `compiled`: where Theano keeps what it has compiled; by
         itself it does so in the home folder, which the trials would share with whatever ran
-        before."""
+        before. None: it compiles nothing, which takes minutes for each new graph."""
         ours = {"KERAS_BACKEND": self.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
         if self.backend == "theano":
             # No BLAS to link with is found by itself.
-            ours["THEANO_FLAGS"] = f"blas.ldflags=,base_compiledir={compiled}"
+            compiling = "cxx=" if compiled is None else f"base_compiledir={compiled}"
+            ours["THEANO_FLAGS"] = f"blas.ldflags=,{compiling}"
         return {**os.environ, **ours}
 
 
