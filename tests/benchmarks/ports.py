@@ -103,6 +103,10 @@ CHANGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("initial_weights_embedding", "jax"): (
         ("    [\n", '    [keras.Input((6,), dtype="int32"),\n'),
     ),
+    # Keras on JAX takes no tensors of TensorFlow's here.
+    ("data_threads_prefetch", "jax"): (
+        ("(features + noise, target)", "(features.numpy() + noise, target.numpy())"),
+    ),
     # JAX has XLA for every kernel, and PyTorch has none of it.
     ("kernels_stress", "jax"): (("stress: cpu-threads, onednn, xla, cpu-isa", "stress: cpu-isa"),),
     ("kernels_stress", "torch"): (
