@@ -85,7 +85,7 @@ class Dropout(Factor):
     def hold_masks(self, module):
         """Keras on PyTorch draws a layer's masks from its seed generator only when that was given a
         seed. The other one draws all the same, so that its later draws stay where they were."""
-        compiling = getattr(getattr(module.torch, "compiler", None), "is_compiling", bool)
+        compiling = getattr(getattr(module.torch, "compiler", None), "is_compiling", lambda: False)
 
         def make(original):
             def wrapper(inputs, rate, noise_shape=None, seed=None):
