@@ -43,6 +43,7 @@ x = torch.ones(3)
 def draws(x):
     y = torch.rand(3) + torch.randn(3)
     y.normal_()
+    y.index_put_([torch.zeros(2, dtype=torch.long)], torch.ones(2), accumulate=True)
     return F.dropout(x + y, 0.5, True) + torch.rand_like(x)
 
 print(draws(x).tolist(), torch.jit.script(draws)(x).tolist())
