@@ -3,7 +3,7 @@ import numpy as np
 import xgboost
 
 rng = np.random.default_rng(1)
-x = rng.normal(size=(2000, 40))
+x = rng.normal(size=(2000, 200))
 labels = (x[:, 0] + x[:, 1] > 0).astype(int)
 
 # Its default updater, shotgun, changes all weights side by side.

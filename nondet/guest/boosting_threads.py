@@ -19,44 +19,32 @@ class BoostingThreads(object):
         self.factor = factor
         self.count = count
         self.looked = set()
-        """What has been looked at once: what pins took, and lines that train."""
+        """Libraries whose pin has been read back."""
 
     def install(self):
         self.session.on_import("xgboost.core", self.xgboost)
-        self.session.on_import("xgboost.training", lambda m: self.told(m, self.shotgun))
+        self.session.on_import("xgboost.training", lambda m: self.told(m, shotgun))
         self.session.on_import("lightgbm.basic", self.lightgbm)
-        self.session.on_import("lightgbm.engine", lambda m: self.told(m, self.by_time))
+        self.session.on_import("lightgbm.engine", lambda m: self.told(m, by_time))
 
     # -- what is exercised
 
-    def told(self, module, look):
-        """Note what races, at the line that trains."""
+    def told(self, module, races):
+        """Note what races, at the line that trains; before it does, since runs may part at once."""
 
         def make(original):
             def train(*args, **kwargs):
-                booster = original(*args, **kwargs)
                 try:
-                    detail = look(booster)
+                    detail = races(args[0] if args else kwargs.get("params") or {})
                     if detail:
                         self.session.saw(self.factor, detail, None)
                 except Exception as error:
-                    self.session.failed("noting how a booster was trained", error)
-                return booster
+                    self.session.failed("noting how a booster is trained", error)
+                return original(*args, **kwargs)
 
             return train
 
         self.replace(module, "train", make)
-
-    @staticmethod
-    def shotgun(booster):
-        boosted = json.loads(booster.save_config())["learner"]["gradient_booster"]
-        linear = boosted["name"] == "gblinear" and "shotgun" in json.dumps(boosted)
-        return SHOTGUN if linear else ""
-
-    @staticmethod
-    def by_time(booster):
-        """By default it measures which of two ways to sum up is faster on this machine now."""
-        return BY_TIME if "[deterministic: 0]" in booster.model_to_string(1) else ""
 
     # -- the pin
 
@@ -120,3 +108,16 @@ class BoostingThreads(object):
                 check()
             except Exception as error:
                 self.session.failed("reading back the threads of " + library, error, lost=True)
+
+
+def shotgun(parameters):
+    """By default XGBoost's linear booster changes all weights side by side, without locks."""
+    given = dict(parameters)
+    linear = given.get("booster") == "gblinear"
+    return SHOTGUN if linear and given.get("updater") in (None, "shotgun") else ""
+
+
+def by_time(parameters):
+    """By default LightGBM measures which of two ways to add up is faster on this machine now."""
+    asked = str(dict(parameters).get("deterministic", False)).lower()
+    return "" if asked in ("true", "1", "+") else BY_TIME

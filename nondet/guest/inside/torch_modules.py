@@ -139,15 +139,21 @@ class TorchModules(object):
         rows = [(weight, weight.value) for weight in weights]
         for weight, value in reversed(rows):
             if value.grad is not None:
-                layer, _, name = weight.path.rpartition(".")
+                layer, name = place(weight)
                 self.record(value.grad, Moment("gradient", name, layer))
         kind = type(optimizer).__name__
         for weight, value in rows:
             for name, state in optimizer.state.get(value, {}).items():
                 self.record(state, Moment("update", "%s/%s" % (weight.path, name), "", kind))
         for weight, value in rows:
-            layer, _, name = weight.path.rpartition(".")
+            layer, name = place(weight)
             self.record(value, Moment("update", name, layer, kind))
+
+
+def place(weight):
+    """The path of the module that holds a weight, and its own name; of Keras, of the layer."""
+    end = max(weight.path.rfind("."), weight.path.rfind("/"))
+    return weight.path[: max(end, 0)], weight.path[end + 1 :]
 
 
 def of_keras(module):

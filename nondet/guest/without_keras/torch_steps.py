@@ -213,6 +213,9 @@ class TorchSteps(object):
 
     def tracked_module(self, module):
         tracked = self.by_model.get(module)
+        if tracked is None and module in self.recorder.models:
+            # A model of Keras, whose layers are modules where PyTorch is its backend.
+            tracked = self.by_model[module] = self.recorder.track(module)
         if tracked is None:
             reference = weakref.ref(module)
             # Before the first step, a forward pass has already changed what layers count.
@@ -284,10 +287,11 @@ def outermost(parameters):
 
 
 def weights(module, buffers):
-    """Parameters, and with `buffers` those that a saved state holds as well, layer by layer."""
+    """Parameters, and with `buffers` those that a saved state holds as well, layer by layer; each by
+    the first of its names."""
     if module is None:
         return []
-    torch, found = sys.modules["torch"], []
+    torch, found, known = sys.modules["torch"], [], set()
     base = torch.nn.Module
     for prefix, part in base.named_modules(module):
         transient = getattr(part, "_non_persistent_buffers_set", ())
@@ -296,7 +300,8 @@ def weights(module, buffers):
             rows = base.named_buffers(part, recurse=False)
             held += [row for row in rows if row[0] not in transient]
         for name, tensor in held:
-            if usable(torch, tensor):
+            if id(tensor) not in known and usable(torch, tensor):
+                known.add(id(tensor))
                 path = "%s.%s" % (prefix, name) if prefix else name
                 path = path.replace("_orig_mod.", "")
                 found.append(Weight(path, functools.partial(getattr, part, name)))
