@@ -17,6 +17,7 @@ SETTINGS = (
 FRAMEWORKS = (
     "tensorflow", "keras", "tf_keras", "theano", "torch", "jax", "sklearn", "xgboost", "lightgbm",
 )  # fmt: skip
+"""Modules whose import is told, and that a process may import before trials are forked off it."""
 SECRET = re.compile("AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|SECRET|TOKEN|PWD", re.I)
 """What the name of a variable tells of that holds a secret."""
 

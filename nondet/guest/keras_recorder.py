@@ -206,6 +206,7 @@ class Recorder(object):
         self.record_pending()
         self.let_go()
         tracked = Tracked(len(self.tracked), name, variables)
+        self._take_away(tracked.index)
         self.tracked.append(tracked)
         return tracked
 

@@ -125,8 +125,8 @@ class TorchModules(object):
     # -- at the end of a step
 
     def stepped(self, weights, optimizer, models):
-        """An optimizer has changed these weights. `models`: (name, module) of all that
-        are known, by which modules are named."""
+        """An optimizer has changed these weights. `models`: (name, module) of all that are known,
+        by which modules are named."""
         if not self.watching():
             return
         places = {}
@@ -157,4 +157,6 @@ def place(weight):
 
 
 def of_keras(module):
-    return type(module).__module__.startswith("keras.") or hasattr(module, "_keras_api_names")
+    """Whether it is a layer of Keras, which keras_taps looks at."""
+    base = getattr(sys.modules.get("keras.src.layers.layer"), "Layer", None)
+    return base is not None and isinstance(module, base)

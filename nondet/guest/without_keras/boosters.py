@@ -7,7 +7,8 @@ from ..factors.base import replace
 from .trainees import constant
 
 XGBOOST = ("split_indices", "split_conditions", "left_children", "right_children", "base_weights")
-LIGHTGBM = ("split_feature", "threshold", "left_child", "right_child", "leaf_value", "leaf_coeff")
+LIGHTGBM = ("split_feature", "threshold", "left_child", "right_child", "leaf_value", "leaf_const",
+            "leaf_coeff")  # fmt: skip
 
 
 class Boosters(object):
@@ -57,6 +58,21 @@ class Boosters(object):
 
         replace(owner, name, make)
 
+    def sure(self, found):
+        """As `found`, or the whole model as one row of bytes where that is put together in a way
+        that we don't know."""
+
+        def weights(booster):
+            try:
+                return found(booster)
+            except Exception as error:
+                self.session.failed("taking a booster apart", error)
+                raw = booster.save_raw() if hasattr(booster, "save_raw") else None
+                raw = booster.model_to_string().encode("utf-8") if raw is None else bytes(raw)
+                return [constant("model", sys.modules["numpy"].frombuffer(raw, "uint8"))]
+
+        return weights
+
     def recording(self):
         threading = self.recorder.threads
         if threading.current_thread() is not threading.main_thread():
@@ -67,12 +83,12 @@ class Boosters(object):
         tracked = self.trainees.by_object.get(booster)
         if tracked is not None and self.recording():
             tracked.fits += 1
-            weights = every(booster)
+            weights = self.sure(every)(booster)
             self.recorder.checkpoint("fit", tracked, 0, tracked.fits, weights)
 
     def ended(self, booster, latest):
         if self.recording():
-            tracked = self.trainees.of(booster, latest)
+            tracked = self.trainees.of(booster, self.sure(latest))
             tracked.forget()
             self.recorder.step_ends(tracked, booster, 1)
 
@@ -103,12 +119,15 @@ def trees_of_xgboost(booster):
     boosted = model["learner"]["gradient_booster"]
     if boosted["name"] == "gblinear":
         return [("", [("weights", numbers_of(boosted["model"]["weights"]))])]
-    # Those that drop trees hold the usual ones inside.
+    # Those that drop trees hold the usual ones inside, and how much of each is left.
     trees = boosted.get("gbtree", boosted)["model"]["trees"]
-    return [
+    found = [
         ("tree %d" % place, [(name, numbers_of(tree[name])) for name in XGBOOST if name in tree])
         for place, tree in enumerate(trees)
     ]
+    if "weight_drop" in boosted:
+        found.append(("", [("weight_drop", numbers_of(boosted["weight_drop"]))]))
+    return found
 
 
 def latest_of_lightgbm(booster):

@@ -8,6 +8,7 @@ from `jax.jit` is a stand-in, which passes everything on and looks at what comes
 
 import functools
 import sys
+import types
 import weakref
 
 from ..factors.base import replace
@@ -20,6 +21,8 @@ class Compiled(object):
 
     def __init__(self, original, steps):
         functools.update_wrapper(self, original)
+        # The function that was compiled, as it is.
+        self.__wrapped__ = getattr(original, "__wrapped__", original)
         self._nondet = original, steps
 
     def __call__(self, *args, **kwargs):
@@ -27,7 +30,7 @@ class Compiled(object):
         return steps.call(self, original, args, kwargs)
 
     def __get__(self, owner, kind=None):
-        return self if owner is None else functools.partial(self, owner)
+        return self if owner is None else types.MethodType(self, owner)
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_nondet"][0], name)
@@ -71,7 +74,8 @@ class Learner(object):
         latest = self.latest()
         if latest is None or pytrees.deleted(pytrees.parts_of(latest.found)):
             return []
-        return [constant(path, leaf) for path, leaf in pytrees.named_leaves(latest.found)]
+        leaves = pytrees.named_leaves(latest.found)
+        return [constant(path, leaf) for path, leaf in leaves if pytrees.readable(leaf)]
 
 
 class Step(object):

@@ -17,19 +17,18 @@ class Fits(object):
         self.recorder = steps.recorder
         self.guarded = guarded
         self.under_way = []
-        """The modules that are being fitted, with the Tracked whose fit has been told."""
+        """For each, the Tracked whose fit has been told."""
 
     def trainer(self, module):
         def make(original):
             def fit(trainer, model, *args, **kwargs):
-                self.under_way.append((model, []))
+                self.under_way.append([])
                 self.steps.fits += 1
                 try:
                     return original(trainer, model, *args, **kwargs)
                 finally:
                     self.steps.fits -= 1
-                    _, told = self.under_way.pop()
-                    for tracked in told:
+                    for tracked in self.under_way.pop():
                         self.guarded("fit ends", self.recorder.tell_fit, tracked, True)
 
             return fit
@@ -50,15 +49,15 @@ class Fits(object):
 
     def begins(self, tracked):
         """Tell the fit that this model's first step in it belongs to."""
-        if self.under_way and tracked not in self.under_way[-1][1]:
-            self.under_way[-1][1].append(tracked)
+        if self.under_way and tracked not in self.under_way[-1]:
+            self.under_way[-1].append(tracked)
             tracked.fits += 1
             self.recorder.tell_fit(tracked, False)
 
     def epoch_ends(self, trainer, epoch):
         if not self.under_way:
             return
-        told = self.under_way[-1][1]
+        told = self.under_way[-1]
         with unseen():
             for tracked in told:
                 tracked.forget()

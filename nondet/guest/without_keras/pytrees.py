@@ -20,8 +20,17 @@ def shape_of(tree):
 def concrete(tree):
     """Whether all leaves have values: within a function that is being compiled none has."""
     jax = sys.modules["jax"]
-    return all(isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
-               for leaf in trees().tree_leaves(tree))  # fmt: skip
+    return all(
+        isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+        for leaf in trees().tree_leaves(tree)
+    )
+
+
+def readable(leaf):
+    """Whether an array has bits that can be read here: keys of generators have none, and parts of
+    it may lie at other hosts."""
+    dtypes = sys.modules["jax"].dtypes
+    return leaf.is_fully_addressable and not dtypes.issubdtype(leaf.dtype, dtypes.extended)
 
 
 def parts_of(found):

@@ -1,17 +1,19 @@
 """Steps of PyTorch's optimizers, seen by the hooks that PyTorch offers for all of them."""
 
-import contextlib
 import functools
 import gc
 import sys
 import weakref
 
+from ..device_values import array_of
 from ..factors.base import replace
 from ..inside.torch_modules import TorchModules
 from .trainees import Weight
 
 WRAPPERS = ("OptimizedModule", "DataParallel", "DistributedDataParallel", "AveragedModel")
 """Modules that stand for the one inside them, which keeps its own names."""
+READABLE = {}  # type: ignore[var-annotated]
+"""By dtype, as far as it was asked for."""
 
 
 class Update(object):
@@ -254,16 +256,20 @@ def uncompiled(torch, function):
     return call
 
 
-@contextlib.contextmanager
-def unseen():
+class unseen(object):
     """Where what we read is told neither to modes of the script's nor to its tensors' classes."""
-    torch = sys.modules["torch"]
-    with contextlib.ExitStack() as stack:
+
+    def __enter__(self):
         modes = sys.modules.get("torch.utils._python_dispatch")
+        self.entered = [sys.modules["torch"]._C.DisableTorchFunction()]
         if hasattr(modes, "_disable_current_modes"):
-            stack.enter_context(modes._disable_current_modes())
-        stack.enter_context(torch._C.DisableTorchFunction())
-        yield
+            self.entered.append(modes._disable_current_modes())
+        for context in self.entered:
+            context.__enter__()
+
+    def __exit__(self, *exception):
+        for context in reversed(self.entered):
+            context.__exit__(*exception)
 
 
 def outermost(parameters):
@@ -287,8 +293,8 @@ def outermost(parameters):
 
 
 def weights(module, buffers):
-    """Parameters, and with `buffers` those that a saved state holds as well, layer by layer; each by
-    the first of its names."""
+    """Parameters, and with `buffers` those that a saved state holds as well, layer by layer; each
+    by the first of its names."""
     if module is None:
         return []
     torch, found, known = sys.modules["torch"], [], set()
@@ -326,8 +332,19 @@ def usable(torch, tensor):
         and not torch.nn.parameter.is_lazy(tensor)
         and tensor.layout is torch.strided
         and tensor.device.type != "meta"
-        and not tensor.is_quantized
+        and readable(torch, tensor.dtype)
     )
+
+
+def readable(torch, dtype):
+    """Whether NumPy can take bits of that dtype, if need be by another name."""
+    if dtype not in READABLE:
+        try:
+            array_of(torch.empty(0, dtype=dtype))
+            READABLE[dtype] = True
+        except (TypeError, RuntimeError):
+            READABLE[dtype] = False
+    return READABLE[dtype]
 
 
 def install(session, trainees, guarded):
