@@ -51,6 +51,7 @@ def test_durations_and_what_has_no_bits_are_left_out() -> None:
     assert paths(**held, when_=np.array(["2020-01-01"], "datetime64[D]"), huge_=2**80) == [
         "cv_results_/mean_test_score"
     ]
+    assert paths(n_times_=3, timesteps_=2) == ["n_times_", "timesteps_"]
 
 
 def test_values_are_kept_to_the_bit() -> None:

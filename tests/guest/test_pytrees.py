@@ -70,4 +70,22 @@ def test_only_arrays_with_values_are_concrete() -> None:
     jax.make_jaxpr(traced)(1.0)
     assert seen == [False]
     assert pytrees.concrete({"a": jax.numpy.ones(2)})
+    assert pytrees.concrete([np.ones(2)])
     assert not pytrees.concrete([1.0])
+
+
+def test_memory_that_was_given_away_is_told() -> None:
+    given = jax.numpy.ones(2)
+    assert not pytrees.deleted([given, np.ones(2)])
+    given.delete()
+    assert pytrees.deleted([np.ones(2), given])
+
+
+def test_keys_have_no_bits_to_be_read() -> None:
+    assert [
+        pytrees.readable(leaf) for leaf in (jax.random.key(1), jax.numpy.ones(2), np.ones(2))
+    ] == [
+        False,
+        True,
+        True,
+    ]

@@ -28,7 +28,7 @@ def attributes(path, estimator, depth):
 
 def values(path, value, depth):
     """Pairs of what a value holds; nothing for what has no bits to compare, and for durations."""
-    if depth < 0 or "time" in path.rpartition("/")[2]:
+    if depth < 0 or path.rstrip("_").endswith("time"):
         return
     numpy = sys.modules["numpy"]
     if isinstance(value, numpy.ndarray) and value.dtype.hasobject:

@@ -174,7 +174,7 @@ class JaxSteps(object):
             stack.pop()
         step = self.steps.get(function) if outermost else None
         if step is not None:
-            self.guarded("a step ends", self.ends, step, function, given, left(result))
+            self.guarded("a step ends", self.ends, step, function, given, left, result)
         return result
 
     def updated(self, params, new):
@@ -189,9 +189,11 @@ class JaxSteps(object):
                     step.shapes.append(shape)
                     if function is self.stack[0][0]:
                         self.begins(step, function, given)
-        elif not self.stack:
-            learner = self.learner([("", params)], None, "params")
-            self.stepped(learner, [("", new)])
+        elif all(self.steps.get(function) is None for function, _ in self.stack):
+            # Also within functions that JAX was told not to compile.
+            known = pytrees.concrete(params)
+            first = [("", params if known else new)]
+            self.stepped(self.learner(first, None, "params", begun=not known), [("", new)])
 
     def begins(self, step, function, given):
         """Find what a step starts from, before its memory may be given away."""
@@ -200,9 +202,10 @@ class JaxSteps(object):
             name = pytrees.name_of(given(), function)
             step.learner = self.learner(found, step.learner, name)
 
-    def ends(self, step, function, given, result):
+    def ends(self, step, function, given, left, result):
         if not self.recording():
             return
+        result = left(result)
         found = pytrees.find(result, step.shapes)
         if not found and step.learner is None or step.carries:
             # Put together in another way than they were updated.

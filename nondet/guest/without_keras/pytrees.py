@@ -18,10 +18,11 @@ def shape_of(tree):
 
 
 def concrete(tree):
-    """Whether all leaves have values: within a function that is being compiled none has."""
-    jax = sys.modules["jax"]
+    """Whether all leaves are arrays with values: within a function that is being compiled none
+    is."""
+    jax, numpy = sys.modules["jax"], sys.modules["numpy"]
     return all(
-        isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+        isinstance(leaf, (jax.Array, numpy.ndarray)) and not isinstance(leaf, jax.core.Tracer)
         for leaf in trees().tree_leaves(tree)
     )
 
@@ -30,7 +31,8 @@ def readable(leaf):
     """Whether an array has bits that can be read here: keys of generators have none, and parts of
     it may lie at other hosts."""
     dtypes = sys.modules["jax"].dtypes
-    return leaf.is_fully_addressable and not dtypes.issubdtype(leaf.dtype, dtypes.extended)
+    here = getattr(leaf, "is_fully_addressable", True)
+    return here and not dtypes.issubdtype(leaf.dtype, dtypes.extended)
 
 
 def parts_of(found):
@@ -39,7 +41,9 @@ def parts_of(found):
 
 def deleted(tree):
     """Whether memory of it was given to the result of another call."""
-    return any(leaf.is_deleted() for leaf in trees().tree_leaves(tree))
+    return any(
+        hasattr(leaf, "is_deleted") and leaf.is_deleted() for leaf in trees().tree_leaves(tree)
+    )
 
 
 def find(tree, shapes):
