@@ -46,7 +46,8 @@ def values():
             continue
         try:
             found[name] = str(ask(module))
-        except Exception:  # noqa: S112 this version has no such setting
+        except Exception:
+            # This version has no such setting.
             continue
     return found
 
@@ -75,7 +76,8 @@ def use():
         try:
             for number, uuid, peak in ask(module):
                 found.append({"framework": name, "gpu": number, "uuid": uuid, "peak": int(peak)})
-        except Exception:  # noqa: S112 this version does not tell
+        except Exception:
+            # This version does not tell.
             continue
     return found
 

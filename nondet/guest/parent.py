@@ -10,7 +10,16 @@ import json
 import os
 import sys
 
-from . import keras_recorder, knobs, late, restarting, running, session, suspicions, user_values  # noqa: F401, E501
+from . import (  # noqa: F401
+    keras_recorder,
+    knobs,
+    late,
+    restarting,
+    running,
+    session,
+    suspicions,
+    user_values,
+)
 
 EARLY = frozenset(sys.modules)
 """Modules that a trial started by itself has loaded as well when its plan is applied."""

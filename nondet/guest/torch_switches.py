@@ -40,7 +40,9 @@ def deterministic(torch):
     way."""
     core = torch._C
     name = "_set_deterministic_algorithms"
-    original = getattr(core, name)
+    original = getattr(core, name, None)
+    if original is None:  # before PyTorch 1.8
+        return
 
     def ask():
         try:
@@ -63,7 +65,8 @@ def deterministic(torch):
 
 
 def is_deterministic(torch):
-    return bool(torch.are_deterministic_algorithms_enabled())
+    ask = getattr(torch, "are_deterministic_algorithms_enabled", None)
+    return ask is not None and bool(ask())
 
 
 def inductor(session):

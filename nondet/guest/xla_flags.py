@@ -7,6 +7,8 @@ first time, and ends the process over a flag that it does not know.
 import os
 import sys
 
+from .factors.base import replace
+
 VARIABLE = "XLA_FLAGS"
 MODULES = (
     ("tensorflow.python.framework.versions", "VERSION", (2, 4)),
@@ -36,7 +38,7 @@ def hold(session, factor, flags):
     checkpoint."""
 
     def imported(module, version, first):
-        if numbers(getattr(module, version, "")) < first:
+        if numbers(getattr(module, version, "")) < first or not concerned(module, flags):
             return
         add(flags)
         if not waiting:
@@ -45,11 +47,37 @@ def hold(session, factor, flags):
                 lambda: session.read_back(factor, list(flags), in_force(flags))
             )
 
+    def begins(module):
+        """A script may have set the variable anew before JAX begins, which is at its first use."""
+
+        def make(original):
+            def wrapper(*args, **kwargs):
+                if waiting and not module._backends:
+                    add(flags)
+                return original(*args, **kwargs)
+
+            return wrapper
+
+        replace(module, "backends", make)
+
     waiting = []
+    session.on_import("jax._src.xla_bridge", begins)
     for name, version, first in MODULES:
         session.on_import(
             name, lambda module, version=version, first=first: imported(module, version, first)
         )
+
+
+def concerned(module, flags):
+    """Whether flags bear on the XLA that comes with a module: a TensorFlow for the CPU has nothing
+    to do with those for GPUs, and a script that sets its own later would undo them for nothing."""
+    if not module.__name__.startswith("tensorflow") or "--xla_gpu_" not in " ".join(flags):
+        return True
+    try:
+        from tensorflow.python.platform import build_info
+    except ImportError:
+        return True
+    return bool(build_info.build_info.get("is_cuda_build", True))
 
 
 def in_force(flags):

@@ -6,6 +6,7 @@ processes, a GPU that has fallen off the bus. What is not told is None, and noth
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
@@ -83,14 +84,14 @@ class Hardware:
             pynvml.nvmlInit()
         except pynvml.NVMLError:
             return None
-        try:
+        found = None
+        with contextlib.suppress(pynvml.NVMLError):
             found = cls(pynvml)
-        except pynvml.NVMLError:
-            found = None
-        if found is None or not found.devices:
+        if found is not None and found.devices:
+            return found
+        with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-            return None
-        return found
+        return None
 
     def close(self) -> None:
         self._ask(self.nvml.nvmlShutdown)
@@ -118,7 +119,12 @@ class Hardware:
                 yield found
 
     def rooms(self) -> tuple[Room, ...]:
-        return tuple(Room(d.uuid, d.name, self.look(d).free) for d in self.devices)
+        """The GPUs as places for trials. Cheap: asked many times a second while trials wait."""
+        return tuple(self._room(device) for device in self.devices)
+
+    def _room(self, device: Device) -> Room:
+        memory = self._ask(self.nvml.nvmlDeviceGetMemoryInfo, device.handle)
+        return Room(device.uuid, device.name, int(memory.free) if memory is not None else None)
 
     def look(self, device: Device) -> Snapshot:
         nvml, handle, whole = self.nvml, device.handle, device.whole

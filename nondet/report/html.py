@@ -16,6 +16,7 @@ from nondet.report.page import (
     listing,
     matrices,
     moments,
+    operations,
     spots,
     stages,
     step_maps,
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         "bisection": bisection,
         "effects": effects,
         "stages": stages,
+        "operations": operations,
         "most_named": listing.MOST_NAMED,
     }
     return own

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from nondet.record import Diagnosis, Prescription
-from nondet.report.page import words
+from nondet.report.page import operations, words
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
 
@@ -31,7 +31,8 @@ def blocks(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.error is not None and diagnosis.error.traceback:
         yield fenced(diagnosis.error.traceback)
     for kernel in diagnosis.kernels:
-        yield prose(f"Operation: {kernel.words}. {words.instead(kernel) if kernel.instead else ''}")
+        same = f" {operations.instead(kernel)}" if kernel.instead else ""
+        yield prose(f"Operation: {kernel.words}.{same}")
     for refusal in diagnosis.refusals:
         yield f"{code(refusal.op)}: {prose(refusal.message)} {prose(refusal.advice)}"
     dormant = diagnosis.stress.dormant if diagnosis.stress is not None else ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
+import types
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +193,41 @@ def test_a_process_that_has_opened_a_gpu_is_not_forked(tmp_path: Path) -> None:
     assert not parent.opens(str(tmp_path))
     with (tmp_path / "nvidia0").open("w"):
         assert parent.opens(str(tmp_path / "nvidia"))
+
+
+LATE = """
+import os
+import jax
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+print(jax.device_count())
+import nondet
+nondet.checkpoint("x", jax.numpy.ones(3))
+"""
+
+
+@pytest.mark.subject
+def test_flags_hold_where_the_script_sets_its_own_after_the_import(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="JAX is an extra")
+    shown = run(tmp_path / "subject", LATE, {"op-determinism": "pinned"})
+    assert shown.out.split() == ["2"]
+    assert pins(shown, "op-determinism") == [["--xla_gpu_deterministic_ops=true"]]
+
+
+def test_a_tensorflow_for_the_cpu_is_not_given_flags_for_gpus() -> None:
+    class Module:
+        __name__ = "tensorflow.python.framework.versions"
+
+    module = Module()
+    gpu, both = ("--xla_gpu_autotune_level=0",), ("--xla_allow_excess_precision=false",)
+    build = type("build_info", (), {"build_info": {"is_cuda_build": False}})
+    platform = type("platform", (), {"build_info": build})
+    names = {"tensorflow.python.platform": platform}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("tensorflow", "tensorflow.python"):
+            patch.setitem(sys.modules, name, types.ModuleType(name))
+        for name, stand_in in names.items():
+            patch.setitem(sys.modules, name, stand_in)
+        assert not xla_flags.concerned(module, gpu)
+        assert xla_flags.concerned(module, both)
+        build.build_info["is_cuda_build"] = True  # type: ignore[attr-defined]
+        assert xla_flags.concerned(module, gpu)

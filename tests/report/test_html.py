@@ -120,7 +120,7 @@ def test_hostile_text_stays_text_in_all_that_is_told(verdict: VerdictWord) -> No
     read = Page(text)
     assert samples.EVIL not in text
     assert [tag for tag, _ in read.elements].count("script") == 2
-    told = ("stress", "refusals", "refusal", "suspects", "sensitivities", "not-tested")
+    told = ("stress", "kernel", "refusals", "refusal", "suspects", "sensitivities", "not-tested")
     inside = ("zoom", "zoom-said", "zoom-how", "recording")
     for name in (*told, *inside, f"dormant-{samples.EVIL}"):
         assert samples.EVIL in read.said(name)
@@ -439,8 +439,7 @@ def test_the_operation_that_varies_is_named_with_what_does_the_same() -> None:
     said = read.said("kernel")
     for part in (
         "scatter-add in the update of Embedding ResourceScatterAdd",
-        "Trials part first in what it computes, although all that came before agrees, in layer "
-        "sequential/embedding.",
+        "although all that came before agrees (layer sequential/embedding).",
         "A product with one-hot rows. It costs memory.",
     ):
         assert part in said

@@ -13,7 +13,6 @@ from nondet.record import (
     Divergence,
     Horizon,
     NotTested,
-    OnGpu,
     Recording,
     Seeding,
 )
@@ -247,27 +246,3 @@ def test_commands_are_quoted_for_a_shell() -> None:
         "nondet diagnose --resume --epochs 4 train.py --data iris.csv"
     )
     assert words.alone(samples.base(verdict="unsure")).endswith("python train.py --data iris.csv")
-
-
-def test_what_a_gpu_was_like_in_a_line() -> None:
-    plain = OnGpu(uuid="GPU-1", name="NVIDIA T4")
-    assert words.on_gpu(plain) == "NVIDIA T4 (GPU-1)"
-    told = OnGpu(
-        uuid="MIG-2",
-        name="NVIDIA H100",
-        mig=True,
-        used=False,
-        memory=3 * 2**20,
-        sm_clock=(900, 1980),
-        memory_clock=(2619, 2619),
-        slowed=("heat", "the hardware"),
-        corrected=1,
-        uncorrected=2,
-        others=1,
-        lost=True,
-    )
-    assert words.on_gpu(told) == (
-        "NVIDIA H100 (MIG-2; an instance of a GPU; not used; up to 3 MiB; processors at 900 to "
-        "1980 MHz; memory at 2619 MHz; slowed down by heat and the hardware; 1 corrected memory "
-        "error; 2 uncorrected memory errors; beside 1 other process; lost by the driver)"
-    )

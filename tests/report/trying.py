@@ -11,8 +11,10 @@ from nondet.record import (
     Divergence,
     Dormant,
     Failure,
+    Kernel,
     Moment,
     NotTested,
+    OnGpu,
     Recording,
     Refusal,
     Seeding,
@@ -112,7 +114,13 @@ def hostile() -> Diagnosis:
         summary=f"`{EVIL}` & <img src=x onerror=alert(3)>",
         causes=(cause,),
         differences=(parts.differences(tensors=layers, start=1),),
-        trials=(parts.trial(1, {EVIL: "free"}, EVIL, note=log), *parts.TRIALS[1:]),
+        trials=(
+            structs.replace(
+                parts.trial(1, {EVIL: "free"}, EVIL, note=log),
+                gpus=(OnGpu(uuid=EVIL, name=EVIL, slowed=(EVIL,)),),
+            ),
+            *parts.TRIALS[1:],
+        ),
         warnings=(EVIL,),
         titles={EVIL: EVIL},
         stress=Stress(
@@ -123,6 +131,18 @@ def hostile() -> Diagnosis:
         refusals=(
             Refusal(op=EVIL, message=EVIL, advice=EVIL, site=evil, trials=(EVIL,)),
             Refusal(op=EVIL, message=EVIL, advice=EVIL, own=True),
+        ),
+        kernels=(
+            Kernel(
+                words=EVIL,
+                op=f"{EVIL}_",
+                seen=("localised", "warned", "refused"),
+                layer=EVIL,
+                site=evil,
+                instead=EVIL,
+                cost=EVIL,
+                trials=(EVIL,),
+            ),
         ),
         not_tested=(NotTested(factor=EVIL, why=EVIL),),
         zooms=(

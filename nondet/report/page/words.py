@@ -14,9 +14,7 @@ from nondet.record import (
     Divergence,
     Edit,
     Horizon,
-    Kernel,
     NotTested,
-    OnGpu,
     Prescription,
     Recording,
     Seeding,
@@ -414,45 +412,6 @@ def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
         verb = "was" if len(names) == 1 else "were"
         return f"{enumerated(names, 3)} {verb} provoked in this run, and `nondet run` only holds."
     return ""
-
-
-HOW = {
-    "localised": "trials part first in what it computes, although all that came before agrees",
-    "warned": "PyTorch has no deterministic kernel for it, and warned of that in these trials",
-    "refused": "the framework refused it in deterministic mode",
-}
-
-
-def kernel(found: Kernel) -> str:
-    """How an operation was found, as a sentence."""
-    text = enumerated([HOW[how] for how in found.seen], 3)
-    where = f", in layer `{found.layer}`" if found.layer else ""
-    return f"{text[:1].upper()}{text[1:]}{where}."
-
-
-def instead(found: Kernel) -> str:
-    """What does the same repeatably, and its cost, as a sentence."""
-    text = found.instead[:1].upper() + found.instead[1:]
-    return f"{text}. It costs {found.cost}." if found.cost else f"{text}."
-
-
-def on_gpu(gpu: OnGpu) -> str:
-    """A GPU that a trial could see, with what the driver told of it."""
-    told = [gpu.uuid, "an instance of a GPU" if gpu.mig else ""]
-    told += ["not used"] if gpu.used is False else []
-    told += [f"up to {gpu.memory / 2**20:.0f} MiB"] if gpu.memory is not None else []
-    for clock, what in ((gpu.sm_clock, "processors"), (gpu.memory_clock, "memory")):
-        if clock is not None:
-            span = f"{clock[0]}" if clock[0] == clock[1] else f"{clock[0]} to {clock[1]}"
-            told.append(f"{what} at {span} MHz")
-    told += [f"slowed down by {' and '.join(gpu.slowed)}"] if gpu.slowed else []
-    for count, what in ((gpu.corrected, "corrected"), (gpu.uncorrected, "uncorrected")):
-        if count:
-            told.append(f"{count} {what} memory error{'' if count == 1 else 's'}")
-    if gpu.others:
-        told.append(f"beside {gpu.others} other process{'' if gpu.others == 1 else 'es'}")
-    told += ["lost by the driver"] if gpu.lost else []
-    return f"{gpu.name} ({'; '.join(text for text in told if text)})"
 
 
 def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
