@@ -2,7 +2,6 @@
 
 import re
 import sys
-import warnings
 
 from .factors.base import replace
 
@@ -27,11 +26,10 @@ def hold(torch, setter, value):
 
     original(value)
     replace(core, setter, make)
-    for switches in (torch.backends.cudnn, torch.backends.cuda):
-        # The properties keep the C functions that were there when they were made.
-        for name, prop in list(vars(type(switches)).items()):
-            if getattr(prop, "setter", None) is original and name != "__class__":
-                prop.setter = getattr(core, setter)
+    # The properties keep the C functions that were there when they were made.
+    for prop in vars(type(torch.backends.cudnn)).values():
+        if getattr(prop, "setter", None) is original:
+            prop.setter = getattr(core, setter)
     return True
 
 
@@ -83,6 +81,8 @@ def inductor(session):
 def listen(session, factor, suffix):
     """Note which operations PyTorch warns of, at the user's line, in place of the warning; `suffix`
     ends the detail that is noted."""
+    import warnings
+
     warnings.filterwarnings("default", message=REFUSED.pattern)
     warnings.filterwarnings("default", message=CUBLAS.pattern)
 

@@ -30,7 +30,9 @@ def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[st
         if trial.wrote:
             found.add("leftovers")
     for factor in REGISTRY:
-        if not factor.observable and (factor.framework is None or frameworks & of(factor)):
+        if not factor.observable and (
+            factor.framework is None or frameworks & frameworks_of(factor)
+        ):
             found.add(factor.name)
     return frozenset(found & set(available))
 
@@ -41,7 +43,7 @@ def varying(trial: Trial) -> set[str]:
     return {s.factor for s in sightings if s.unseeded and s.factor not in trial.held}
 
 
-def of(factor: Factor) -> set[str]:
+def frameworks_of(factor: Factor) -> set[str]:
     """The frameworks of which a factor needs one."""
     needed = factor.framework or ()
     return {needed} if isinstance(needed, str) else set(needed)

@@ -478,7 +478,7 @@ class Laboratory(Store):
             trial.alone_again = True
         trial.ended(ended, timed_out)
         if self.placing is not None:
-            trial.gpus = self.placing.ended(trial.id, trial.gpu_use)
+            trial.gpus = self.placing.ended(trial.id, trial.gpu_use, bool(trial.frameworks))
         self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)

@@ -99,12 +99,15 @@ class Placing:
             for device in stay.devices:
                 stay.seen[device.uuid].append(found[device.uuid])
 
-    def ended(self, trial: str, used: Sequence[Used]) -> tuple[record.OnGpu, ...]:
-        """A trial has ended, having told that it used these: what its GPUs were like meanwhile."""
+    def ended(
+        self, trial: str, used: Sequence[Used], computes: bool = True
+    ) -> tuple[record.OnGpu, ...]:
+        """A trial has ended, having told that it used these: what its GPUs were like meanwhile.
+        `computes`: whether it imported a framework, which may have used one untold."""
         stay = self.staying.pop(trial, None)
         if stay is None:
             return ()
-        found = tuple(self._told(stay, device, used) for device in stay.devices)
+        found = tuple(self._told(stay, device, used, computes) for device in stay.devices)
         taken = [each.memory for each in found if each.used is not False]
         peaks = [memory for memory in taken if memory is not None]
         peaks += [each.peak for each in used]
@@ -112,7 +115,9 @@ class Placing:
             self.need = max(self.need or 0, *peaks)
         return found
 
-    def _told(self, stay: Stay, device: Device, used: Sequence[Used]) -> record.OnGpu:
+    def _told(
+        self, stay: Stay, device: Device, used: Sequence[Used], computes: bool
+    ) -> record.OnGpu:
         before, seen = stay.before[device.uuid], stay.seen[device.uuid]
         after = self.gpus.look(device)
         every, alone = [*seen, after], stay.alone[device.uuid]
@@ -125,7 +130,7 @@ class Placing:
             uuid=device.uuid,
             name=device.name,
             mig=device.mig,
-            used=_used(stay, device, used),
+            used=_used(stay, device, used) if used or computes else False,
             memory=max(0, *filled) if filled and alone and before.used is not None else None,
             sm_clock=_range([s.sm_clock for s in seen]),
             memory_clock=_range([s.memory_clock for s in seen]),

@@ -132,7 +132,25 @@ def uuid(card: Card, out: Any, size: Any) -> None:
     out.value = card.uuid.encode()
 
 
+def driver(library: Library, out: Any, size: Any) -> int:
+    out.value = b"550.54.15"
+    return 0
+
+
+def cuda(library: Library, out: Any) -> int:
+    out._obj.value = 12040
+    return 0
+
+
+def pair(card: Card, one: Any, other: Any) -> None:
+    one._obj.value, other._obj.value = 9, 0
+
+
 CALLS = {
+    "nvmlSystemGetDriverVersion": driver,
+    "nvmlSystemGetCudaDriverVersion": cuda,
+    "nvmlDeviceGetCudaComputeCapability": answering("capability", pair),
+    "nvmlDeviceGetEccMode": answering("errors", pair),
     "nvmlInitWithFlags": start,
     "nvmlShutdown": shut,
     "nvmlDeviceGetCount_v2": count,

@@ -90,7 +90,10 @@ class MemoryFill(Factor):
             if asker(sys._getframe(1))[1] == "user":
                 saw(factor, detail, None)
             if value is not None:
-                fill(torch, made, value)
+                try:
+                    fill(torch, made, value)
+                except Exception as error:
+                    session.failed("filling what " + detail + " made", error)
             return made
 
         stand_for(owner, name, wrapper, original, method)
