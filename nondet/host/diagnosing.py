@@ -394,7 +394,8 @@ class Diagnosing:
         refusals = apart.refusals(Assembly(laboratory, finding))
         trials = [t for lab in (laboratory, *self.looking) for t in lab.trials]
         warned = kernels.warned(trials, Sites(self.subject))
-        self.kernels = kernels.of(causes, self.zooms, warned, refusals)
+        gpus = bool(self.environment.gpus)
+        self.kernels = kernels.of(causes, self.zooms, warned, refusals, gpus)
         return tuple(self._sharpened(cause) for cause in causes)
 
     def _prescribe(

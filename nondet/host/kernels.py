@@ -41,6 +41,8 @@ class Known:
     """How the names of Keras' and PyTorch's layers begin that use it."""
     phases: tuple[str, ...] = BACKWARD
     """When these use it."""
+    on_gpu: bool = False
+    """Whether what does the same is a matter of GPUs."""
 
 
 KNOWN = (
@@ -108,6 +110,7 @@ KNOWN = (
         "a copy of the scores to the host in every step",
         ("CTCLoss", "CTC"),
         ("gradient", "loss"),
+        on_gpu=True,
     ),
     Known(
         "cross-entropy",
@@ -138,6 +141,7 @@ KNOWN = (
         "a slower algorithm for some shapes",
         ("DepthwiseConv", "SeparableConv"),
         EITHER,
+        on_gpu=True,
     ),
     Known(
         "convolution",
@@ -146,6 +150,7 @@ KNOWN = (
         "a slower algorithm for some shapes",
         ("Conv",),
         EITHER,
+        on_gpu=True,
     ),
     Known(
         "matrix product",
@@ -154,6 +159,7 @@ KNOWN = (
         "about 24 MiB of the GPU's memory",
         ("Dense", "EinsumDense", "Linear"),
         EITHER,
+        on_gpu=True,
     ),
 )
 """The more specific one comes first."""
@@ -175,12 +181,13 @@ def of(
     zooms: Sequence[record.Zoom],
     warned: Iterable[tuple[str, record.Site | None, str]],
     refusals: Sequence[record.Refusal],
+    gpus: bool = True,
 ) -> tuple[Kernel, ...]:
     """The operations behind these causes, those that the trials point at first; none where no
     cause sits in kernels. Without any cause, those behind what nothing holds. `warned`: see below.
 
     What was refused is told here where the trials point at it as well: alone it stands among the
-    refusals.
+    refusals. Without `gpus`, what only helps there is left out.
     """
     if causes and not any(computes(cause.factor) for cause in causes):
         return ()
@@ -189,7 +196,15 @@ def of(
         if detail.endswith(UNSUPPORTED):
             found.append(named(detail.removesuffix(UNSUPPORTED), "warned", site, (trial,)))
     found += [named(each.op, "refused", each.site, each.trials) for each in refusals]
-    return tuple(kernel for kernel in joined(found) if kernel.seen != ("refused",))
+    told = [kernel for kernel in joined(found) if kernel.seen != ("refused",)]
+    return tuple(told) if gpus else tuple(map(without_gpu, told))
+
+
+def without_gpu(kernel: Kernel) -> Kernel:
+    """Without what does the same on a GPU alone."""
+    if any(each.on_gpu and each.instead == kernel.instead for each in KNOWN):
+        return msgspec.structs.replace(kernel, instead="", cost="")
+    return kernel
 
 
 def warned(trials: Iterable[Trial], sites: Sites) -> Iterator[tuple[str, record.Site | None, str]]:
@@ -300,7 +315,10 @@ def joined(found: Sequence[Kernel]) -> tuple[Kernel, ...]:
 
 
 def same(one: Kernel, other: Kernel) -> bool:
-    """Whether two tell of the same: by name at one line, or by kind where one has no line."""
+    """Whether two tell of the same: by name at one line, or by kind where one has no line. Two
+    places at which trials part are two, unless they read alike."""
+    if "localised" in one.seen and "localised" in other.seen:
+        return one.words == other.words and one.factor == other.factor
     if one.op == other.op and one.site == other.site:
         return True
     kind = one.instead and one.instead == other.instead

@@ -119,6 +119,29 @@ def test_what_nothing_holds_is_named_without_a_cause() -> None:
     assert (found.words, found.factor) == ("scatter-add in the backward pass of `Embedding`", "")
 
 
+def test_two_places_are_two_and_one_is_told_once() -> None:
+    table = zoom(gradient("net/embedding", "Embedding", "embeddings"))
+    update = zoom(Moment(phase="update", tensor="embeddings", layer="net/embedding", kind="SGD"))
+    found = kernels.of(CAUSES, [table, update, table], (), ())
+    assert [kernel.words for kernel in found] == [
+        "scatter-add in the backward pass of `Embedding`",
+        "scatter-add in the update of `Embedding`",
+    ]
+
+
+def test_without_a_gpu_nothing_is_advised_that_helps_there_alone() -> None:
+    dense = zoom(layer("net/dense", "Dense"))
+    assert "CUBLAS" in kernels.of(CAUSES, [dense], (), ())[0].instead
+    (found,) = kernels.of(CAUSES, [dense], (), (), gpus=False)
+    assert (found.words, found.instead, found.cost) == (
+        "matrix product in the forward pass of `Dense`",
+        "",
+        "",
+    )
+    table = zoom(gradient("net/embedding", "Embedding", "embeddings"))
+    assert kernels.of(CAUSES, [table], (), (), gpus=False)[0].instead
+
+
 def warned(op: str) -> tuple[str, Site, str]:
     return op + UNSUPPORTED, LINE, "t04"
 
