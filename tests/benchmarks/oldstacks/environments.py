@@ -20,7 +20,8 @@ class Stack:
     name: str
     title: str
     packages: tuple[str, ...]
-    backend: str
+    backend: str = ""
+    """Of Keras; empty without it."""
 
     @property
     def folder(self) -> Path:
@@ -34,7 +35,9 @@ class Stack:
         """The environment of its scripts. `compiled`: where Theano keeps what it has compiled; by
         itself it does so in the home folder, which the trials would share with whatever ran
         before. None: it compiles nothing, which takes minutes for each new graph."""
-        ours = {"KERAS_BACKEND": self.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        ours = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        if self.backend:
+            ours["KERAS_BACKEND"] = self.backend
         if self.backend == "theano":
             # No BLAS to link with is found by itself.
             compiling = "cxx=" if compiled is None else f"base_compiledir={compiled}"
@@ -55,6 +58,7 @@ STACKS = (
         ("theano==1.0.5", "keras==2.3.1", "h5py==2.10.0", "numpy==1.19.5", "scipy"),
         "theano",
     ),
+    Stack("numpy", "NumPy 1.21 on Python 3.7", ("numpy==1.21.6",)),
 )
 
 
