@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from nondet.host import machine
 from nondet.host.planning import Settings
+from nondet.host.processor import features as features
 from nondet.host.trials import Trial
 from nondet.runs import Facts, Gap, RecordedRun
 
@@ -20,11 +20,6 @@ PRIVATE = re.compile(
     "AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|PWD|SECRET|SIGNATURE|TOKEN", re.IGNORECASE
 )
 """In the names of those whose values are nobody's business."""
-FEATURES = re.compile(
-    r"(?:sse4|avx|fma|f16c|amx|asimd|sve|bf16|i8mm|fp16|fphp|atomics)\w*\Z", re.IGNORECASE
-)
-"""Instruction sets that oneDNN, MKL, OpenBLAS, Eigen and XLA choose kernels by."""
-
 ROUNDS = "it rounds otherwise: results differ in the last bits, and training makes more of them"
 PACKAGES = {
     "tensorflow": "other kernels, and other ways to fuse them: " + ROUNDS,
@@ -89,18 +84,6 @@ def telling(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(environ.items())
         if VARIABLES.match(name) and not PRIVATE.search(name)
     }
-
-
-def features() -> tuple[str, ...]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("flags", "features"):
-            return tuple(sorted(flag for flag in value.split() if FEATURES.match(flag)))
-    return ()
 
 
 def gaps(one: RecordedRun, other: RecordedRun) -> tuple[Gap, ...]:
