@@ -77,6 +77,30 @@ class Environment(Base, frozen=True, kw_only=True):
     packages: dict[str, str] = {}
 
 
+class Machine(Base, frozen=True, kw_only=True):
+    """A machine of a cluster that could run trials, and its hardware and software."""
+
+    host: str
+    kind: str
+    """Equal for machines whose hardware and software are the same as far as they bear on results:
+    trials of one plan are compared where they are."""
+    platform: str
+    libc: str = ""
+    """The C library with the architecture."""
+    cpu: str
+    features: tuple[str, ...] = ()
+    """Instruction sets by which libraries choose kernels."""
+    cores: int
+    """Those that a trial may use there."""
+    gpus: tuple[str, ...] = ()
+    """Those that a trial may use there."""
+    driver: str | None = None
+    python: str = ""
+    packages: dict[str, str] = {}
+    """Of the subject's interpreter as it is there."""
+    isolation: str = ""
+
+
 class SourceLine(Base, frozen=True, kw_only=True):
     """One line of the user's code, kept so that the report needs no file but the record."""
 
@@ -466,6 +490,8 @@ class Trial(Base, frozen=True, kw_only=True):
     """How its working folder was made: ``overlay``, ``copy`` or ``in-place``."""
     forked: bool = False
     """Forked from a process that had imported the frameworks, rather than started by itself."""
+    machine: int | None = None
+    """Place in the diagnosis' `machines` of the one that it ran on; None where there are none."""
     at_horizon: bool = False
     """Whether it came to the shortened horizon, where trials are ended: whole up to there."""
     gpus: tuple[OnGpu, ...] = ()
@@ -688,6 +714,10 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """Looks inside the steps where trials part."""
     step_maps: tuple[StepMap, ...] = ()
     recording: tuple[Recording, ...] = ()
+    executor: str = "local"
+    """Where trials ran, as ``--executor`` names it."""
+    machines: tuple[Machine, ...] = ()
+    """Those of a cluster, in the order in which they came; empty where trials ran on this one."""
     titles: dict[str, str] = {}
     """Every factor's title in a few words, for those who read the record without nondet."""
 

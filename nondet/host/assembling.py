@@ -271,9 +271,22 @@ class Assembly:
             at_horizon=trial.course.reached,
             stdout_tail=trial.tail("stdout.log"),
             stderr_tail=trial.tail("stderr.log"),
-            isolation=self.laboratory.executor.isolation,
+            machine=self._machine(trial),
+            isolation=self._isolation(trial),
             gpus=trial.gpus,
         )
+
+    def _machine(self, trial: Trial) -> int | None:
+        """Of a trial of an earlier session, the machine of that name, where it is there again."""
+        if trial.machine is not None or not trial.host:
+            return trial.machine
+        kind = self.laboratory.settings.machine
+        found = enumerate(self.laboratory.executor.machines)
+        return next((n for n, m in found if (m.host, m.kind) == (trial.host, kind)), None)
+
+    def _isolation(self, trial: Trial) -> str:
+        executor, number = self.laboratory.executor, self._machine(trial)
+        return executor.isolation if number is None else executor.machines[number].isolation
 
     def sensitivities(self) -> tuple[record.Sensitivity, ...]:
         """Factors whose pin shifts the result: two plans that agree, apart by that pin alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from nondet.guest.factors import REGISTRY, by_name
+from nondet.guest.factors import CLUSTER, REGISTRY, by_name
 from nondet.guest.factors.base import Factor
 from nondet.host import refusals
 from nondet.host.events import SeedGiven, Sighting
@@ -29,7 +29,7 @@ def exercised(trials: Iterable[Trial], available: Sequence[str]) -> frozenset[st
                 found.add(sighting.consumer)
         if trial.wrote:
             found.add("leftovers")
-    for factor in REGISTRY:
+    for factor in REGISTRY + CLUSTER:
         if not factor.observable and (
             factor.framework is None or frameworks & frameworks_of(factor)
         ):

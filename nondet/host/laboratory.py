@@ -34,6 +34,9 @@ FEW = 2
 """Agreeing comparisons up to which a question is taken for one that looks for a difference."""
 MOST_LOST = 3
 """Trials whose supervisor was killed, after which that counts as a failure of the trial."""
+MOST_STRAYED = 8
+"""Trials lost with their machine, one after another with none that ends between them, after which
+that counts as a failure of the trial."""
 OUT_OF_MEMORY = -9
 """Exit code of a process that the kernel killed, mostly for want of memory."""
 
@@ -71,6 +74,8 @@ class Laboratory(Store):
         self.told = 0.0
         self.lost = 0
         """Trials whose supervisor was killed."""
+        self.strayed = 0
+        """Trials lost with their machine since one has ended."""
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
@@ -285,6 +290,8 @@ class Laboratory(Store):
             parent = self._next(question)
             if parent is None or len(self.running) + self.warming.importing >= self.jobs:
                 return
+            if not self.executor.room(self._elsewhere(question.held)):
+                return
             if len(self.trials) >= self.max_trials:
                 if self.running:
                     return
@@ -373,22 +380,28 @@ class Laboratory(Store):
                 folder.mkdir(mode=0o700)
                 return folder
 
+    def _elsewhere(self, held: Mapping[str, Arm]) -> bool | None:
+        """Whether a plan asks for another kind of machine; None when any will do."""
+        if "machine" in held or "machine" not in self.factors:
+            return held.get("machine") == "varied"
+        return None
+
     def _start(self, question: Question, parent: str) -> bool:
         """Start a trial; False when it has to wait for a GPU."""
         held = dict(question.held)
         spot = ""
         if self.placing is not None:
-            place = self.placing.spot(planning.environment(self.settings, held, ""))
-            if place is None:
+            gpu = self.placing.spot(planning.environment(self.settings, held, ""))
+            if gpu is None:
                 return False
-            spot = place
+            spot = gpu
         folder = self._new_folder()
         name = folder.name
-        runtime = self.executor.runtime
         carries = self._carries(held) and question.reference is None and not parent
         former = self.latest(held) if carries else None
         left = self.written(held) if former is not None else ()
-        plan = planning.plan_file(self.settings, held, name, self.executor, left)
+        place = self.executor.place(name, self._elsewhere(held))
+        plan = planning.plan_file(self.settings, held, name, place, left)
         # The standard library's, which can write arguments that are no valid text.
         text = json.dumps(plan, indent=2)
         output.write_whole(folder / "plan.json", text.encode(), survives_power_loss=False)
@@ -413,9 +426,11 @@ class Laboratory(Store):
         environ = planning.environment(self.settings, held, name)
         if spot:
             environ[VARIABLE] = spot
+        if (number := place.machine) is not None:
+            trial.machine, trial.host = number, self.executor.machines[number].host
         launch = Launch(
             trial=name,
-            argv=planning.command(self.settings, name, runtime),
+            argv=planning.command(self.settings, name, place.runtime),
             env=environ,
             cwd=self.settings.subject.cwd,
             folders=self.settings.subject.folders,
@@ -467,12 +482,18 @@ class Laboratory(Store):
             self._limit(trial)
             return
         timed_out = ended.stopped.startswith("time limit")
-        if ended.exit_code == OUT_OF_MEMORY and not ended.stopped and self.jobs > 1:
+        if ended.lost:
+            # The machine is gone, or cut off. Where no trial ends any more, it is their doing.
+            self.strayed += 1
+            trial.alone_again = self.strayed <= MOST_STRAYED
+        elif ended.exit_code is not None or ended.stopped:
+            self.strayed = 0
+        if ended.exit_code == OUT_OF_MEMORY and not ended.stopped and self._crowded(trial):
             # Side by side they may have taken the memory from one another: once more, alone.
             self.jobs = 1
             self.watcher.message(f"trial {trial.id} was killed; from now on trials run one by one")
             trial.alone_again = True
-        if ended.exit_code is None and not ended.stopped and self.lost < MOST_LOST:
+        if ended.exit_code is None and not (ended.stopped or ended.lost) and self.lost < MOST_LOST:
             # Somebody killed it from outside, which says nothing of the script.
             self.lost += 1
             trial.alone_again = True
@@ -482,6 +503,14 @@ class Laboratory(Store):
         self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)
+
+    def _crowded(self, trial: Trial) -> bool:
+        """Whether others may have taken the memory of the machine that a trial ran on."""
+        hosts = [machine.host for machine in self.executor.machines]
+        if trial.machine is None or self.jobs == 1:
+            return self.jobs > 1
+        running = [t.machine for t in self.trials if t is not trial and t.running is not None]
+        return hosts[trial.machine] in {hosts[n] for n in running if n is not None}
 
     def _limit(self, trial: Trial) -> None:
         limit = self.time_limit()
@@ -556,7 +585,8 @@ class Laboratory(Store):
         single = self.single_run_seconds()
         if single:
             left = self._wanted(question) - self.whole(question.held)
-            self.watcher.remaining(single * max(0, -(-left // self.jobs)))
+            side_by_side = max(1, min(self.jobs, self.executor.slots or self.jobs))
+            self.watcher.remaining(single * max(0, -(-left // side_by_side)))
 
 
 def _alike(group: Sequence[Trial]) -> tuple[int, ...]:

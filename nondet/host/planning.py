@@ -59,6 +59,8 @@ class Settings:
     """Files of the subject that trials find with this content: those of a patch."""
     values_limit: int = VALUES_LIMIT
     """Bytes of tensor values that one trial may add to the store."""
+    machine: str = ""
+    """The kind of machine that trials are kept on; empty where they run here."""
 
 
 def plan_key(held: Mapping[str, Arm]) -> tuple[tuple[str, Arm], ...]:
@@ -74,6 +76,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     same += [settings.horizon.key] if settings.horizon is not None else []
     same += [settings.zoom.first, settings.zoom.last] if settings.zoom is not None else []
     same += [[str(path), hashlib.sha256(data).hexdigest()] for path, data in settings.files]
+    same += ["on", settings.machine] if settings.machine else []
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())
     same += ["-m", subject.module] if subject.module else []

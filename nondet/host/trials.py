@@ -42,6 +42,7 @@ class Saved(msgspec.Struct, frozen=True):
     chained: bool = False
     parent: str = ""
     gpus: tuple[OnGpu, ...] = ()
+    host: str = ""
 
 
 @dataclasses.dataclass(eq=False)
@@ -119,6 +120,11 @@ class Trial:
     """Trials before it of which each had started from what the former one left."""
     parent: str = ""
     """The process that it was forked from; empty when it started by itself."""
+    machine: int | None = None
+    """Number of the machine that it ran on, in `Executor.machines`; None where there is one, and of
+    an earlier session."""
+    host: str = ""
+    """Name of that machine; empty where there is one."""
     damaged: str = ""
     """What is wrong with the log of its steps."""
     set_aside: bool = False
@@ -376,6 +382,8 @@ class Trial:
             return ("completed" if by_itself else "stopped-early"), ""
         if timed_out:
             return "timed-out", f"stopped after {end.seconds:.0f} s: {end.stopped}"
+        if end.lost:
+            return "killed", end.lost
         if self.fault:
             return "crashed", self.fault
         if end.stopped:
@@ -419,6 +427,7 @@ class Trial:
             self.chained,
             self.parent,
             self.gpus,
+            self.host,
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
@@ -454,7 +463,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     trial.outcome, trial.seconds = saved.outcome, saved.seconds
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
-    trial.parent, trial.gpus = saved.parent, saved.gpus
+    trial.parent, trial.gpus, trial.host = saved.parent, saved.gpus, saved.host
     return trial
 
 

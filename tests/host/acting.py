@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nondet.host.executors.interface import Ended, Launch, Start
+from nondet.host.executors.interface import Ended, Launch, OnePlace, Start
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
 from nondet.host.planning import Settings
@@ -40,6 +40,8 @@ class Act:
     """Frameworks that it imports."""
     draws: tuple[str, ...] = ()
     """Factors that it is seen to use, in a way that varies."""
+    lost: str = ""
+    """How its machine is lost in the end."""
 
     def events(self, plan: str) -> Iterator[dict[str, Any]]:
         if not self.begins:
@@ -88,12 +90,13 @@ class ActingTrial:
                 file.write(json.dumps(event) + "\n")
         elif self.stopped or (event == "over" and not self.act.hangs):
             self.end = self.end or Ended(
-                exit_code=None if self.stopped else self.act.exit_code,
+                exit_code=None if self.stopped or self.act.lost else self.act.exit_code,
                 seconds=1.0,
                 peak_memory=None,
                 wrote=self.act.wrote,
                 leftovers=self.left if self.launch.keep_leftovers else None,
                 stopped=self.stopped,
+                lost="" if self.stopped else self.act.lost,
             )
         return self.end
 
@@ -110,7 +113,7 @@ class Ready:
     ready = True
 
 
-class ActingExecutor:
+class ActingExecutor(OnePlace):
     """Gives the acts to the trials in turn; the last act for all that follow."""
 
     isolation = "overlay"

@@ -19,6 +19,7 @@ from . import (
     jax_seed,
     keras_seed,
     leftovers,
+    machine,
     memory_fill,
     nccl,
     noise_and_augmentation,
@@ -88,11 +89,13 @@ CONSUMERS: tuple[Factor, ...] = (
     keras_seed.FACTOR,
 )
 REGISTRY = SOURCES + CONSUMERS
+# Where a diagnosis runs on one machine, there is no other to try: nothing is said of it there.
+CLUSTER: tuple[Factor, ...] = (machine.FACTOR,)
 
 
 def by_name(name: str) -> Factor:
     """The factor of that name. Raises KeyError."""
-    for factor in REGISTRY:
+    for factor in REGISTRY + CLUSTER:
         if factor.name == name:
             return factor
     raise KeyError(name)

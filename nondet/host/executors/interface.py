@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from nondet.host.errors import UsageError
 
@@ -60,6 +60,8 @@ class Ended:
     """Why it was stopped, when it was."""
     left_running: int = 0
     """Processes still alive after the trial's main one had ended; they were killed."""
+    lost: str = ""
+    """How the machine that ran it was lost; it says nothing of the trial, and is asked again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,18 +112,82 @@ class Running(Protocol):
         """
 
 
-class Executor(Protocol):
-    """Starts trials. A context manager: on leaving it, nothing it started is alive."""
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A machine of a cluster that ran trials."""
 
+    host: str
+    kind: str
+    """Names its hardware and software: trials of machines of one kind can be compared."""
+    cpu: str
+    features: tuple[str, ...]
+    cores: int
+    """Those that a trial may use."""
+    platform: str
+    libc: str
+    gpus: tuple[str, ...]
+    """Those that a trial may use."""
+    driver: str | None
+    python: str
+    packages: tuple[tuple[str, str], ...]
+    """Name and version of all that the subject's interpreter has there."""
     isolation: str
-    """``overlay``, ``copy`` or ``in-place``."""
-    runtime: Path
-    """The output folder as the guest sees it while a trial runs."""
-    warning: str
-    """What the isolation in force can't keep apart, in one line; empty when nothing."""
+
+
+class Place(Protocol):
+    """Where a trial runs."""
+
+    @property
+    def runtime(self) -> Path:
+        """The output folder as the guest sees it while a trial runs."""
+
+    @property
+    def machine(self) -> int | None:
+        """Number of the machine in `Executor.machines`; None where there is but this one."""
 
     def map_path(self, trial: str, path: Path) -> Path:
         """A path in the user's folders as that trial sees it."""
+
+
+class OnePlace:
+    """An executor whose trials all run at one place, which is the executor itself."""
+
+    machines: tuple[Machine, ...] = ()
+    machine: int | None = None
+    slots: int | None = None
+
+    def room(self, elsewhere: bool | None = False) -> bool:
+        return True
+
+    def place(self, trial: str, elsewhere: bool | None = False) -> Self:
+        return self
+
+
+class Executor(Protocol):
+    """Starts trials. A context manager: on leaving it, nothing it started is alive."""
+
+    @property
+    def isolation(self) -> str:
+        """``overlay``, ``copy`` or ``in-place``."""
+
+    @property
+    def warning(self) -> str:
+        """What the isolation in force can't keep apart, in one line; empty when nothing."""
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Those of a cluster, in the order in which they came; none where trials run here."""
+
+    @property
+    def slots(self) -> int | None:
+        """Trials that can run side by side; None where only the machine's room says how many."""
+
+    def room(self, elsewhere: bool | None = False) -> bool:
+        """Whether a trial can be started now. `elsewhere`: on another kind of machine than most
+        trials; None for any kind. Raises ExecutorError where none will ever be."""
+
+    def place(self, trial: str, elsewhere: bool | None = False) -> Place:
+        """Where a trial will run that is started next; there must be room."""
 
     def parent(self, name: str, start: Start) -> ImportingProcess:
         """Begin to import what trials need, in a process that trials can be forked from: they name

@@ -12,7 +12,13 @@ from typing import Any, Self
 
 from nondet.host.executors import folders as trees
 from nondet.host.executors.choice import CopyLimit, Mode, choose
-from nondet.host.executors.interface import ExecutorError, Launch, Start, SupervisorLost
+from nondet.host.executors.interface import (
+    ExecutorError,
+    Launch,
+    OnePlace,
+    Start,
+    SupervisorLost,
+)
 from nondet.host.executors.parents import Parent
 from nondet.host.executors.running import LocalRunning
 from nondet.host.scratch import remove
@@ -27,7 +33,7 @@ def cure(error: ExecutorError | OSError) -> str:
     return "give --jobs 1 or free some memory"
 
 
-class LocalExecutor:
+class LocalExecutor(OnePlace):
     """Starts trials here. A context manager: on leaving it, nothing it started is alive.
 
     `output` is hidden from trials where they would find it, and reached by them at `runtime`.
@@ -55,7 +61,7 @@ class LocalExecutor:
         choice = choose(isolation, self._folders, self._output, limit or CopyLimit())
         self._isolation, self._scratch = choice.isolation, choice.scratch
         self.isolation, self.warning = choice.isolation.name, choice.warning
-        self.runtime = self._scratch.runtime
+        self.runtime, self.rooms = self._scratch.runtime, self._scratch.rooms
         if self.isolation != "overlay":
             self.runtime.symlink_to(self._output)
         self._running: dict[str, LocalRunning] = {}
