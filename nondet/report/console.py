@@ -22,7 +22,7 @@ from nondet.record import (
     Site,
 )
 from nondet.report import rows
-from nondet.report.page import spots, words
+from nondet.report.page import machines, spots, words
 from nondet.report.plain import several, shown, shown_lines
 
 _TONES = {"good": "bold green", "bad": "bold red", "warn": "bold yellow"}
@@ -277,6 +277,8 @@ def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
             + (single if cost.single_run_seconds > 0 else "")
             + (f"; {cost.forked_trials} forked" if cost.forked_trials else ""),
         )
+    if diagnosis.machines:
+        yield rows.row("Ran on", machines.summary(diagnosis))
     yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
     for why, command in _next(diagnosis, report):
         yield rows.row("Next", why)

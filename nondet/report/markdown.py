@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from nondet.record import Diagnosis, Prescription
-from nondet.report.page import operations, words
+from nondet.report.page import machines, operations, words
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
 
@@ -46,7 +46,8 @@ def blocks(diagnosis: Diagnosis) -> Iterator[str]:
     cost = diagnosis.cost
     took = words.duration(cost.wall_seconds)
     trials = words.plural(cost.trials, "trial")
-    yield f"<sub>nondet {prose(diagnosis.nondet)}: {trials} in {took}.</sub>"
+    where = f" {prose(machines.summary(diagnosis))}" if diagnosis.machines else ""
+    yield f"<sub>nondet {prose(diagnosis.nondet)}: {trials} in {took}.{where}</sub>"
 
 
 def fix(prescription: Prescription) -> Iterator[str]:

@@ -34,6 +34,9 @@ VERDICTS: dict[VerdictWord, tuple[str, str]] = {
 }
 """Every verdict's label, and the tone it is shown in."""
 
+OF_THE_HOST = ("leftovers", "machine")
+"""What is held by where a trial runs: a fresh folder, the machine. A single run has its own."""
+
 _WHAT = {
     "initial-weights": "the initial weights of",
     "state": "the state of",
@@ -381,6 +384,8 @@ def again(diagnosis: Diagnosis, *options: str) -> str:
     """The command line that diagnoses the same subject, up to the same horizon, with `options`."""
     subject, horizon = diagnosis.subject, diagnosis.horizon
     there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
+    if diagnosis.machines:
+        there += ["--executor", diagnosis.executor]
     return shlex.join(["nondet", "diagnose", *options, *there, *named(subject), *subject.args])
 
 
@@ -388,8 +393,7 @@ def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
     """The command line that repeats a trial alone; empty where `unrepeatable` says why not."""
     if unrepeatable(diagnosis, trial):
         return ""
-    # A fresh folder holds what a former run left; this one runs in the script's own.
-    pins = [n for n, arm in trial.plan.items() if arm == "pinned" and n != "leftovers"]
+    pins = [n for n, arm in trial.plan.items() if arm == "pinned" and n not in OF_THE_HOST]
     held = ["--pin", ",".join(pins)] if pins else []
     off = [name for name, arm in trial.plan.items() if arm == "ablated"]
     held += ["--ablate", ",".join(off)] if off else []
