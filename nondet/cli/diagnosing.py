@@ -11,7 +11,17 @@ from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import INTERRUPTED, usage_errors, watching
-from nondet.cli.options import Duration, Names, as_module, confidence, files, python, rate
+from nondet.cli.options import (
+    EVERYWHERE,
+    Duration,
+    Names,
+    as_module,
+    confidence,
+    executor,
+    files,
+    python,
+    rate,
+)
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
@@ -77,8 +87,12 @@ from nondet.report import html
     show_default=True,
     help="Run the patched script itself, as often as --confidence asks for.",
 )
-@click.option("--factors", type=Names(), metavar="LIST", help="Toggle these factors only.")
-@click.option("--skip", type=Names(), default="", metavar="LIST", help="Leave these factors alone.")
+@click.option(
+    "--factors", type=Names(EVERYWHERE), metavar="LIST", help="Toggle these factors only."
+)
+@click.option(
+    "--skip", type=Names(EVERYWHERE), default="", metavar="LIST", help="Leave these factors alone."
+)
 @click.option(
     "--granularity",
     type=click.Choice(["auto", "epoch", "step"]),
@@ -117,13 +131,7 @@ from nondet.report import html
     metavar="FILE",
     help="A Python file that names a library's own generator; may be given again.",
 )
-@click.option(
-    "--executor",
-    type=click.Choice(["local"]),
-    default="local",
-    show_default=True,
-    help="Where trials run.",
-)
+@executor
 @as_module
 @click.option("--quiet", is_flag=True, help="No live view.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
@@ -193,6 +201,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             stress=options["stress"],
             plugins=plugins,
             horizon=horizon,
+            executor=options["executor"],
         )
         diagnosis = Diagnosing(subject, chosen, watcher, interruption.check).run()
         code = finish(diagnosis, folder, watcher)

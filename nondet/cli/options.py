@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import rich_click as click
 from click.shell_completion import CompletionItem
 
-from nondet.guest.factors import REGISTRY
+from nondet.guest.factors import CLUSTER, REGISTRY
+from nondet.guest.factors.base import Factor
 from nondet.host import interpreters
+from nondet.host.executors.cluster.dask_engine import FORMS, parse
 
 
 def files(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
@@ -43,6 +46,33 @@ rate = click.option(
 )
 as_module = click.option(
     "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
+)
+
+
+class Executor(click.ParamType[str]):
+    """Where trials run."""
+
+    name = "executor"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if not parse(value):
+            self.fail(f"{value!r} is no place for trials: expected {FORMS}", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        known = ("local", "dask://", "slurm")
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+EVERYWHERE = REGISTRY + CLUSTER
+"""Factors that a diagnosis may be asked about."""
+executor = click.option(
+    "--executor",
+    type=Executor(),
+    default="local",
+    show_default=True,
+    metavar="SPEC",
+    help="Where trials run: local, dask://HOST:PORT or slurm[:PARTITION].",
 )
 
 SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -82,8 +112,11 @@ class Names(click.ParamType[tuple[str, ...]]):
 
     name = "names"
 
+    def __init__(self, factors: Sequence[Factor] = REGISTRY) -> None:
+        self.factors = factors
+
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        known = [factor.name for factor in REGISTRY]
+        known = [factor.name for factor in self.factors]
         names = tuple(name.strip() for name in str(value).split(",") if name.strip())
         for name in names:
             if name not in known:
@@ -97,6 +130,6 @@ class Names(click.ParamType[tuple[str, ...]]):
         given, comma, last = incomplete.rpartition(",")
         return [
             CompletionItem(given + comma + factor.name)
-            for factor in REGISTRY
+            for factor in self.factors
             if factor.name.startswith(last) and factor.name not in given.split(",")
         ]

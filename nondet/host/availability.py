@@ -10,14 +10,19 @@ from nondet.host.subject import Description, Subject
 from nondet.record import Environment
 
 
-def unavailable(described: Description, environment: Environment) -> dict[str, str]:
-    """The factors that can't act, with the reason of each."""
+def unavailable(
+    described: Description, environment: Environment, fixed_addresses: bool | None = None
+) -> dict[str, str]:
+    """The factors that can't act, with the reason of each. `fixed_addresses`: whether processes can
+    be started at such where trials run; None for this machine."""
+    if fixed_addresses is None:
+        fixed_addresses = machine.can_fix_addresses()
     packages = {name.lower(): version for name, version in described.packages.items()}
     facts: dict[str, object] = {
         "gpus": environment.gpus,
         "cores": environment.cores,
         "environ": user_environment(),
-        "fixed_addresses": machine.can_fix_addresses(),
+        "fixed_addresses": fixed_addresses,
     }
     for name in ("tensorflow", "keras", "torch", "jax"):
         versions = (packages[p] for p in (name, f"{name}-cpu", f"{name}-gpu") if p in packages)

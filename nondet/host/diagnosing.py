@@ -13,23 +13,26 @@ from typing import TypeVar
 import msgspec
 
 from nondet import __version__, record
-from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
+from nondet.guest.factors import CLUSTER, CONSUMERS, REGISTRY, SOURCES, by_name
+from nondet.guest.factors.base import Factor
 from nondet.host import (
     apart,
     checking,
     circumstances,
     conflicts,
+    executing,
     kernels,
     machine,
     recording,
     wording,
     zooming,
 )
+from nondet.host import output as outputs
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
-from nondet.host.executors.interface import ExecutorError
-from nondet.host.executors.local import LocalExecutor
+from nondet.host.executors.cluster.executor import ClusterExecutor
+from nondet.host.executors.interface import Executor, ExecutorError
 from nondet.host.executors.parents import possible
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
@@ -48,6 +51,9 @@ from nondet.search.stressing import Provoked, StressSearch
 from nondet.verdict import Verdict
 
 Told = TypeVar("Told")
+
+MACHINE = "machine"
+"""The factor that only a cluster has."""
 
 CLASH = (
     "with its names pinned, a run finds the folder or files that the former one made, and fails; "
@@ -88,6 +94,8 @@ class Options:
     """Whether further trials look into the steps where runs part."""
     verify: bool = True
     """Whether further trials run the patched script itself."""
+    executor: str = executing.LOCAL
+    """Where trials run: see `dask_engine.FORMS`."""
 
 
 class Diagnosing:
@@ -110,6 +118,13 @@ class Diagnosing:
         self.environment = machine.environment(
             subject.description.python, subject.description.packages
         )
+        self.factors: tuple[Factor, ...] = REGISTRY
+        """Those that can be asked about where trials run."""
+        if MACHINE in (options.factors or ()):
+            self.factors = REGISTRY + CLUSTER
+        self.provoked_only: tuple[str, ...] = ()
+        """Of these, the ones that only ``--stress`` asks about."""
+        self.mixture = ""
         self.not_tested = self._unavailable()
         self.goal = Goal(
             confidence=options.confidence, rate=options.rate, alternatives=options.alternatives
@@ -127,23 +142,31 @@ class Diagnosing:
 
     # -- what can be asked here
 
-    def _unavailable(self) -> dict[str, str]:
+    def _unavailable(self, fixed_addresses: bool | None = None) -> dict[str, str]:
         """Factors that can't be tested, with the reason."""
-        reasons = unavailable(self.subject.description, self.environment)
+        reasons = unavailable(self.subject.description, self.environment, fixed_addresses)
         if self.options.horizon is not None:
             reasons["leftovers"] = CUT_SHORT
-        for factor in REGISTRY:
+        if self.options.executor == executing.LOCAL:
+            reasons[MACHINE] = executing.ONE_MACHINE
+        for factor in self.factors:
             if self.options.factors is not None and factor.name not in self.options.factors:
                 reasons[factor.name] = "left out by --factors"
             if factor.name in self.options.skip:
                 reasons[factor.name] = "left out by --skip"
-        return reasons
+        known = {factor.name for factor in self.factors}
+        return {name: why for name, why in reasons.items() if name in known}
+
+    def _asked(self) -> tuple[Factor, ...]:
+        """Factors that the search is about."""
+        left_out = {*self.not_tested, *self.provoked_only}
+        return tuple(factor for factor in self.factors if factor.name not in left_out)
 
     def _new_search(self) -> Search:
-        return Search(self._candidates(SOURCES), self._candidates(CONSUMERS), self.goal)
+        return Search(self._candidates(SOURCES + CLUSTER), self._candidates(CONSUMERS), self.goal)
 
     def _candidates(self, factors: tuple[object, ...]) -> list[Candidate]:
-        names = [f.name for f in REGISTRY if f in factors and f.name not in self.not_tested]
+        names = [f.name for f in self._asked() if f in factors]
         # What a trial leaves behind acts on a later one of its plan, and on no other.
         return [
             Candidate(n, by_name(n).pin, by_name(n).instead, chained=n == "leftovers")
@@ -155,16 +178,22 @@ class Diagnosing:
     def run(self) -> record.Diagnosis:
         """Diagnose; every way out but a usage error gives a record."""
         settings = self._settings()
-        jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
-        self.watcher.opened(self.subject.command, str(self.options.output), jobs)
-        self.telling.factors_first(self.not_tested)
-        self._doubt()
-        with (
-            LocalExecutor(settings.output, self.subject.folders) as executor,
-            placing_trials(jobs) as placing,
-        ):
-            if executor.warning:
-                self.telling.warn(executor.warning)
+        with contextlib.ExitStack() as stack:
+            executor: Executor = stack.enter_context(self._opened(settings))
+            jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
+            can_fork, placing = possible(self.environment.python), None
+            if isinstance(executor, ClusterExecutor):
+                found = executing.surroundings(executor, self.subject)
+                settings = self._settle(settings, found)
+                jobs, can_fork = self.options.jobs or executing.MOST_JOBS, False
+            else:
+                placing = stack.enter_context(placing_trials(jobs))
+            side_by_side = min(jobs, executor.slots or jobs)
+            self.watcher.opened(self.subject.command, str(self.options.output), side_by_side)
+            self.telling.factors_first(self.not_tested, self.factors)
+            self._doubt()
+            for warning in filter(None, (executor.warning, self.mixture)):
+                self.telling.warn(warning)
             if placing is not None and (gpus := placing.splits(settings.environ)):
                 self.telling.warn(ONE_EACH.format(gpus))
                 self._leave_out("nccl", "each trial sees one GPU; --jobs 1 lets it see all")
@@ -176,12 +205,12 @@ class Diagnosing:
                 executor,
                 self.watcher,
                 jobs=jobs,
-                factors=tuple(f.name for f in REGISTRY if f.name not in self.not_tested),
+                factors=tuple(f.name for f in self._asked()),
                 timeout=self.options.timeout,
                 deadline=self.clock + self.options.budget if self.options.budget else None,
                 max_trials=self.options.max_trials,
                 check=self.check,
-                forking=self.options.forking and possible(self.environment.python),
+                forking=self.options.forking and can_fork,
                 placing=placing,
             )
             if self.options.resume:
@@ -204,6 +233,50 @@ class Diagnosing:
         self.not_tested[factor] = reason
         self.telling.factor(factor, "not-tested", reason)
         self.search = self._new_search()
+
+    def _opened(self, settings: Settings) -> executing.Opened:
+        """Where trials run. Raises ExecutorError, and leaves no sign of a diagnosis then."""
+        options = self.options
+
+        def look() -> None:
+            self.check()
+            if options.budget and time.monotonic() - self.clock > options.budget:
+                raise ExecutorError(
+                    "executor-no-worker",
+                    f"--executor {options.executor}: no worker came within the budget: give it "
+                    "more, or start some workers",
+                )
+
+        tell = self.watcher.message
+        try:
+            return executing.opened(options.executor, settings, options.jobs, look, tell)
+        except BaseException:
+            outputs.drop_empty(settings.output)
+            raise
+
+    def _settle(self, settings: Settings, found: executing.Surroundings) -> Settings:
+        """Take in what trials find where they run."""
+        self.subject, self.environment = found.subject, found.environment
+        self.factors = REGISTRY + CLUSTER
+        self.not_tested = self._unavailable(found.fixed_addresses)
+        self.not_tested.setdefault("leftovers", executing.FRESH)
+        if not found.mixture:
+            self.not_tested[MACHINE] = executing.ALIKE
+        elif MACHINE not in (self.options.factors or ()):
+            if not self.options.stress or MACHINE in self.not_tested:
+                self.not_tested.setdefault(MACHINE, executing.KEPT)
+            else:
+                self.provoked_only = (MACHINE,)
+            self.mixture = f"{found.mixture}: trials are kept on these"
+        self.search = self._new_search()
+        digest = self._digest()
+        return dataclasses.replace(
+            settings, subject=found.subject, machine=found.kind, digest=digest
+        )
+
+    def _digest(self) -> str:
+        found = self.subject.description.found
+        return self.options.digest or ("xxh3_128" if found.get("xxhash") else "sha256")
 
     def _doubt(self) -> None:
         """Say at once when the trials allowed can't be enough for runs that agree."""
@@ -229,14 +302,12 @@ class Diagnosing:
         output = self.options.output
         for folder in (output, output / "trials", output / "values"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = self.subject.description.found
-        digest = self.options.digest or ("xxh3_128" if found.get("xxhash") else "sha256")
         return Settings(
             self.subject,
             output.resolve(),
             user_environment(),
             SEED,
-            digest,
+            self._digest(),
             self.options.granularity,
             self.options.plugins,
             self.options.horizon,
@@ -300,10 +371,11 @@ class Diagnosing:
             return None
         if finding.verdict not in ("reproducible", "causes-found"):
             return Provoked(note="the runs must repeat before anything can be provoked")
-        able = [f for f in REGISTRY if f.stress and f.name not in self.not_tested]
+        able = [f for f in self.factors if f.stress and f.name not in self.not_tested]
         able = [f for f in able if f.name not in self.search.broken_pins]
         # What the script was never seen to use can't lie dormant in it.
-        able = [f for f in able if f.name in self.search.exercised]
+        used = {*self.search.exercised, *self.provoked_only}
+        able = [f for f in able if f.name in used]
         together = [f.name for f in able if f.stress == "dormant"]
         alone = [[f.name] for f in able if f.stress == "sensitivity"]
         pinned = {guilt.factor: guilt.arm for guilt in finding.guilty}
@@ -313,6 +385,9 @@ class Diagnosing:
         except KeyboardInterrupt:
             self.interrupted = True
             return dataclasses.replace(search.finding, note="interrupted")
+        except ExecutorError as error:
+            # What was found stands; the other machines are gone.
+            return dataclasses.replace(search.finding, note=error.message)
 
     def _drive(self, laboratory: Laboratory, asking: Generator[Question, Answer, Told]) -> Told:
         """Hand a search its answers until it has none to ask for."""
@@ -512,7 +587,9 @@ class Diagnosing:
             zooms=tuple(self.zooms),
             step_maps=assembly.step_maps([t.id for t in laboratory.of_plan({})]),
             recording=recording.pace(laboratory),
-            titles={factor.name: factor.title for factor in REGISTRY},
+            executor=self.options.executor,
+            machines=executing.machines(laboratory.executor),
+            titles={factor.name: factor.title for factor in self.factors},
         )
 
     def _sharpened(self, cause: record.Cause) -> record.Cause:

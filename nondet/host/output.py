@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -21,7 +22,7 @@ class Kind:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.record, self.page, "trials", "values")
+        return (self.record, self.page, "trials", "values", "cluster")
 
 
 DIAGNOSIS = Kind("diagnosis", "diagnosis.json", "report.html")
@@ -135,3 +136,10 @@ def write_page(path: Path, text: str) -> None:
 def drop_values(folder: Path) -> None:
     """Tensor values serve to measure distances, which are in the record by now."""
     shutil.rmtree(folder / "values", ignore_errors=True)
+
+
+def drop_empty(folder: Path) -> None:
+    """Folders made for trials that were never started: another try is not to find a diagnosis."""
+    for name in ("trials", "values"):
+        with contextlib.suppress(OSError):
+            (folder / name).rmdir()

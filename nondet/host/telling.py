@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nondet.guest.factors import REGISTRY, by_name
+from nondet.guest.factors.base import Factor
 from nondet.host.watching import FactorState, Watcher
 from nondet.search.questions import Answer, Guilt, Question
 from nondet.verdict import Verdict
@@ -18,8 +19,10 @@ class Telling:
         self.states: dict[str, FactorState] = {}
         self.warnings: list[str] = []
 
-    def factors_first(self, not_tested: Mapping[str, str]) -> None:
-        for factor in REGISTRY:
+    def factors_first(
+        self, not_tested: Mapping[str, str], factors: Sequence[Factor] = REGISTRY
+    ) -> None:
+        for factor in factors:
             reason = not_tested.get(factor.name, "")
             self.factor(factor.name, "not-tested" if reason else "waiting", reason)
 

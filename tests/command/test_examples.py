@@ -31,6 +31,7 @@ CODES = {
 """What each command ends with, on a script that draws without a seed."""
 ELSEWHERE = {
     "docs/tutorial.md": "tests/command/test_tutorial.py runs it as a whole, with Keras",
+    "docs/cluster.md": "tests/command/test_cluster.py starts a scheduler, workers and jobs",
     "docs/ci.md yaml": "tests/command/test_ci.py runs the steps, in the order of the service",
     "nondet doctor --python .venv/bin/python": "tests/command/test_doctor.py names an interpreter",
     "nondet probe": "takes minutes; tests/command/test_probe.py runs one probe",

@@ -1,0 +1,232 @@
+"""The workers of a diagnosis: who has come and who is gone, and which of them runs a trial."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nondet.host.executors.cluster.engine import Engine, Refusal
+from nondet.host.executors.cluster.placement import Roster, Seat
+from nondet.host.executors.interface import ExecutorError, Machine
+
+WATCH_SECONDS = 1.0
+GATHER_SECONDS = 15.0
+"""How long others are waited for once a worker is ready."""
+SCHEDULER_SECONDS = 60.0
+"""Without an answer for so long, the scheduler is taken for lost."""
+TELL_SECONDS = 20.0
+CLOSE_SECONDS = 20.0
+ASLEEP = 0.05
+Told = dict[str, Any]
+Survey = Callable[[str], concurrent.futures.Future[Told]]
+"""Asks a worker what it is; it answers as attendants do (attendant.py), or with an error."""
+
+
+class Crew:
+    """Watches the workers from a thread of its own. Its methods may be called from any."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        survey: Survey,
+        check: Callable[[], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        """`check` may raise KeyboardInterrupt; `tell`: a line for people."""
+        self._engine, self._survey, self._check, self._tell = engine, survey, check, tell
+        self._lock = threading.RLock()
+        self._roster = Roster()
+        self._surveys: dict[str, concurrent.futures.Future[Told]] = {}
+        self._refused: dict[str, Refusal] = {}
+        """By worker, of those that can't run trials."""
+        self._there: set[str] = set()
+        self._answered, self._failure = time.monotonic(), ""
+        self._empty_since: float | None = None
+        self._told = time.monotonic()
+        """When it was last said that a worker is waited for."""
+        self.chosen: Mapping[str, Any] = {}
+        """What the attendant of a worker of the kind has told that trials are kept on."""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join(CLOSE_SECONDS)
+
+    # -- watching
+
+    def _watch(self) -> None:
+        while not self._closing.is_set():
+            try:
+                there = self._engine.workers()
+                with self._lock:
+                    self._take_in(there)
+            except Exception as error:  # whatever the engine and the network come up with
+                self._failure = str(error)
+            else:
+                self._answered, self._failure = time.monotonic(), ""
+            self._closing.wait(WATCH_SECONDS)
+
+    def _take_in(self, there: set[str]) -> None:
+        for worker in there - self._there:
+            if why := self._engine.unfit(worker):
+                self._refused[worker] = Refusal(slug="executor-worker", message=why)
+            else:
+                self._surveys[worker] = self._survey(worker)
+        for worker in self._there - there:
+            self._roster.remove(worker)
+            if (survey := self._surveys.pop(worker, None)) is not None:
+                survey.cancel()
+        self._there = there
+        for worker, survey in list(self._surveys.items()):
+            if survey.done():
+                del self._surveys[worker]
+                self._take_on(worker, survey)
+
+    def _take_on(self, worker: str, survey: concurrent.futures.Future[Told]) -> None:
+        """Make a worker a seat, or keep why it can't be one."""
+        try:
+            told = survey.result()
+        except concurrent.futures.CancelledError:
+            return
+        except Exception as error:
+            told = {"lost": f"{type(error).__name__}: {error}"}
+        if "lost" in told:
+            self._refused[worker] = Refusal(slug="executor-worker", message=told["lost"])
+        elif "error" in told:
+            self._refused[worker] = Refusal(*told["error"])
+        else:
+            self._roster.add(worker, told)
+
+    def doubt(self, failure: str) -> None:
+        """The scheduler could not be reached just now: no trial goes there until it answers."""
+        self._failure = failure
+
+    def _alive(self) -> None:
+        """Raises ExecutorError when the scheduler has not answered for long."""
+        if time.monotonic() - self._answered > SCHEDULER_SECONDS:
+            raise ExecutorError(
+                "executor-scheduler",
+                f"{self._engine.name} does not answer any more ({self._failure or 'no word'}): "
+                "see that its scheduler runs, then go on with --resume",
+            )
+
+    # -- waiting
+
+    def gather(self) -> None:
+        """Wait for workers, and settle on a kind of machine. Raises ExecutorError."""
+        began, ready = time.monotonic(), 0.0
+        while True:
+            self._check()
+            self._alive()
+            with self._lock:
+                seats, pending = len(self._roster.seats), len(self._surveys)
+                refused = dict(self._refused)
+            now = time.monotonic()
+            ready = ready or (now if seats else 0.0)
+            if seats and seats >= self._engine.coming and not pending:
+                break
+            if ready and now - ready > GATHER_SECONDS:
+                break
+            if not seats:
+                if refused and not pending:
+                    raise self._none_fits(refused)
+                self._wait_on(began, now)
+            time.sleep(ASLEEP)
+        with self._lock:
+            self._roster.choose()
+            self.chosen = next(iter(self._roster.fitting(False))).told
+
+    def _wait_on(self, since: float, now: float) -> None:
+        """Say now and then what is waited for. Raises ExecutorError when that has been too long."""
+        if now - since > self._engine.waits:
+            raise ExecutorError(
+                "executor-no-worker",
+                f"{self._engine.name} has no worker that can run trials, after "
+                f"{self._engine.waits:g} s: start some, then go on with --resume",
+            )
+        if now - max(since, self._told) > TELL_SECONDS:
+            self._told = now
+            self._tell(f"waiting for a worker of {self._engine.name}")
+
+    def _none_fits(self, refused: Mapping[str, Refusal]) -> ExecutorError:
+        worker, why = next(iter(refused.items()))
+        todo = {
+            "executor-folder": "the script's folder and the output folder must be on a file system "
+            "that all workers share, at the same path",
+            "executor-python": "the script's interpreter must start at the same path on every "
+            "worker",
+        }
+        hint = f": {todo[why.slug]}" if why.slug in todo else ""
+        return ExecutorError(why.slug, f"worker {worker}: {why.message.rstrip('.')}{hint}")
+
+    # -- what there is
+
+    def there(self, worker: str) -> bool:
+        """Whether the scheduler still knows it. Raises ExecutorError when it does not answer."""
+        self._alive()
+        return worker in self._there
+
+    @property
+    def workers(self) -> list[str]:
+        """Those that have an attendant, or are about to."""
+        with self._lock:
+            return [*self._roster.seats, *self._surveys]
+
+    @property
+    def kind(self) -> str:
+        """The kind of machine that trials are kept on."""
+        return self._roster.kind
+
+    @property
+    def kinds(self) -> list[str]:
+        """All kinds that workers have now, the largest first."""
+        with self._lock:
+            return self._roster.kinds()
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Those that ever were, in the order in which they came."""
+        return tuple(self._roster.machines)
+
+    def fitting(self) -> list[Seat]:
+        """Seats, free or not, of the kind that trials are kept on."""
+        with self._lock:
+            return self._roster.fitting(False)
+
+    # -- seats
+
+    def room(self, elsewhere: bool | None) -> bool:
+        """As that of an executor."""
+        self._alive()
+        if self._failure:
+            return False
+        with self._lock:
+            free = self._roster.free(elsewhere) is not None
+            if free or self._roster.fitting(elsewhere):
+                self._empty_since = None
+                return free
+        now = time.monotonic()
+        if self._empty_since is None:
+            self._empty_since = now
+        self._wait_on(self._empty_since, now)
+        return False
+
+    def take(self, trial: str, elsewhere: bool | None) -> Seat:
+        """A seat for a trial, where there was room a moment ago. Raises ExecutorError."""
+        while True:
+            with self._lock:
+                if self._roster.free(elsewhere) is not None:
+                    return self._roster.take(trial, elsewhere)
+            self.room(elsewhere)  # the worker was lost since; that can't go on for ever
+            self._check()
+            time.sleep(ASLEEP)
+
+    def release(self, trial: str, refused: bool) -> None:
+        """The seat of a trial is free again; `refused`: it could not even be started there."""
+        with self._lock:
+            self._roster.release(trial, refused)

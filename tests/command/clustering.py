@@ -1,0 +1,119 @@
+"""A scheduler of dask and its workers on this machine, over TCP, in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from tests.command.running import until
+
+DASK = str(Path(sys.executable).with_name("dask"))
+LOCALHOST = ("--host", "127.0.0.1", "--no-dashboard")
+
+
+class Cluster:
+    """The processes, and what runs below them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.file = folder / "scheduler.json"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
+        until(self._described, "the scheduler")
+
+    def _described(self) -> bool:
+        return self.file.exists() and self.file.read_text().rstrip().endswith("}")
+
+    @property
+    def address(self) -> str:
+        """``dask://HOST:PORT``"""
+        return str(json.loads(self.file.read_text())["address"]).replace("tcp://", "dask://")
+
+    def worker(self, *options: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        """Start one, without a nanny, so that it is gone when it is killed."""
+        joining = ("--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny")
+        return self._start("worker", *joining, *options, prefix=prefix)
+
+    def _start(self, *command: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        name = f"{command[0]}-{len(self.processes)}"
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*prefix, DASK, command[0], *LOCALHOST, *command[1:]],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+    @property
+    def joined(self) -> int:
+        """Workers that the scheduler has taken on."""
+        logs = self.folder.glob("worker-*.log")
+        return sum("Registered to" in log.read_text() for log in logs)
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
+    """`workers` are started, and have yet to come."""
+    one = Cluster(folder)
+    try:
+        for _ in range(workers):
+            one.worker()
+        yield one
+    finally:
+        one.close()
+
+
+def below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """All that descends from a process now."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def trial_of(worker: subprocess.Popen[bytes]) -> str:
+    """The trial that a worker runs now: its process has begun; empty when there is none."""
+    for process in below(worker):
+        with contextlib.suppress(psutil.Error):
+            plans = [arg for arg in process.cmdline() if arg.endswith("/plan.json")]
+            if plans and "guest" in " ".join(process.cmdline()):
+                return Path(plans[0]).parent.name
+    return ""
+
+
+def running_pinned(
+    workers: list[subprocess.Popen[bytes]], output: Path, factor: str
+) -> subprocess.Popen[bytes] | None:
+    """A worker whose trial holds that factor, and has said something: where that factor is what
+    breaks the runs, nobody will stop it."""
+    for worker in workers:
+        folder = output / "trials" / (trial_of(worker) or "none")
+        if (folder / "events.jsonl").exists():
+            arms = json.loads((folder / "plan.json").read_bytes())["arms"]
+            if arms.get(factor) == "pinned":
+                return worker
+    return None
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

@@ -1,0 +1,300 @@
+"""The executor with workers that are threads here, and attendants that are real."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from nondet.host.executors.cluster import crew, errand, lease, shipping
+from nondet.host.executors.cluster.executor import ClusterExecutor, Placed, Sharing
+from nondet.host.executors.interface import Ended, ExecutorError, Launch
+from nondet.host.subject import GUEST
+from tests.host.executors.cluster.told import told
+from tests.host.executors.trying import gone, until
+
+HANGS = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
+
+
+class Threads:
+    """An engine whose workers are threads: they share what errand.py keeps, so there is one."""
+
+    name = "threads"
+    waits = 20.0
+    coming = 0
+
+    def __init__(self, *workers: str, unfit: str = "") -> None:
+        self.there = set(workers)
+        self.why = unfit
+        self.pool = concurrent.futures.ThreadPoolExecutor(4)
+        self.closed = self.gone = False
+
+    def workers(self) -> set[str]:
+        if self.gone:
+            raise OSError("no route")
+        return set(self.there)
+
+    def unfit(self, worker: str) -> str:
+        return self.why
+
+    def submit(
+        self, worker: str, function: Callable[..., Any], *args: Any
+    ) -> concurrent.futures.Future[Any]:
+        if self.gone:
+            raise OSError("no route")
+        return self.pool.submit(function, *args)
+
+    def close(self) -> None:
+        self.closed = True
+        self.pool.shutdown(wait=True)
+
+
+def sharing(folder: Path, **changes: Any) -> Sharing:
+    project = folder / "project"
+    project.mkdir()
+    script = project / "train.py"
+    script.write_text("print(1)\n")
+    made = Sharing(
+        output=project / "out",
+        folders=(project,),
+        cwd=project,
+        python=sys.executable,
+        guest=str(GUEST),
+        script=("train.py",),
+        same=(script,),
+        environ=dict(os.environ),
+    )
+    return dataclasses.replace(made, **changes)
+
+
+@pytest.fixture
+def engine() -> Iterator[Threads]:
+    yield Threads("w0")
+    for token in list(errand.attendants()):  # of workers that were cut off, which are none here
+        errand.dismiss(token)
+
+
+@pytest.fixture
+def executor(tmp_path: Path, engine: Threads) -> Iterator[ClusterExecutor]:
+    with ClusterExecutor(engine, sharing(tmp_path)) as made:
+        yield made
+
+
+class Started:
+    """A trial of a small script."""
+
+    def __init__(self, executor: ClusterExecutor, text: str, trial: str = "t01") -> None:
+        place = executor.place(trial)
+        project = executor._folders[0]
+        self.logs = project / "out" / "trials" / trial
+        self.logs.mkdir(parents=True)
+        (self.logs / "script.py").write_text(text)
+        program = place.runtime / "trials" / trial / "script.py"
+        launch = Launch(
+            trial=trial,
+            argv=(sys.executable, "-E", "-S", str(program)),
+            env={"PATH": os.defpath, "ASKED": "for"},
+            cwd=project,
+            folders=(project,),
+            log_folder=self.logs,
+        )
+        self.running = executor.start(launch)
+
+    @property
+    def said(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.logs / "stdout.log").read_text()
+        return ""
+
+    def end(self) -> Ended:
+        end = until(self.running.poll, "the trial's end")
+        assert isinstance(end, Ended)
+        return end
+
+
+def test_a_trial_has_the_environment_that_was_asked_for_and_no_other(
+    executor: ClusterExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the engine has set in its workers.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    text = "import json, os\nopen('left.txt', 'w').close()\nprint(json.dumps(dict(os.environ)))\n"
+    started = Started(executor, text)
+    assert executor.room() is False
+    end = started.end()
+    assert end.exit_code == 0, (started.logs / "stderr.log").read_text()
+    environ = json.loads(started.said)
+    assert environ.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # Python's own, in the C locale
+    if executor.isolation == "copy":
+        environ.pop("PWD", None)
+    assert environ == {"PATH": os.defpath, "ASKED": "for"}
+    if executor.isolation != "in-place":
+        assert end.wrote == ("left.txt",)
+        assert not (executor._folders[0] / "left.txt").exists()
+    assert executor.room() is True
+
+
+def test_an_order_to_end_reaches_it(executor: ClusterExecutor) -> None:
+    started = Started(executor, HANGS)
+    until(lambda: started.said.endswith("\n"), "its first word")
+    started.running.stop("enough")
+    assert started.end().stopped == "enough"
+    assert gone(int(started.said))
+
+
+def test_a_worker_that_leaves_takes_no_result_with_it(
+    executor: ClusterExecutor, engine: Threads
+) -> None:
+    started = Started(executor, HANGS)
+    until(lambda: started.said.endswith("\n"), "its first word")
+    engine.there.clear()
+    assert started.end().lost == "its worker was lost"
+    # The worker itself lives on here, cut off from the scheduler: its trial is a ghost, and ends.
+    until(lambda: gone(int(started.said)), "the ghost's end")
+    assert executor.room() is False
+
+
+def test_a_scheduler_out_of_reach_gets_no_trial_until_it_answers(
+    executor: ClusterExecutor, engine: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.gone = True
+    assert "its worker was lost" in Started(executor, "print(1)").end().lost
+    assert executor.room() is False  # or trial after trial would be lost
+    engine.gone = False
+    until(executor.room, "an answer")
+    assert Started(executor, "print(1)", "t02").end().exit_code == 0
+    engine.gone = True
+    until(lambda: not executor.room(), "no answer")
+    monkeypatch.setattr(crew, "SCHEDULER_SECONDS", 0.0)
+    with pytest.raises(ExecutorError, match="no route") as error:
+        executor.room()
+    assert error.value.slug == "executor-scheduler"
+    engine.gone = False
+
+
+def test_leaving_ends_what_runs(tmp_path: Path, engine: Threads) -> None:
+    with ClusterExecutor(engine, sharing(tmp_path)) as executor:
+        started = Started(executor, HANGS)
+        until(lambda: started.said.endswith("\n"), "its first word")
+        home = Path(next(iter(errand.attendants().values())).home)
+        assert home.exists()
+    assert gone(int(started.said)) and engine.closed
+    assert not errand.attendants() and not home.exists()
+    assert not (tmp_path / "project" / "out" / "cluster").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug", "words"),
+    [
+        ({"python": "/no/python"}, "executor-python", "/no/python"),
+        ({"folders": (Path("/nowhere"),), "cwd": Path("/nowhere")}, "executor-python", "nowhere"),
+    ],
+)
+def test_what_a_worker_lacks_is_said(
+    tmp_path: Path, engine: Threads, changes: dict[str, Any], slug: str, words: str
+) -> None:
+    with pytest.raises(ExecutorError, match=words) as error:
+        ClusterExecutor(engine, sharing(tmp_path, **changes))
+    assert error.value.slug == slug and engine.closed
+
+
+def test_a_worker_that_can_not_take_functions_is_said(tmp_path: Path) -> None:
+    engine = Threads("w0", unfit="it runs Python 3.9")
+    with pytest.raises(ExecutorError, match=r"worker w0: it runs Python 3\.9") as error:
+        ClusterExecutor(engine, sharing(tmp_path))
+    assert error.value.slug == "executor-worker"
+
+
+def test_no_worker_at_all_is_said(tmp_path: Path) -> None:
+    engine = Threads()
+    engine.waits = 0.2
+    with pytest.raises(ExecutorError) as error:
+        ClusterExecutor(engine, sharing(tmp_path))
+    assert error.value.slug == "executor-no-worker"
+
+
+def test_an_attendant_ends_by_itself_when_the_host_is_silent(tmp_path: Path) -> None:
+    """As when the host is killed, or cut off from the shared folder: nobody tells it."""
+    shared = sharing(tmp_path)
+    files = shared.output / "cluster"
+    files.mkdir(parents=True)
+    lease.Beat(files / "lease")
+    for kind in ("order", "alive"):
+        (files / f"t01.{kind}").touch()
+    settings = {
+        "output": str(shared.output),
+        "folders": [str(folder) for folder in shared.folders],
+        "isolation": "in-place",
+        "python": shared.python,
+        "script": list(shared.script),
+        "cwd": str(shared.cwd),
+        "environ": dict(shared.environ),
+        "same": [],
+        "lease": 6.0,
+    }
+    try:
+        assert errand.survey("silent", *shipping.archive(), settings)["isolation"] == "in-place"
+        home = errand.attendants()["silent"].home
+        order = {
+            "trial": "t01",
+            "argv": [sys.executable, "-c", HANGS],
+            "guest": "",
+            "env": {},
+            "cwd": str(shared.cwd),
+            "folders": settings["folders"],
+            "log_folder": str(shared.output),
+            "fixed_addresses": False,
+            "load": False,
+            "files": [],
+        }
+        answers: list[dict[str, Any]] = []
+        thread = threading.Thread(
+            target=lambda: answers.append(errand.carry_out("silent", order)), daemon=True
+        )
+        thread.start()
+        log = shared.output / "stdout.log"
+        until(lambda: log.exists() and log.read_text().endswith("\n"), "its first word")
+        pid = int(log.read_text())
+        thread.join(60)
+        assert "lost" in answers[0] and not os.path.exists(home)
+        assert not psutil.pid_exists(pid) or gone(pid)
+        assert errand.carry_out("silent", order)["lost"]
+    finally:
+        errand.dismiss("silent")
+    assert "started anew" in errand.carry_out("silent", {})["lost"]
+
+
+def test_what_came_damaged_is_not_started(tmp_path: Path) -> None:
+    archive, sha256 = shipping.archive()
+    answer = errand.survey("damaged", archive[:-1] + b"x", sha256, {})
+    assert answer["error"][0] == "executor-worker" and not errand.attendants()
+
+
+def test_the_archive_is_the_same_each_time_and_holds_what_it_needs() -> None:
+    assert shipping.archive() == shipping.archive()
+    names = {path.relative_to(shipping.PACKAGE).as_posix() for path in shipping.files()}
+    assert {"guest/__main__.py", "host/executors/supervisor.py", "host/processor.py"} <= names
+    assert not any("cli" in name or "report" in name for name in names)
+
+
+def test_paths_are_mapped_as_the_worker_has_them(tmp_path: Path) -> None:
+    from nondet.host.executors.cluster.placement import Seat
+
+    project = tmp_path / "project"
+    for isolation, seen in (
+        ("copy", Path("/rooms/t01/0/project/train.py")),
+        ("overlay", project / "train.py"),
+    ):
+        seat = Seat("w0", told(isolation=isolation, rooms="/rooms"))
+        place = Placed(seat, 0, (project,), project / "out")
+        assert place.map_path("t01", project / "train.py") == seen
+        assert place.map_path("t01", project / "out" / "x") == project / "out" / "x"
