@@ -86,27 +86,33 @@ def below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return []
 
 
-def trial_of(worker: subprocess.Popen[bytes]) -> str:
-    """The trial that a worker runs now: its process has begun; empty when there is none."""
+def trial_of(worker: subprocess.Popen[bytes]) -> tuple[psutil.Process, str] | None:
+    """The process and the name of the trial that a worker runs now; None when there is none."""
     for process in below(worker):
         with contextlib.suppress(psutil.Error):
-            plans = [arg for arg in process.cmdline() if arg.endswith("/plan.json")]
-            if plans and "guest" in " ".join(process.cmdline()):
-                return Path(plans[0]).parent.name
-    return ""
+            command = process.cmdline()
+            plans = [arg for arg in command if arg.endswith("/plan.json")]
+            if plans and "guest" in " ".join(command):
+                return process, Path(plans[0]).parent.name
+    return None
 
 
-def running_pinned(
+def held_up(
     workers: list[subprocess.Popen[bytes]], output: Path, factor: str
-) -> subprocess.Popen[bytes] | None:
-    """A worker whose trial holds that factor, and has said something: where that factor is what
-    breaks the runs, nobody will stop it."""
+) -> tuple[subprocess.Popen[bytes], str] | None:
+    """A worker and its trial, which is suspended in its midst. It holds that factor: where this is
+    what breaks the runs, nobody will stop it."""
     for worker in workers:
-        folder = output / "trials" / (trial_of(worker) or "none")
-        if (folder / "events.jsonl").exists():
+        if (found := trial_of(worker)) is None:
+            continue
+        process, trial = found
+        with contextlib.suppress(psutil.Error):
+            process.suspend()  # so that it does not end meanwhile
+            folder = output / "trials" / trial
             arms = json.loads((folder / "plan.json").read_bytes())["arms"]
-            if arms.get(factor) == "pinned":
-                return worker
+            if arms.get(factor) == "pinned" and (folder / "events.jsonl").exists():
+                return worker, trial
+            process.resume()
     return None
 
 

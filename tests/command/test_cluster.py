@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from tests.command.clustering import alive, below, cluster, running_pinned, trial_of
+from tests.command.clustering import alive, below, cluster, held_up
 from tests.command.running import PATIENCE, QUICK, Project, marked, until
 
 pytestmark = pytest.mark.skipif(
@@ -44,8 +44,8 @@ def test_a_worker_killed_in_mid_trial_changes_nothing(tmp_path: Path, project: P
         command = (*QUICK, "--executor", dask.address, "train.py")
         with project.started(*command) as process:
             pinned = (dask.processes, project.output, "python-random")
-            victim = until(lambda: running_pinned(*pinned), "a trial that goes on to its end")
-            trial, family = trial_of(victim), below(victim)
+            victim, trial = until(lambda: held_up(*pinned), "a trial that goes on to its end")
+            family = below(victim)
             victim.kill()
             until(lambda: not alive(family), "the end of all that ran there")
             out, err = process.communicate(timeout=2 * PATIENCE)
