@@ -32,7 +32,7 @@ from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.cluster.executor import ClusterExecutor
-from nondet.host.executors.interface import Executor, ExecutorError
+from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.parents import possible
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
@@ -179,7 +179,8 @@ class Diagnosing:
         """Diagnose; every way out but a usage error gives a record."""
         settings = self._settings()
         with contextlib.ExitStack() as stack:
-            executor: Executor = stack.enter_context(self._opened(settings))
+            executor = self._opened(settings)
+            stack.enter_context(executor)
             jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
             can_fork, placing = possible(self.environment.python), None
             if isinstance(executor, ClusterExecutor):
