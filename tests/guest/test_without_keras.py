@@ -592,7 +592,7 @@ def test_rounds_of_boosting_are_steps_and_the_whole_is_recorded_at_the_end(tmp_p
     assert paths["Booster"][0][1] == "tree 0/split_conditions"
     assert paths["Booster"][-1][1] == "all split_conditions"
     assert "tree 2/base_weights" in paths["Booster_2"][0]
-    assert paths["Booster_4"] == [["weights"], ["all weights"]]
+    assert paths["Booster_4"] == [["coefficients"], ["all coefficients"]]
     assert "tree 0/leaf_value" in paths["Booster_5"][0]
 
 

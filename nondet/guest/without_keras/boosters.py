@@ -118,7 +118,7 @@ def trees_of_xgboost(booster):
     model = json.loads(bytes(booster.save_raw("json")).decode("utf-8"))
     boosted = model["learner"]["gradient_booster"]
     if boosted["name"] == "gblinear":
-        return [("", [("weights", numbers_of(boosted["model"]["weights"]))])]
+        return [("", [("coefficients", numbers_of(boosted["model"]["weights"]))])]
     # Those that drop trees hold the usual ones inside, and how much of each is left.
     trees = boosted.get("gbtree", boosted)["model"]["trees"]
     found = [
