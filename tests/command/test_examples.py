@@ -34,6 +34,9 @@ ELSEWHERE = {
     "docs/cluster.md": "tests/command/test_cluster.py starts a scheduler, workers and jobs",
     "docs/ci.md yaml": "tests/command/test_ci.py runs the steps, in the order of the service",
     "nondet doctor --python .venv/bin/python": "tests/command/test_doctor.py names an interpreter",
+    "nondet diagnose --python old/bin/python train.py": (
+        "tests/command/test_interpreters.py names interpreters of every version"
+    ),
     "nondet probe": "takes minutes; tests/command/test_probe.py runs one probe",
     "nondet probe op_determinism cpu-threads": "takes minutes; so does that",
     "nondet repeat -n 30 --jobs 2 --resume --by-source classic_unseeded.py": (
