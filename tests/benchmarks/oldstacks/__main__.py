@@ -119,7 +119,8 @@ def diagnosed(stack: Stack, room: Path) -> Iterator[str]:
 def publish(stack: Stack, diagnosis: record.Diagnosis, room: Path) -> None:
     """The record, without this machine's folders, and what is rendered from it."""
     text = record.encode(diagnosis).decode()
-    for place, name in ((str(room / "work"), "."), (str(stack.folder), stack.name)):
+    places = (str(room / "work"), "."), (str(room), ".."), (str(stack.folder), stack.name)
+    for place, name in places:
         text = text.replace(place, name)
     path = DOCS / f"old-stacks-{stack.name}.json"
     # On one line: for programs, beside what is rendered of it for people.
