@@ -18,6 +18,7 @@ import pytest
 
 from nondet.host.executors.cluster import crew, errand, lease, shipping
 from nondet.host.executors.cluster.executor import ClusterExecutor, Placed, Sharing
+from nondet.host.executors.cluster.placement import Seat
 from nondet.host.executors.interface import Ended, ExecutorError, Launch
 from nondet.host.subject import GUEST
 from tests.host.executors.cluster.told import told
@@ -287,8 +288,6 @@ def test_the_archive_is_the_same_each_time_and_holds_what_it_needs() -> None:
 
 
 def test_paths_are_mapped_as_the_worker_has_them(tmp_path: Path) -> None:
-    from nondet.host.executors.cluster.placement import Seat
-
     project = tmp_path / "project"
     for isolation, seen in (
         ("copy", Path("/rooms/t01/0/project/train.py")),
