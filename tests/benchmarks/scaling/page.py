@@ -170,8 +170,8 @@ by the same powers, is the first wall.
 - *The report*. The page lists 500 trials at most, those first that its claims name, and thins the
   matrix of layers at two million cells: {page} for 10^4 trials. The record holds all.
 - *Factors and causes*. Ten times as many factors take a few trials more: a group is halved, again
-  and again. Each cause takes about as many as the first one, so it is they that cost. There are
-  [thirty factors](factors.md).
+  and again. Each cause takes about as many as the first one, so it is they that cost. nondet
+  has [some dozens](factors.md).
 - *Rates*. What acts rarely needs the comparisons that the binomial law asks for, at 95 %: {needed}.
   So 10^4 trials that agree leave a rate of {least} open. No search changes that; to provoke what is
   rare does (`--stress`).
