@@ -36,7 +36,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Target]:
 
 
 @pytest.mark.parametrize("name", [name for name in TARGETS if name != "report"])
-@settings(max_examples=INPUTS, deadline=None, suppress_health_check=[NOT_FRESH])
+@settings(max_examples=INPUTS, suppress_health_check=[NOT_FRESH])
 @given(place=st.integers(0, 1000), changes=CHANGES)
 @example(place=0, changes=[])
 def test_damaged_files(
@@ -46,7 +46,7 @@ def test_damaged_files(
     assert changes or not refused, "what is not damaged is read"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[NOT_FRESH])
+@settings(max_examples=60, suppress_health_check=[NOT_FRESH])
 @given(place=st.integers(0, 1000), changes=CHANGES)
 def test_records_that_are_changed_and_still_valid(
     targets: dict[str, Target], place: int, changes: Sequence[Change]

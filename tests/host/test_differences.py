@@ -195,7 +195,7 @@ def test_all_numbers_of_16_bits_against_others(
 
 
 @pytest.mark.parametrize("dtype", LAYOUTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_bits(dtype: str, data: st.DataObject, measured: Measured) -> None:
     integer = LAYOUTS[dtype][2]
@@ -209,7 +209,6 @@ def test_any_bits(dtype: str, data: st.DataObject, measured: Measured) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@settings(deadline=None)
 @given(value=st.floats(-(2.0**100), 2.0**100, width=32), steps=st.integers(0, 50))
 def test_ulp_counts_the_steps_of_a_walk(
     dtype: str, value: float, steps: int, measured: Measured
@@ -310,7 +309,7 @@ def test_tensors_of_other_sizes_have_no_distance(measured: Measured) -> None:
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_integers_are_apart_by_ones(dtype: str, data: st.DataObject, measured: Measured) -> None:
     limits = np.iinfo(dtype)

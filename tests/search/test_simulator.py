@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nondet.record import Arm
@@ -168,7 +168,6 @@ def search(found: Case, most: int = 1000) -> tuple[Finding, Subject]:
     return drive(asking, subject), subject
 
 
-@settings(deadline=None)
 @given(FAMILIES, SEEDS, st.integers(1, 120))
 def test_it_ends_within_its_budget_and_says_only_what_trials_have_shown(
     family: Family, seed: int, most: int
@@ -188,7 +187,6 @@ def test_it_ends_within_its_budget_and_says_only_what_trials_have_shown(
         assert bool(finding.guilty) == (finding.verdict == "causes-found")
 
 
-@settings(deadline=None)
 @given(FAMILIES, SEEDS, st.integers(1, 120))
 def test_where_causes_act_in_every_run_nobody_else_is_accused(
     family: Family, seed: int, most: int
@@ -207,7 +205,6 @@ def test_where_causes_act_in_every_run_nobody_else_is_accused(
     assert not planted.accused(frozenset(guilt.factor for guilt in finding.guilty))
 
 
-@settings(deadline=None)
 @given(FAMILIES, SEEDS)
 def test_where_causes_act_in_every_run_all_are_found_within_few_trials(
     family: Family, seed: int

@@ -50,7 +50,7 @@ def test_where_parting_costs_little_most_are_let_go() -> None:
     assert keep(equal, 2.0, 2.0, False) < keep(equal, 2.0, 0.2, False)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.floats(0.0001, 0.9), min_size=MOST + 1, max_size=4 * MOST),
     st.sampled_from([0.2, 1.0, 3.0]),
