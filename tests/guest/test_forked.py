@@ -104,7 +104,8 @@ def test_a_function_that_a_library_took_over_is_replaced_there_too(
 
 def test_every_pin_that_must_come_early_says_so() -> None:
     early = {factor.name for factor in REGISTRY if not factor.late}
-    assert early == {"onednn", "xla", "cpu-isa", "cudnn", "tf32", "shuffle", "keras-seed"}
+    on_gpus = {"cudnn", "tf32", "precision", "nccl", "cuda-streams"}
+    assert early == {"onednn", "xla", "cpu-isa", "shuffle", "keras-seed"} | on_gpus
 
 
 def test_the_parent_is_no_place_for_a_module_of_the_scripts_own(tmp_path: Path) -> None:
