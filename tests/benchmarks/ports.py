@@ -96,6 +96,7 @@ CHANGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
         ("recommender", backend): (
             ("numpy-generator, op-determinism | alternatives: cpu-threads", "numpy-generator"),
             ("  # <- op-determinism", ""),
+            ("model(inputs).numpy()", "keras.ops.convert_to_numpy(model(inputs))"),
         )
         for backend in OTHERS
     },
