@@ -29,10 +29,10 @@ class Private:
             self._handle = _opened(self.path)
             if self._handle is None:
                 break  # a system that can't lock folders, so none is swept there
-            lock(self._handle)
-            if _same(self._handle, self.path):
+            # Another host may sweep it in the moment before it is locked: that one is waited for.
+            if not lock(self._handle, wait=True) or _same(self._handle, self.path):
                 break
-            os.close(self._handle)  # another host swept it in the moment before it was locked
+            os.close(self._handle)
 
     def close(self) -> None:
         remove(self.path)
@@ -47,15 +47,15 @@ class Private:
         self.close()
 
 
-def lock(handle: int) -> bool:
-    """Take a lock that ends with this process; False when another process has it, or where the
-    system or file system has none."""
+def lock(handle: int, wait: bool = False) -> bool:
+    """Take a lock that ends with this process. False where the system or file system has none, and
+    when another process has it, unless that is to be waited for."""
     try:
         import fcntl
     except ImportError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False
     return True

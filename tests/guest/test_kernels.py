@@ -170,7 +170,7 @@ def test_pytorch_is_listened_to_and_held_as_well(tmp_path: Path) -> None:
     # The script's own choices give way.
     assert held.out.split()[:4] == ["True", "1", "1", "False"]
     assert held.out.split()[4] in ("AVX2", "DEFAULT")
-    assert pins(held, "op-determinism") == [True]
+    assert pins(held, "op-determinism") == [[True, ":4096:8"]]
     assert pins(held, "cpu-threads") == [[1, 1]]
     assert pins(held, "onednn") == [False]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,32 @@ def test_a_killed_host_leaves_nothing_for_long(tmp_path: Path, moment: str) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_another_host_is_about_to_sweep_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has seen the folder before it was locked, and has locked it itself."""
+    opened, sweeping = scratch._opened, list[threading.Thread]()
+
+    def open_(folder: Path) -> int | None:
+        if not sweeping:
+            other = opened(folder)
+            assert other is not None and scratch.lock(other)
+
+            def sweep() -> None:
+                scratch.remove(folder)
+                os.close(other)
+
+            sweeping.append(threading.Timer(0.2, sweep))
+            sweeping[0].start()
+        return opened(folder)
+
+    monkeypatch.setattr(scratch, "_opened", open_)
+    folder = scratch.Private(tmp_path)
+    sweeping[0].join()
+    assert list(tmp_path.iterdir()) == [folder.path]
+    folder.close()
+
+
 def test_folders_live_side_by_side(tmp_path: Path) -> None:
     first, second = Scratch(tmp_path), Scratch(tmp_path)
     assert first.path != second.path
@@ -63,11 +90,11 @@ def test_a_folder_swept_before_it_was_locked_is_made_anew(
 ) -> None:
     lock, gone = scratch.lock, list[Path]()
 
-    def swept_first(handle: int) -> bool:
+    def swept_first(handle: int, wait: bool = False) -> bool:
         if not gone:
             gone.extend(tmp_path.iterdir())
             gone[0].rmdir()
-        return lock(handle)
+        return lock(handle, wait)
 
     monkeypatch.setattr(scratch, "lock", swept_first)
     with scratch.Private(tmp_path) as folder:

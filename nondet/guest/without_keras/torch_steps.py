@@ -1,7 +1,6 @@
 """Steps of PyTorch's optimizers, seen by the hooks that PyTorch offers for all of them."""
 
 import functools
-import gc
 import sys
 import weakref
 
@@ -280,6 +279,8 @@ def outermost(parameters):
     miss those that are copied or loaded.
     """
     kind = sys.modules["torch"].nn.Module
+    import gc  # not at the top: the script could see that
+
     modules = [m for m in gc.get_objects() if issubclass(type(m), kind) and "_modules" in vars(m)]
     rows = []
     for place, module in enumerate(modules):
