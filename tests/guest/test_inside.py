@@ -22,15 +22,16 @@ from tests.guest.running import Shown
 HERE = Path(__file__).parent
 PROBES = sorted(probes.PROBES.glob("places/*.py"))
 
-EVERYWHERE = ("mlp", "lstm", "functional", "masked", "shared", "named", "eager", "left_over")
+EVERYWHERE = ("mlp", "lstm", "functional", "masked", "shared", "eager", "left_over")
 CASES = {
-    "tensorflow": (*EVERYWHERE, "in_turns", "cnn", "softmax"),
+    "tensorflow": EVERYWHERE,
     "tensorflow, other ways": (
+        "named", "in_turns", "cnn", "softmax",
         "jit", "several_steps", "noisy", "penalised", "tape", "eager_tape", "sigmoid",
         "own_softmax", "bfloat16", "float16", "mirrored",
     ),
-    "jax": (*EVERYWHERE, "several_steps"),
-    "torch": (*EVERYWHERE, "in_turns", "cnn"),
+    "jax": (*EVERYWHERE, "named", "several_steps"),
+    "torch": (*EVERYWHERE, "named", "in_turns", "cnn"),
 }  # fmt: skip
 """Kinds of models (families.py), by what runs in one process."""
 LONG = ("tensorflow, other ways", "jax", "torch")
