@@ -77,8 +77,8 @@ def page(diagnoses: Iterable[tuple[str, record.Diagnosis]], total: int) -> str:
         "causes are\nfound, and whether the patched script repeats. It was run with nothing "
         "pinned, in fresh processes, as\noften as a diagnosis asks for by default. Made by "
         "`python -m tests.benchmarks.probes`.\n\n"
-        f"Run on this state: {len(every)} of the {total} probes in which causes can be found on "
-        f"such a machine.\n{counted(every)}\n\n"
+        f"Run so far: {len(every)} of the {total} probes in which causes can be found on such a "
+        f"machine;\ndiagnoses that were kept may be of an earlier state.\n{counted(every)}\n\n"
         "| script | causes | changed | the patched script |\n"
         "| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
     )
