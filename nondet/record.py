@@ -329,9 +329,10 @@ class Kernel(Base, frozen=True, kw_only=True):
     """``scatter-add in the backward pass of `Embedding```."""
     op: str = ""
     """The framework's own name: ``ResourceScatterAdd``; empty where it is not known."""
-    seen: tuple[Literal["localised", "warned", "refused"], ...] = ()
+    seen: tuple[Literal["localised", "warned", "refused", "released"], ...] = ()
     """How it was found: where trials part first inside a step; by a warning of the framework's
-    while it was held deterministic; by its refusal."""
+    while it was held deterministic; by its refusal; by trials that held all operations but this
+    one, and parted."""
     layer: str = ""
     """Path of the layer, where trials part first there."""
     site: Site | None = None

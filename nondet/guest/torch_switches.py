@@ -35,12 +35,12 @@ def hold(torch, setter, value):
 
 def deterministic(torch):
     """Ask for deterministic kernels, and warn where there is none; the script's own choice gives
-    way."""
+    way. What sets PyTorch's switch without us; None where it has none."""
     core = torch._C
     name = "_set_deterministic_algorithms"
     original = getattr(core, name, None)
     if original is None:  # before PyTorch 1.8
-        return
+        return None
 
     def ask():
         try:
@@ -60,6 +60,7 @@ def deterministic(torch):
     if filling is not None:
         # Another factor's (memory-fill): numbers that nobody wrote would be NaN from here on.
         filling.fill_uninitialized_memory = False
+    return original
 
 
 def is_deterministic(torch):

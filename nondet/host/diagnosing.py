@@ -24,6 +24,7 @@ from nondet.host import (
     kernels,
     machine,
     recording,
+    releasing,
     wording,
     zooming,
 )
@@ -135,6 +136,8 @@ class Diagnosing:
         self.looking: list[Laboratory] = []
         """Those whose trials are looked into."""
         self.zooms: list[record.Zoom] = []
+        self.needed: tuple[releasing.Needed, ...] = ()
+        """Operations that were seen to need deterministic kernels."""
         self.kernels: tuple[record.Kernel, ...] = ()
         self.ran_free = False
         self.error: record.Failure | None = None
@@ -224,6 +227,7 @@ class Diagnosing:
                 finding = self._search(laboratory)
                 self._follow(laboratory, finding)
             self._look_inside(laboratory, finding)
+            self._release(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
             causes = self._causes(laboratory, finding)
             prescription = self._prescribe(laboratory, finding, causes)
@@ -346,11 +350,7 @@ class Diagnosing:
         if self.interrupted or not self.options.zoom:
             return
         for place in zooming.places(laboratory, finding):
-            looking = laboratory.beside(place.settings(laboratory.settings))
-            looking.max_trials -= sum(len(other.trials) for other in self.looking)
-            if self.options.resume:
-                looking.restore(laboratory.settings.output / "trials")
-            self.looking.append(looking)
+            looking = self._looking(laboratory, place.settings(laboratory.settings))
             question = place.question(1)
             try:
                 answer = looking.ask(question)
@@ -365,6 +365,45 @@ class Diagnosing:
             self._note(looking, question, answer)
             plain = laboratory.of_plan(place.held)
             self.zooms.append(zooming.zoom(place, answer, looking.counting(place.held), plain))
+
+    def _release(self, laboratory: Laboratory, finding: Finding) -> None:
+        """Let single operations have their usual kernels, with everything else held."""
+        if self.interrupted or not self.options.zoom or finding.verdict != "causes-found":
+            return
+        guilty = [guilt.factor for guilt in finding.guilty]
+        if not releasing.applies(guilty, laboratory.of_plan({})):
+            return
+        held = {guilt.factor: guilt.arm for guilt in finding.guilty}
+        lines = Assembly(laboratory, finding).places(releasing.HOLDER).sites
+        asking = releasing.search(kernels.switched(bool(self.environment.gpus)), lines)
+        release = next(asking)
+        # What was found stands without it.
+        with contextlib.suppress(BudgetSpent):
+            try:
+                while True:
+                    settings = dataclasses.replace(laboratory.settings, released=release.patterns)
+                    releasing_some = self._looking(laboratory, settings)
+                    question = Question(
+                        release.text, held, releasing.AGREEING, released=release.words
+                    )
+                    answer = releasing_some.ask(question)
+                    self._note(releasing_some, question, answer)
+                    trials, sites = releasing_some.trials, Sites(self.subject)
+                    shown = releasing.shown(answer.verdict, answer.trials, trials, sites)
+                    release = asking.send(shown)
+            except StopIteration as stop:
+                self.needed = stop.value
+            except KeyboardInterrupt:
+                self.interrupted = True
+
+    def _looking(self, laboratory: Laboratory, settings: Settings) -> Laboratory:
+        """A laboratory beside this one, whose trials stand in the record."""
+        other = laboratory.beside(settings)
+        other.max_trials -= sum(len(each.trials) for each in self.looking)
+        if self.options.resume:
+            other.restore(laboratory.settings.output / "trials")
+        self.looking.append(other)
+        return other
 
     def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
         """What ``--stress`` brings to light; None when it was not asked for."""
@@ -471,7 +510,8 @@ class Diagnosing:
         trials = [t for lab in (laboratory, *self.looking) for t in lab.trials]
         warned = kernels.warned(trials, Sites(self.subject))
         gpus = bool(self.environment.gpus)
-        self.kernels = kernels.of(causes, self.zooms, warned, refusals, gpus)
+        found = kernels.of(causes, self.zooms, warned, refusals, gpus, self.needed)
+        self.kernels = found
         return tuple(self._sharpened(cause) for cause in causes)
 
     def _prescribe(
@@ -501,11 +541,7 @@ class Diagnosing:
             return prescription
         if not mending.runnable or self.interrupted or not self.options.verify:
             return mending.prescription
-        patched = laboratory.beside(mending.settings(laboratory.settings))
-        patched.max_trials -= sum(len(other.trials) for other in self.looking)
-        if self.options.resume:
-            patched.restore(laboratory.settings.output / "trials")
-        self.looking.append(patched)
+        patched = self._looking(laboratory, mending.settings(laboratory.settings))
         question = mending.question(self.goal.comparisons)
         try:
             answer = patched.ask(question)

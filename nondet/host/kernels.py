@@ -17,6 +17,7 @@ import msgspec
 from nondet import record
 from nondet.guest.factors import by_name
 from nondet.guest.factors.op_determinism import UNSUPPORTED
+from nondet.host.releasing import Needed
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
 from nondet.record import Kernel, Moment
@@ -43,6 +44,8 @@ class Known:
     """When these use it."""
     on_gpu: bool = False
     """Whether what does the same is a matter of GPUs."""
+    switched: bool = True
+    """Whether asking for deterministic kernels chooses another one."""
 
 
 KNOWN = (
@@ -160,6 +163,7 @@ KNOWN = (
         ("Dense", "EinsumDense", "Linear"),
         EITHER,
         on_gpu=True,
+        switched=False,
     ),
 )
 """The more specific one comes first."""
@@ -182,6 +186,7 @@ def of(
     warned: Iterable[tuple[str, record.Site | None, str]],
     refusals: Sequence[record.Refusal],
     gpus: bool = True,
+    needed: Iterable[Needed] = (),
 ) -> tuple[Kernel, ...]:
     """The operations behind these causes, those that the trials point at first; none where no
     cause sits in kernels. Without any cause, those behind what nothing holds. `warned`: see below.
@@ -196,8 +201,18 @@ def of(
         if detail.endswith(UNSUPPORTED):
             found.append(named(detail.removesuffix(UNSUPPORTED), "warned", site, (trial,)))
     found += [named(each.op, "refused", each.site, each.trials) for each in refusals]
+    found += [named(each.op, "released", each.site, each.trials) for each in needed]
     told = [kernel for kernel in joined(found) if kernel.seen != ("refused",)]
+    if any("released" in kernel.seen for kernel in told):
+        # A surer witness than the class of a layer, which does not compute all that it is given.
+        told = [k for k in told if k.factor != "op-determinism" or k.seen != ("localised",)]
     return tuple(told) if gpus else tuple(map(without_gpu, told))
+
+
+def switched(gpus: bool) -> tuple[str, ...]:
+    """Patterns of the operations for which a deterministic kernel can be asked for; without `gpus`,
+    of those for which that changes anything on a CPU."""
+    return tuple(each.ops for each in KNOWN if each.switched and (gpus or not each.on_gpu))
 
 
 def without_gpu(kernel: Kernel) -> Kernel:
@@ -245,7 +260,7 @@ def localised(zoom: record.Zoom, causes: Sequence[record.Cause]) -> Kernel | Non
 
 def behind(factor: str, found: Sequence[Kernel]) -> str:
     """The operation that trials with this factor free point at; empty where there is none."""
-    told = (k.words for k in found if k.factor == factor and "localised" in k.seen)
+    told = (k.words for k in found if k.factor == factor and {"localised", "released"} & {*k.seen})
     return next(told, "")
 
 
@@ -282,6 +297,8 @@ def named(op: str, how: str, site: record.Site | None, trials: tuple[str, ...]) 
     what = known(op)
     side = "the backward pass" if "backward" in op.lower() or "grad" in op.lower() else ""
     words = f"{what.words} in {side}" if what and side else what.words if what else f"`{op}`"
+    if how == "released" and what and not side:
+        words = f"{what.words} by `{op}`"
     return Kernel(
         words=words,
         op=op,

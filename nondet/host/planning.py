@@ -55,6 +55,8 @@ class Settings:
     """Where trials are ended; None when they run to their end."""
     zoom: Window | None = None
     """The steps that are looked into; None when none are."""
+    released: tuple[str, ...] = ()
+    """Patterns of operations that keep their usual kernels where `op-determinism` is pinned."""
     files: tuple[tuple[Path, bytes], ...] = ()
     """Files of the subject that trials find with this content: those of a patch."""
     values_limit: int = VALUES_LIMIT
@@ -75,6 +77,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     same += [plugin.sha256 for plugin in settings.plugins]
     same += [settings.horizon.key] if settings.horizon is not None else []
     same += [settings.zoom.first, settings.zoom.last] if settings.zoom is not None else []
+    same += ["released", *settings.released] if settings.released else []
     same += [[str(path), hashlib.sha256(data).hexdigest()] for path, data in settings.files]
     same += ["on", settings.machine] if settings.machine else []
     same += [subject.script, subject.sha256, *subject.args]
@@ -142,6 +145,7 @@ def plan_file(
         "digest": settings.digest,
         "granularity": settings.granularity,
         "zoom": dataclasses.asdict(settings.zoom) if settings.zoom is not None else None,
+        "released": list(settings.released),
     }
 
 

@@ -167,12 +167,16 @@ def conclusion(
         agreed = f"{len(answer.trials)} trials, {agreed}"
         if bound is not None:
             agreed += f" (fewer than {math.ceil(100 * bound - 1e-9)} % of runs would differ)"
+        if question.released:
+            return f"{agreed}: {question.released} was not seen to matter"
         if not held:
             return agreed
         return f"{agreed}: with {enumerate_names(held)} pinned it repeats"
     if answer.verdict is Verdict.DIVERGES:
         at = place(where)
         at = at[0].lower() + at[1:]
+        if question.released:
+            return f"{at}: {question.released} varies, all others held"
         return at if not held else f"{at}: something that is still free varies"
     if answer.verdict is Verdict.BROKEN:
         return f"the trials failed ({answer.broken}): that proves nothing"

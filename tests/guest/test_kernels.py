@@ -240,3 +240,53 @@ def test_an_xla_that_does_not_know_the_flag_is_not_given_it(stand_ins: Path) -> 
     script = FLAGS.format(onednn="1", module="jaxlib.version")
     shown = run(stand_ins, script, {"cpu-isa": "pinned"})
     assert shown.out.splitlines()[1] == "--xla_dump_to=here"
+
+
+RELEASED = """
+import torch
+import warnings
+warnings.simplefilter("error")
+torch.use_deterministic_algorithms(False)
+index = torch.zeros(9, dtype=torch.long)
+table = torch.zeros(5, 8, requires_grad=True)
+seen = []
+class Own(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+    @staticmethod
+    def backward(ctx, gradient):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return gradient
+Own.apply(table)[index].sum().backward()  # backward
+torch.zeros(5).index_add_(0, index, torch.ones(9))  # add
+try:
+    torch.zeros(5).index_add_(0, index, torch.ones(3))
+except Exception as error:
+    print(type(error).__name__)
+print(seen, torch.are_deterministic_algorithms_enabled())
+print(table.grad.sum().item())
+"""
+
+
+@pytest.mark.subject
+def test_an_operation_is_released_while_all_others_are_held(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text(RELEASED)
+    arms = {"op-determinism": "pinned"}
+    shown = guided(folder, "train.py", arms=arms, released=("index_put", "^cumsum$"))
+    assert shown.code == 0, shown.err
+    assert shown.of("guest-error") == []
+    # The switch is as held around it and behind it, though the script asked for something else.
+    assert shown.out.split("\n")[:3] == ["RuntimeError", "[True] True", "72.0"]
+    told = {
+        e["detail"]: RELEASED.splitlines()[e["site"]["line"] - 1].partition("# ")[2]
+        for e in shown.of("exercised")
+        if e["factor"] == "op-determinism"
+    }
+    assert told == {"index_put with its usual kernel": "backward"}
+    pins = [(e["expected"], e["seen"]) for e in shown.of("pin")]
+    assert (False, False) in pins
+    assert all(expected == seen for expected, seen in pins)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .. import torch_races, torch_switches, xla_flags
+from .. import torch_races, torch_releasing, torch_switches, xla_flags
 from .base import Factor, older, replace
 from .tf_seed import global_seed
 
@@ -160,8 +160,11 @@ class OpDeterminism(Factor):
         # cuBLAS reads it when it is used first, and PyTorch before each of its products.
         os.environ.update((CUBLAS,))
         torch_switches.listen(session, self.name, UNSUPPORTED)
-        torch_switches.deterministic(module)
+        switch = torch_switches.deterministic(module)
         torch_switches.inductor(session)
+        if session.plan.get("released") and switch is not None:
+            patterns = session.plan["released"]
+            torch_releasing.release(session, self.name, module, switch, patterns)
         session.first_checkpoint.append(
             lambda: session.read_back(
                 self.name,
