@@ -39,6 +39,9 @@ def array_of(value):
     """Its bits as an array, without a copy where the framework allows."""
     if isinstance(value, plain_values.Plain):
         return value
+    plain = plain_values.without_numpy(value)
+    if plain is not None:
+        return plain
     numpy = plain_values.numpy()
     if numpy is None:
         return plain_values.made(value)

@@ -1,4 +1,4 @@
-"""Values to compare where the script's interpreter has no NumPy: numbers, and buffers of them.
+"""Values to compare where the script does without NumPy: numbers, and buffers of them.
 
 Each has the bits, and so the digest, that NumPy's array of it would have.
 """
@@ -57,9 +57,20 @@ def numpy():
     return found
 
 
+def without_numpy(value):
+    """Its array where the script has no use for NumPy, whose import would cost each trial more than
+    most of such scripts take; None where NumPy is there, or it takes NumPy to tell."""
+    if "numpy" in sys.modules:
+        return None
+    try:
+        return made(value)
+    except TypeError:
+        return None
+
+
 def of_bytes(data):
     """An array of bytes."""
-    found = numpy()
+    found = sys.modules.get("numpy")
     if found is not None:
         return found.frombuffer(data, dtype=found.uint8)
     return Plain("uint8", (len(data),), bytes(data))

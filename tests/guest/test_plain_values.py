@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from nondet.guest import device_values, plain_values
 from nondet.guest.digests import Digester
 from nondet.guest.user_values import flatten
+from tests.guest.running import guided
 
 VALUES = [
     0, -7, 2**63 - 1, True, 0.1, -0.0, float("nan"), 1 + 2j, "word", "", b"bytes",
@@ -56,3 +58,27 @@ def test_what_has_no_bits_is_refused(value: Any, without_numpy: Callable[[], Non
     without_numpy()
     with pytest.raises(TypeError, match="NumPy is not installed|more than 64 bits"):
         digests(value)
+
+
+TELLING = """
+import array
+import sys
+import nondet
+if sys.argv[1:]:
+    import numpy
+for number, value in enumerate([0.5, [1, 2], "word", b"", None, array.array("f", [1.0]), 2**63]):
+    nondet.checkpoint(str(number), value)
+    print("numpy" in sys.modules, end=" ")
+"""
+
+
+def test_what_a_script_has_not_imported_is_not_imported_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text(TELLING)
+    shown = [guided(folder, "train.py", *args) for args in ((), ("numpy",))]
+    # Only a number of more than 64 bits takes it.
+    assert [each.out.split() for each in shown] == [["False"] * 6 + ["True"], ["True"] * 7]
+    told = [[e["digests"] for e in each.of("checkpoint")] for each in shown]
+    assert told[0] == told[1]
+    assert len(told[0]) == 7
