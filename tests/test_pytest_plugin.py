@@ -110,6 +110,7 @@ def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> 
     )
 
 
+@pytest.mark.long
 def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None:
     pytest.importorskip("torch")
     pytester.makepyfile(

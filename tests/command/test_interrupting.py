@@ -73,7 +73,9 @@ def test_before_the_first_trial_is_over(project: Project, number: int) -> None:
     went_on(project)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_during_the_second_question(project: Project, number: int) -> None:
     project.write(STEADY)
     ran = project.interrupted(lambda: told(project, "start", "t04"), number, *QUICK)

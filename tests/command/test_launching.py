@@ -32,7 +32,13 @@ sys.exit(child.returncode)
 """
 
 
-@pytest.mark.parametrize("named", ['"train.py"', '"-m", "train"'], ids=["script", "module"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        pytest.param('"train.py"', id="script"),
+        pytest.param('"-m", "train"', id="module", marks=pytest.mark.long),
+    ],
+)
 def test_what_a_launcher_starts_is_the_trial(project: Project, named: str) -> None:
     project.write(TRAIN)
     project.write(LAUNCH.format(named=named), "launch.py")

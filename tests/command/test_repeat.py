@@ -323,6 +323,7 @@ def test_more_runs_and_other_patterns_later(project: Project) -> None:
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_a_history_of_keras(project: Project) -> None:
     project.write(
         "import os\nos.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\nimport keras\nimport numpy as np\n"

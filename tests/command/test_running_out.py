@@ -26,7 +26,9 @@ def limited(limit: str, value: int) -> tuple[str, ...]:
     return (sys.executable, "-c", LIMITED, limit, str(value))
 
 
-@pytest.mark.parametrize("files", [5, 8, 10, 12, 14])
+@pytest.mark.parametrize(
+    "files", [5, *(pytest.param(n, marks=pytest.mark.long) for n in (8, 10, 12)), 14]
+)
 def test_too_few_files_may_be_open(project: Project, files: int) -> None:
     project.write(UNSEEDED)
     command = ("--quiet", *QUICK, "--jobs", "2", "train.py")

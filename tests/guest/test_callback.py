@@ -36,7 +36,11 @@ TRAINING = """
 @pytest.mark.subject
 @pytest.mark.parametrize(
     ("backend", "together", "every", "times"),
-    [("tensorflow", 5, 3, 4), ("jax", 1, 0, 4), ("torch", 1, 3, 6)],
+    [
+        ("tensorflow", 5, 3, 4),
+        pytest.param("jax", 1, 0, 4, marks=pytest.mark.long),
+        pytest.param("torch", 1, 3, 6, marks=pytest.mark.long),
+    ],
 )
 def test_values_are_recorded_and_weights_keep_their_bits(
     backend: str, together: int, every: int, times: int, tmp_path: Path

@@ -191,8 +191,15 @@ LIBRARIES = {
 }
 
 
+LONG = ("albumentations", "numba")
+"""Those whose import alone takes seconds."""
+
+
 @pytest.mark.subject
-@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in LIBRARIES],
+)
 def test_a_library_of_the_table(name: str, tmp_path: Path) -> None:
     script, sightings, seeds = LIBRARIES[name]
     free = run(tmp_path / "a", script)

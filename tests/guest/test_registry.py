@@ -66,14 +66,18 @@ class Case:
         return [pin for pin in shown.of("pin") if pin["factor"] == self.name]
 
 
-def parameter(case: Case) -> object:
+def parameter(case: Case, *heavy: pytest.MarkDecorator) -> object:
     # One worker for a script whose runs are shared by several factors.
-    shared = [pytest.mark.subject, pytest.mark.xdist_group(case.exemplar.name)]
+    shared = [pytest.mark.subject, pytest.mark.xdist_group(case.exemplar.name), *heavy]
     return pytest.param(case, id=case.name, marks=shared if case.exemplar.heavy else [])
 
 
 CASES = [Case(name, e, group) for e in EXEMPLARS for group in e.groups for name in group]
 every_case = pytest.mark.parametrize("case", [parameter(case) for case in CASES])
+every_light_case = pytest.mark.parametrize(
+    "case", [parameter(case, pytest.mark.long) for case in CASES]
+)
+"""The others are `long`."""
 
 
 class Runs:
@@ -206,7 +210,7 @@ def test_free_it_varies_and_pinned_it_repeats(case: Case, runs: Runs) -> None:
     assert case.pins(runs.free(case, 0)) == []
 
 
-@every_case
+@every_light_case
 def test_varied_it_differs(case: Case, runs: Runs) -> None:
     need(case)
     one, other = runs.varied(case, 0), runs.varied(case, 1)

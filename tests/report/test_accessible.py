@@ -72,7 +72,7 @@ def test_the_page_of_a_comparison(
     assert violations(contrast.render(comparison_samples.ALL[name]), dark=dark) == []
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", samples.ALL)
 def test_nothing_is_in_the_way(
     name: str, dark: bool, violations: Callable[..., list[list[Any]]]
