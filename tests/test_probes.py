@@ -29,7 +29,10 @@ LONG = (
 """More of them; `sh .ci/do probes` runs all."""
 PATCHED = ("three_causes", "shuffle")
 """Those whose patched script is run as well; `sh .ci/do probes` does it for all."""
-WITHOUT = {"nccl": "what it holds shows between machines, each with three GPUs or more"}
+WITHOUT = {
+    "nccl": "what it holds shows between machines, each with three GPUs or more",
+    "gpu-count": "it takes two GPUs",
+}
 """Factors without a probe, with the reason."""
 SHOWN = ("op_determinism", "three_causes")
 """Diagnoses whose page is opened in a browser."""

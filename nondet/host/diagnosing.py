@@ -24,13 +24,13 @@ from nondet.host import (
     kernels,
     machine,
     recording,
-    releasing,
     wording,
     zooming,
 )
 from nondet.host import output as outputs
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
+from nondet.host.closer import CloserLook
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.cluster.executor import ClusterExecutor
 from nondet.host.executors.interface import ExecutorError
@@ -55,6 +55,9 @@ Told = TypeVar("Told")
 
 MACHINE = "machine"
 """The factor that only a cluster has."""
+
+TOGETHER = ("nccl", "gpu-count")
+"""Factors of what several GPUs do together."""
 
 CLASH = (
     "with its names pinned, a run finds the folder or files that the former one made, and fails; "
@@ -133,11 +136,6 @@ class Diagnosing:
         self.search = self._new_search()
         self.questions: list[record.QuestionRecord] = []
         self.telling = Telling(watcher)
-        self.looking: list[Laboratory] = []
-        """Those whose trials are looked into."""
-        self.zooms: list[record.Zoom] = []
-        self.needed: tuple[releasing.Needed, ...] = ()
-        """Operations that were seen to need deterministic kernels."""
         self.kernels: tuple[record.Kernel, ...] = ()
         self.ran_free = False
         self.error: record.Failure | None = None
@@ -200,7 +198,8 @@ class Diagnosing:
                 self.telling.warn(warning)
             if placing is not None and (gpus := placing.splits(settings.environ)):
                 self.telling.warn(ONE_EACH.format(gpus))
-                self._leave_out("nccl", "each trial sees one GPU; --jobs 1 lets it see all")
+                for name in TOGETHER:
+                    self._leave_out(name, "each trial sees one GPU; --jobs 1 lets it see all")
             if executor.isolation == "in-place" and "leftovers" not in self.not_tested:
                 reason = "trials run in the folder itself, so each sees what the former one left"
                 self._leave_out("leftovers", reason)
@@ -226,12 +225,11 @@ class Diagnosing:
                 self.search, self.questions = self._new_search(), []
                 finding = self._search(laboratory)
                 self._follow(laboratory, finding)
-            self._look_inside(laboratory, finding)
-            self._release(laboratory, finding)
+            closer = self._look_closer(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
-            causes = self._causes(laboratory, finding)
-            prescription = self._prescribe(laboratory, finding, causes)
-            return self._record(laboratory, finding, provoked, causes, prescription)
+            causes = self._causes(laboratory, finding, closer)
+            prescription = self._prescribe(laboratory, finding, causes, closer)
+            return self._record(laboratory, finding, closer, provoked, causes, prescription)
 
     def _leave_out(self, factor: str, reason: str) -> None:
         """Not to test a factor after all."""
@@ -345,65 +343,19 @@ class Diagnosing:
             except KeyboardInterrupt:
                 self.interrupted = True
 
-    def _look_inside(self, laboratory: Laboratory, finding: Finding) -> None:
-        """Look into the steps where trials part, for each cause that shows in a step."""
-        if self.interrupted or not self.options.zoom:
-            return
-        for place in zooming.places(laboratory, finding):
-            looking = self._looking(laboratory, place.settings(laboratory.settings))
-            question = place.question(1)
-            try:
-                answer = looking.ask(question)
-                if place.races and answer.verdict is Verdict.DIVERGES:
-                    question = place.question(zooming.PAIRS)
-                    answer = looking.ask(question)
-            except BudgetSpent:
-                return
-            except KeyboardInterrupt:
-                self.interrupted = True
-                return
-            self._note(looking, question, answer)
-            plain = laboratory.of_plan(place.held)
-            self.zooms.append(zooming.zoom(place, answer, looking.counting(place.held), plain))
-
-    def _release(self, laboratory: Laboratory, finding: Finding) -> None:
-        """Let single operations have their usual kernels, with everything else held."""
-        if self.interrupted or not self.options.zoom or finding.verdict != "causes-found":
-            return
-        guilty = [guilt.factor for guilt in finding.guilty]
-        if not releasing.applies(guilty, laboratory.of_plan({})):
-            return
-        held = {guilt.factor: guilt.arm for guilt in finding.guilty}
-        lines = Assembly(laboratory, finding).places(releasing.HOLDER).sites
-        asking = releasing.search(kernels.switched(bool(self.environment.gpus)), lines)
-        release = next(asking)
-        # What was found stands without it.
-        with contextlib.suppress(BudgetSpent):
-            try:
-                while True:
-                    settings = dataclasses.replace(laboratory.settings, released=release.patterns)
-                    releasing_some = self._looking(laboratory, settings)
-                    question = Question(
-                        release.text, held, releasing.AGREEING, released=release.words
-                    )
-                    answer = releasing_some.ask(question)
-                    self._note(releasing_some, question, answer)
-                    trials, sites = releasing_some.trials, Sites(self.subject)
-                    shown = releasing.shown(answer.verdict, answer.trials, trials, sites)
-                    release = asking.send(shown)
-            except StopIteration as stop:
-                self.needed = stop.value
-            except KeyboardInterrupt:
-                self.interrupted = True
-
-    def _looking(self, laboratory: Laboratory, settings: Settings) -> Laboratory:
-        """A laboratory beside this one, whose trials stand in the record."""
-        other = laboratory.beside(settings)
-        other.max_trials -= sum(len(each.trials) for each in self.looking)
-        if self.options.resume:
-            other.restore(laboratory.settings.output / "trials")
-        self.looking.append(other)
-        return other
+    def _look_closer(self, laboratory: Laboratory, finding: Finding) -> CloserLook:
+        closer = CloserLook(
+            laboratory,
+            finding,
+            self._note,
+            resume=self.options.resume,
+            gpus=bool(self.environment.gpus),
+        )
+        for look in (closer.into_steps, closer.at_operations):
+            if self.options.zoom and not self.interrupted:
+                look()
+                self.interrupted = closer.interrupted
+        return closer
 
     def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
         """What ``--stress`` brings to light; None when it was not asked for."""
@@ -500,22 +452,28 @@ class Diagnosing:
         )
         self.telling.answered(question, answer, text, free, self.search.finding.guilty)
 
-    def _causes(self, laboratory: Laboratory, finding: Finding) -> tuple[record.Cause, ...]:
+    def _causes(
+        self, laboratory: Laboratory, finding: Finding, closer: CloserLook
+    ) -> tuple[record.Cause, ...]:
         if finding.verdict == "broken":
             return ()
         causes = Assembly(laboratory, finding).causes()
         for cause in causes:
             self.telling.guilty(cause.factor, cause.trials)
         refusals = apart.refusals(Assembly(laboratory, finding))
-        trials = [t for lab in (laboratory, *self.looking) for t in lab.trials]
+        trials = [t for lab in (laboratory, *closer.laboratories) for t in lab.trials]
         warned = kernels.warned(trials, Sites(self.subject))
-        gpus = bool(self.environment.gpus)
-        found = kernels.of(causes, self.zooms, warned, refusals, gpus, self.needed)
-        self.kernels = found
-        return tuple(self._sharpened(cause) for cause in causes)
+        self.kernels = kernels.of(
+            causes, closer.zooms, warned, refusals, closer.gpus, closer.needed
+        )
+        return tuple(self._sharpened(cause, closer.zooms) for cause in causes)
 
     def _prescribe(
-        self, laboratory: Laboratory, finding: Finding, causes: Sequence[record.Cause]
+        self,
+        laboratory: Laboratory,
+        finding: Finding,
+        causes: Sequence[record.Cause],
+        closer: CloserLook,
     ) -> record.Prescription | None:
         """The change that the causes ask for, and what the patched script does by itself."""
         if not causes:
@@ -541,20 +499,9 @@ class Diagnosing:
             return prescription
         if not mending.runnable or self.interrupted or not self.options.verify:
             return mending.prescription
-        patched = self._looking(laboratory, mending.settings(laboratory.settings))
-        question = mending.question(self.goal.comparisons)
-        try:
-            answer = patched.ask(question)
-        except BudgetSpent:
-            answer = Answer(Verdict.UNSURE, tuple(trial.id for trial in patched.trials))
-        except KeyboardInterrupt:
-            self.interrupted = True
-            answer = Answer(Verdict.UNSURE, tuple(trial.id for trial in patched.trials))
-        except ExecutorError as error:
-            # The folder is shared by all trials: none can have a script of its own.
-            return msgspec.structs.replace(mending.prescription, patch_note=f"not run: {error}")
-        self._note(patched, question, answer)
-        return mending.told(answer)
+        prescription = closer.at_patch(mending, self.goal.comparisons)
+        self.interrupted = closer.interrupted
+        return prescription
 
     def _trains(self, laboratory: Laboratory) -> str:
         """The script that was recorded, where the subject starts it; empty elsewhere."""
@@ -566,6 +513,7 @@ class Diagnosing:
         self,
         laboratory: Laboratory,
         finding: Finding,
+        closer: CloserLook,
         provoked: Provoked | None,
         causes: tuple[record.Cause, ...],
         prescription: record.Prescription | None,
@@ -575,10 +523,10 @@ class Diagnosing:
         assembly = Assembly(laboratory, finding)
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])
-        first = zooming.sharpened(first, self.zooms)
+        first = zooming.sharpened(first, closer.zooms)
         trials = (
             *assembly.trial_records(),
-            *(t for other in self.looking for t in Assembly(other, finding).trial_records()),
+            *(t for other in closer.laboratories for t in Assembly(other, finding).trial_records()),
         )
         pairs = [d.trials for d in (first, *(c.first_divergence for c in causes)) if d is not None]
         for fault in (
@@ -609,7 +557,7 @@ class Diagnosing:
             trials=trials,
             questions=tuple(self.questions),
             differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
-            cost=recording.cost(laboratory, self.looking, time.monotonic() - self.clock),
+            cost=recording.cost(laboratory, closer.laboratories, time.monotonic() - self.clock),
             error=self.error,
             interrupted=self.interrupted,
             warnings=tuple(self.telling.warnings),
@@ -621,7 +569,7 @@ class Diagnosing:
             refusals=apart.refusals(assembly),
             kernels=self.kernels,
             horizon=horizon,
-            zooms=tuple(self.zooms),
+            zooms=tuple(closer.zooms),
             step_maps=assembly.step_maps([t.id for t in laboratory.of_plan({})]),
             recording=recording.pace(laboratory),
             executor=self.options.executor,
@@ -629,9 +577,9 @@ class Diagnosing:
             titles={factor.name: factor.title for factor in self.factors},
         )
 
-    def _sharpened(self, cause: record.Cause) -> record.Cause:
+    def _sharpened(self, cause: record.Cause, zooms: Sequence[record.Zoom]) -> record.Cause:
         """The cause with the tensor that is first to differ inside a step."""
-        own = [zoom for zoom in self.zooms if cause.factor in zoom.factors]
+        own = [zoom for zoom in zooms if cause.factor in zoom.factors]
         where = zooming.sharpened(cause.first_divergence, own)
         behind = kernels.behind(cause.factor, self.kernels)
         cause = msgspec.structs.replace(cause, first_divergence=where, operation=behind)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nondet.guest.factors import by_name
+from nondet.guest.factors.base import FIRST
 from nondet.host.horizon import Horizon
 from nondet.host.plugins import Plugin
 from nondet.host.subject import GUEST, Subject
@@ -108,6 +109,8 @@ def environment(settings: Settings, held: Mapping[str, Arm], trial: str) -> dict
         for variable, value in changes.items():
             if value is None:
                 environ.pop(variable, None)
+            elif value == FIRST:
+                environ[variable] = environ.get(variable, "0").split(",")[0].strip()
             else:
                 environ[variable] = value
     return environ

@@ -7,13 +7,15 @@ single ones are released again: runs that part then have parted because of these
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import op_determinism
 from nondet.guest.torch_releasing import RELEASED
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
+from nondet.record import Arm
+from nondet.search.questions import Answer, Question
 from nondet.verdict import Verdict
 
 HOLDER = op_determinism.FACTOR.name
@@ -35,6 +37,9 @@ class Release:
     text: str
     patterns: tuple[str, ...]
     words: str = "some operation"
+
+    def question(self, held: Mapping[str, Arm]) -> Question:
+        return Question(self.text, held, AGREEING, released=self.words)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +95,8 @@ def place(site: record.Site | None) -> tuple[str, int] | None:
     return (site.file, site.line) if site is not None else None
 
 
-def shown(verdict: Verdict, ids: tuple[str, ...], trials: Iterable[Trial], sites: Sites) -> Shown:
-    """From trials that released operations."""
+def shown(answer: Answer, trials: Iterable[Trial], sites: Sites) -> Shown:
+    """What an answer and all trials with the same release have shown."""
     counts: dict[str, int] = {}
     lines: dict[str, record.Site | None] = {}
     for trial in trials:
@@ -102,7 +107,7 @@ def shown(verdict: Verdict, ids: tuple[str, ...], trials: Iterable[Trial], sites
                 if s.site is not None and lines.get(name) is None:
                     lines[name] = sites.site(s.site, s.detail, s.count)
     names = sorted(counts, key=lambda name: -counts[name])
-    return Shown(verdict, ids, tuple(names), lines)
+    return Shown(answer.verdict, answer.trials, tuple(names), lines)
 
 
 def applies(guilty: Sequence[str], trials: Iterable[Trial]) -> bool:

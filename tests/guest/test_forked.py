@@ -104,7 +104,7 @@ def test_a_function_that_a_library_took_over_is_replaced_there_too(
 
 def test_every_pin_that_must_come_early_says_so() -> None:
     early = {factor.name for factor in REGISTRY if not factor.late}
-    on_gpus = {"cudnn", "tf32", "precision", "nccl", "cuda-streams"}
+    on_gpus = {"cudnn", "tf32", "precision", "nccl", "cuda-streams", "gpu-count"}
     assert early == {"onednn", "xla", "cpu-isa", "shuffle", "keras-seed"} | on_gpus
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.guest.factors.base import Factor
+from nondet.guest.factors.base import FIRST, Factor
 from nondet.host import gpus, machine, shipped
 from tests.guest.exemplars import EXEMPLARS, Exemplar
 from tests.guest.running import Shown, guided
@@ -30,6 +30,7 @@ GPU_ONLY = {
     "device": "there is another device only where there is a GPU",
     "cuda-streams": "only GPUs have streams",
     "nccl": "it adds up over GPUs only",
+    "gpu-count": "it takes several GPUs",
     "precision": "what it holds is of GPUs",
 }
 """Factors that no exemplar can use on a CPU, with the reason. Their probes need a GPU."""
@@ -235,7 +236,12 @@ def test_what_needs_a_gpu_says_so(name: str) -> None:
 
 
 def test_nothing_is_added_up_over_one_gpu() -> None:
-    assert by_name("nccl").unavailable({"gpus": ("one",)}) == "this machine has one GPU"
+    for name in ("nccl", "gpu-count"):
+        assert by_name(name).unavailable({"gpus": ("one",)}) == "this machine has one GPU"
+    two: dict[str, object] = {"gpus": ("one", "two"), "environ": {"CUDA_VISIBLE_DEVICES": "1"}}
+    shown = "CUDA_VISIBLE_DEVICES shows one GPU or none"
+    assert by_name("gpu-count").unavailable(two) == shown
+    assert not by_name("gpu-count").unavailable(two | {"environ": {"CUDA_VISIBLE_DEVICES": "1,0"}})
 
 
 @pytest.mark.parametrize("name", [n for n in GPU_ONLY if by_name(n).environment("pinned", 7)])
@@ -244,7 +250,9 @@ def test_what_the_host_sets_for_a_gpu_is_read_back(name: str, tmp_path: Path) ->
     folder = tmp_path / "subject"
     folder.mkdir()
     (folder / "train.py").write_text("print(1)\n")
-    pinned = guided(folder, "train.py", pinned=(name,), environ=factor.environment("pinned", 7))
+    environ = factor.environment("pinned", 7)
+    environ = {key: "0" if value == FIRST else value for key, value in environ.items()}
+    pinned = guided(folder, "train.py", pinned=(name,), environ=environ)
     assert [pin["ok"] for pin in pinned.of("pin")] == [True]
     # Without what the host sets, the read-back must fail.
     missed = guided(folder, "train.py", pinned=(name,))

@@ -21,7 +21,7 @@ import nondet
 nondet.checkpoint("draw", random.random())
 nondet.checkpoint("gpus", len(os.environ.get("CUDA_VISIBLE_DEVICES", "")))
 """
-FACTORS = ("python-random", "cudnn", "device", "cuda-streams", "nccl")
+FACTORS = ("python-random", "cudnn", "device", "cuda-streams", "nccl", "gpu-count")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -39,10 +39,17 @@ def test_a_diagnosis_beside_gpus(tmp_path: Path, jobs: int) -> None:
     reasons = {item.factor: item.why for item in found.not_tested}
     seen = [len(trial.gpus) for trial in found.trials if trial.plan.get("device") != "pinned"]
     if jobs == 1:
-        assert "nccl" not in reasons
+        assert not {"nccl", "gpu-count"} & set(reasons)
+        (held,) = {
+            tuple(gpu.uuid for gpu in trial.gpus)
+            for trial in found.trials
+            if trial.plan.get("gpu-count") == "pinned" and trial.plan.get("device") != "pinned"
+        } or {(Card.uuid,)}
+        assert held == (Card.uuid,)
         assert set(seen) == {2}
         assert found.warnings == ()
     else:
+        assert reasons["nccl"] == reasons["gpu-count"]
         assert reasons["nccl"] == "each trial sees one GPU; --jobs 1 lets it see all"
         assert set(seen) == {1}
         assert {gpu.uuid for trial in found.trials for gpu in trial.gpus} == {Card.uuid, SECOND}

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nondet.host.placement import AS_IT_IS, Room, choose, visible
+from nondet.host import planning
+from nondet.host.placement import AS_IT_IS, VARIABLE, Room, choose, visible
+from nondet.record import Arm
+from tests.host import acting
 
 GIB = 2**30
 ONE, TWO, THREE = (Room(f"GPU-{n}", "H100", 80 * GIB) for n in ("aa1", "ab2", "b3"))
@@ -99,3 +106,15 @@ def test_nobody_waits_for_nothing_and_nobody_leaves_the_users_gpus(
     if place:
         assert apart
         assert place in [room.uuid for room in visible(environ, ALL) or ()]
+
+
+@pytest.mark.parametrize(
+    ("shown", "left"), [(None, "0"), ("3,1", "3"), (" GPU-1 , GPU-2", "GPU-1"), ("2", "2")]
+)
+def test_of_several_gpus_the_first_is_left(tmp_path: Path, shown: str | None, left: str) -> None:
+    environ = {} if shown is None else {VARIABLE: shown}
+    settings = dataclasses.replace(acting.settings(tmp_path), environ=environ)
+    assert planning.environment(settings, {"gpu-count": "pinned"}, "t01")[VARIABLE] == left
+    both: dict[str, Arm] = {"gpu-count": "pinned", "device": "pinned"}
+    for held in (both, dict(reversed(both.items()))):
+        assert planning.environment(settings, held, "t01")[VARIABLE] == "-1"

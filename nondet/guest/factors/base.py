@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import types
 
+FIRST = ","
+"""In place of a variable's value: the first name of the list that it holds, or ``0``."""
+
 
 class Factor(object):
     """A factor's texts, and what it does in each arm.
@@ -78,7 +81,7 @@ class Factor(object):
     """Backends of Keras on which it does, where it doesn't on every one."""
 
     def environment(self, arm: str, number: int) -> dict[str, str | None]:
-        """Changes to the trial's environment: name to value, or to None to unset it.
+        """Changes to the trial's environment: name to value, to None to unset it, or to `FIRST`.
 
         `number` is an integer that is the same in every trial (pinned) or another (varied).
         """
