@@ -497,6 +497,8 @@ class Trial(Base, frozen=True, kw_only=True):
     """Whether it came to the shortened horizon, where trials are ended: whole up to there."""
     gpus: tuple[OnGpu, ...] = ()
     """Those that it could see."""
+    released: tuple[str, ...] = ()
+    """Operations that kept their usual kernels, while all others were held deterministic."""
 
 
 class QuestionRecord(Base, frozen=True, kw_only=True):

@@ -80,7 +80,10 @@ class Sightings(object):
 
     def saw(self, factor, detail, unseeded, depth=1):
         """Note that `factor` was exercised by the caller `depth` frames above."""
-        frame = sys._getframe(depth + 1)
+        self.saw_from(sys._getframe(depth + 1), factor, detail, unseeded)
+
+    def saw_from(self, frame, factor, detail, unseeded):
+        """The same of the code that this frame runs."""
         while frame.f_code.co_filename.startswith(GUEST) and frame.f_back is not None:
             frame = frame.f_back
         caller = (factor, detail, unseeded, frame.f_code, frame.f_lineno)

@@ -9,7 +9,7 @@ import sys
 FORMATS = {
     "?": "bool", "b": "int8", "h": "int16", "i": "int32", "l": "int64", "q": "int64",
     "B": "uint8", "H": "uint16", "I": "uint32", "L": "uint64", "Q": "uint64",
-    "f": "float32", "d": "float64", "c": "uint8",
+    "f": "float32", "d": "float64",
 }  # fmt: skip
 """Formats of buffers, as the struct module has them, with NumPy's names."""
 NUMBERS = {
@@ -42,6 +42,8 @@ class Plain(object):
         self.nbytes = len(data)
 
 
+FEW = 20000
+"""Numbers in a list up to which NumPy's import takes longer."""
 MISSING = []  # type: list[bool]
 """Holds something once NumPy was looked for in vain."""
 
@@ -60,11 +62,13 @@ def numpy():
 def without_numpy(value):
     """Its array where the script has no use for NumPy, whose import would cost each trial more than
     most of such scripts take; None where NumPy is there, or it takes NumPy to tell."""
-    if "numpy" in sys.modules:
+    if "numpy" in sys.modules or hasattr(value, "__array__"):
+        return None
+    if isinstance(value, (list, tuple)) and len(value) > FEW:
         return None
     try:
         return made(value)
-    except TypeError:
+    except (TypeError, ValueError, OverflowError, BufferError):
         return None
 
 

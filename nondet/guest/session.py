@@ -81,6 +81,13 @@ class Session(object):
         except Exception as error:
             self.failed("noting " + factor, error)
 
+    def saw_from(self, frame, factor, detail, unseeded):
+        """Note that the code of this frame, which may be another thread's, exercised `factor`."""
+        try:
+            self.sightings.saw_from(frame, factor, detail, unseeded)
+        except Exception as error:
+            self.failed("noting " + factor, error)
+
     def seeded(self, factor, call, value, depth=1, holds=None):
         """Note that the caller `depth` frames above gave a generator of `factor` a seed.
 

@@ -11,7 +11,7 @@ import msgspec
 
 from nondet import record, stats
 from nondet.guest.factors import by_name
-from nondet.host import differences, evidence, slowness, wording
+from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
 from nondet.host.prescribing import Places, edits, seed_edits
@@ -274,6 +274,7 @@ class Assembly:
             machine=self._machine(trial),
             isolation=self._isolation(trial),
             gpus=trial.gpus,
+            released=releasing.released(trial),
         )
 
     def _machine(self, trial: Trial) -> int | None:

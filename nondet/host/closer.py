@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -19,6 +19,7 @@ from nondet.host.executors.interface import ExecutorError
 from nondet.host.laboratory import Laboratory
 from nondet.host.mending import Mending
 from nondet.host.planning import Settings
+from nondet.record import Arm
 from nondet.search.questions import Answer, BudgetSpent, Finding, Question
 from nondet.verdict import Verdict
 
@@ -41,7 +42,7 @@ class CloserLook:
         self.laboratories: list[Laboratory] = []
         """Those whose trials stand in the record beside the search's own."""
         self.zooms: list[record.Zoom] = []
-        self.needed: tuple[releasing.Needed, ...] = ()
+        self.needed: list[releasing.Needed] = []
         """Operations that were seen to need deterministic kernels."""
         self.interrupted = False
 
@@ -60,24 +61,28 @@ class CloserLook:
             except KeyboardInterrupt:
                 self.interrupted = True
                 return
+            except ExecutorError:
+                return
             self.note(looking, question, answer)
             looked, plain = looking.counting(place.held), self.laboratory.of_plan(place.held)
             self.zooms.append(zooming.zoom(place, answer, looked, plain))
 
-    def at_operations(self) -> None:
-        """Let single operations have their usual kernels, with everything else held."""
+    def at_operations(self, held: Mapping[str, Arm]) -> None:
+        """Let single operations have their usual kernels, with everything else held: `held` is what
+        can be, beside the causes."""
         guilty = [guilt.factor for guilt in self.finding.guilty]
         if not releasing.applies(guilty, self.laboratory.of_plan({})):
             return
-        held = {guilt.factor: guilt.arm for guilt in self.finding.guilty}
+        held = {**held, **{guilt.factor: guilt.arm for guilt in self.finding.guilty}}
         assembly = Assembly(self.laboratory, self.finding)
         lines = assembly.places(releasing.HOLDER).sites
-        asking = releasing.search(kernels.switched(self.gpus), lines)
-        release = next(asking)
-        with contextlib.suppress(BudgetSpent):
+        asking = releasing.search(kernels.switched(self.gpus), lines, self.needed)
+        settings = self._up_to_parting()
+        shown: releasing.Shown | None = None
+        with contextlib.suppress(BudgetSpent, ExecutorError, StopIteration):
             try:
                 while True:
-                    settings = self.laboratory.settings
+                    release = asking.send(shown) if shown is not None else next(asking)
                     released = self._beside(
                         dataclasses.replace(settings, released=release.patterns)
                     )
@@ -85,11 +90,17 @@ class CloserLook:
                     answer = released.ask(question)
                     self.note(released, question, answer)
                     shown = releasing.shown(answer, released.trials, assembly.sites)
-                    release = asking.send(shown)
-            except StopIteration as stop:
-                self.needed = stop.value
             except KeyboardInterrupt:
                 self.interrupted = True
+
+    def _up_to_parting(self) -> Settings:
+        """Those of trials that are ended somewhat behind the step where the kernels make runs part;
+        where there is no such step, those of whole ones."""
+        settings = self.laboratory.settings
+        for place in zooming.places(self.laboratory, self.finding):
+            if releasing.HOLDER in place.factors:
+                return dataclasses.replace(place.settings(settings), zoom=None)
+        return settings
 
     def at_patch(self, mending: Mending, comparisons: int) -> record.Prescription:
         """Run the patched script itself, with nothing pinned, until so many comparisons agree."""

@@ -42,6 +42,7 @@ from nondet.host.placing import ONE_EACH, placing_trials
 from nondet.host.planning import Settings
 from nondet.host.plugins import Plugin
 from nondet.host.prescribing import prescribe
+from nondet.host.releasing import HOLDER
 from nondet.host.sites import Sites
 from nondet.host.subject import Subject
 from nondet.host.telling import Telling
@@ -56,7 +57,10 @@ Told = TypeVar("Told")
 MACHINE = "machine"
 """The factor that only a cluster has."""
 
-TOGETHER = ("nccl", "gpu-count")
+ONE_GPU = "gpu-count"
+BY_NAME = "it leaves a run one GPU, which many scripts for several can't do; --factors names it"
+
+TOGETHER = ("nccl", ONE_GPU)
 """Factors of what several GPUs do together."""
 
 CLASH = (
@@ -150,6 +154,10 @@ class Diagnosing:
             reasons["leftovers"] = CUT_SHORT
         if self.options.executor == executing.LOCAL:
             reasons[MACHINE] = executing.ONE_MACHINE
+        if ONE_GPU not in (self.options.factors or ()):
+            reasons.setdefault(ONE_GPU, BY_NAME)
+        elif self.options.executor != executing.LOCAL:
+            reasons[ONE_GPU] = "a cluster decides which GPUs a trial gets"
         for factor in self.factors:
             if self.options.factors is not None and factor.name not in self.options.factors:
                 reasons[factor.name] = "left out by --factors"
@@ -227,8 +235,13 @@ class Diagnosing:
                 self._follow(laboratory, finding)
             closer = self._look_closer(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
-            causes = self._causes(laboratory, finding, closer)
+            causes = self._causes(laboratory, finding)
             prescription = self._prescribe(laboratory, finding, causes, closer)
+            if self.options.zoom and not self.interrupted:
+                # Last: the patch is worth more, where trials are few.
+                closer.at_operations(self._holdable())
+                self.interrupted = closer.interrupted
+            causes = self._told_closer(laboratory, finding, causes, closer)
             return self._record(laboratory, finding, closer, provoked, causes, prescription)
 
     def _leave_out(self, factor: str, reason: str) -> None:
@@ -351,10 +364,9 @@ class Diagnosing:
             resume=self.options.resume,
             gpus=bool(self.environment.gpus),
         )
-        for look in (closer.into_steps, closer.at_operations):
-            if self.options.zoom and not self.interrupted:
-                look()
-                self.interrupted = closer.interrupted
+        if self.options.zoom and not self.interrupted:
+            closer.into_steps()
+            self.interrupted = closer.interrupted
         return closer
 
     def _provoke(self, laboratory: Laboratory, finding: Finding) -> Provoked | None:
@@ -439,7 +451,12 @@ class Diagnosing:
         self.questions.append(
             record.QuestionRecord(
                 text=question.text,
-                pinned=tuple(name for name, arm in held.items() if arm != "varied"),
+                # What is let go in part is neither pinned nor free.
+                pinned=tuple(
+                    name
+                    for name, arm in held.items()
+                    if arm != "varied" and not (question.released and name == HOLDER)
+                ),
                 varied=tuple(name for name, arm in held.items() if arm == "varied"),
                 free=tuple(free),
                 verdict=answer.verdict.value,
@@ -452,14 +469,24 @@ class Diagnosing:
         )
         self.telling.answered(question, answer, text, free, self.search.finding.guilty)
 
-    def _causes(
-        self, laboratory: Laboratory, finding: Finding, closer: CloserLook
-    ) -> tuple[record.Cause, ...]:
+    def _causes(self, laboratory: Laboratory, finding: Finding) -> tuple[record.Cause, ...]:
         if finding.verdict == "broken":
             return ()
         causes = Assembly(laboratory, finding).causes()
         for cause in causes:
             self.telling.guilty(cause.factor, cause.trials)
+        return causes
+
+    def _told_closer(
+        self,
+        laboratory: Laboratory,
+        finding: Finding,
+        causes: tuple[record.Cause, ...],
+        closer: CloserLook,
+    ) -> tuple[record.Cause, ...]:
+        """The causes with what a closer look has shown of them."""
+        if finding.verdict == "broken":
+            return ()
         refusals = apart.refusals(Assembly(laboratory, finding))
         trials = [t for lab in (laboratory, *closer.laboratories) for t in lab.trials]
         warned = kernels.warned(trials, Sites(self.subject))
@@ -467,6 +494,12 @@ class Diagnosing:
             causes, closer.zooms, warned, refusals, closer.gpus, closer.needed
         )
         return tuple(self._sharpened(cause, closer.zooms) for cause in causes)
+
+    def _holdable(self) -> dict[str, record.Arm]:
+        """What can be held beside the causes, without doing something else than the script does."""
+        able = [factor for factor in self._asked() if factor.pin == "faithful"]
+        broken = self.search.broken_pins
+        return {f.name: "pinned" for f in able if f in SOURCES and f.name not in broken}
 
     def _prescribe(
         self,

@@ -1,7 +1,8 @@
 """Which operation it is that gives other bits from run to run, and what does the same repeatably.
 
-Three witnesses are joined: where trials that were looked into part first (the zoom), what PyTorch
-warned of while it was held deterministic, and what a framework refused. What is known of operations
+Four witnesses are joined: where trials that were looked into part first (the zoom), what makes them
+part when it is released alone, what PyTorch warned of while it was held deterministic, and what a
+framework refused. What is known of operations
 comes from the frameworks' own lists: PyTorch's `use_deterministic_algorithms`, TensorFlow's RFC on
 determinism and NVIDIA's table of operations (framework-reproducibility), cuBLAS' documentation.
 """
@@ -338,5 +339,7 @@ def same(one: Kernel, other: Kernel) -> bool:
         return one.words == other.words and one.factor == other.factor
     if one.op == other.op and one.site == other.site:
         return True
+    if "released" in one.seen and "released" in other.seen:
+        return False
     kind = one.instead and one.instead == other.instead
     return bool(kind) and (one.site is None or other.site is None)

@@ -168,7 +168,7 @@ def conclusion(
         if bound is not None:
             agreed += f" (fewer than {math.ceil(100 * bound - 1e-9)} % of runs would differ)"
         if question.released:
-            return f"{agreed}: {question.released} was not seen to matter"
+            return f"{agreed} with the usual kernel of {question.released}"
         if not held:
             return agreed
         return f"{agreed}: with {enumerate_names(held)} pinned it repeats"
@@ -176,7 +176,7 @@ def conclusion(
         at = place(where)
         at = at[0].lower() + at[1:]
         if question.released:
-            return f"{at}: {question.released} varies, all others held"
+            return f"{at} with the usual kernel of {question.released}, and all others held"
         return at if not held else f"{at}: something that is still free varies"
     if answer.verdict is Verdict.BROKEN:
         return f"the trials failed ({answer.broken}): that proves nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,11 @@ def digests(value: object) -> list[tuple[str, str, tuple[int, ...], str]]:
 
 @pytest.fixture
 def without_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr(plain_values, "numpy", lambda: None)
+    def go() -> None:
+        monkeypatch.setattr(plain_values, "numpy", lambda: None)
+        monkeypatch.delitem(sys.modules, "numpy")
+
+    return go
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)

@@ -1,7 +1,6 @@
 """One GPU or several."""
 
-import os
-
+from ..xla_flags import in_environment
 from .base import FIRST, Factor, without_gpu
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -34,7 +33,6 @@ class GpuCount(Factor):
             "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#env-vars",
         ),
     )
-    launch = ((VARIABLE, "0"),)
 
     def environment(self, arm, number):
         return {VARIABLE: FIRST} if arm == "pinned" else {}
@@ -49,8 +47,13 @@ class GpuCount(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            shown = os.environ.get(VARIABLE)
-            session.read_back(self.name, True, shown is not None and "," not in shown)
+            self.look(session)
+            # A script may choose its GPUs by itself.
+            session.first_checkpoint.append(lambda: self.look(session))
+
+    def look(self, session):
+        shown = in_environment(VARIABLE)
+        session.read_back(self.name, True, bool(shown) and "," not in shown)
 
 
 FACTOR = GpuCount()

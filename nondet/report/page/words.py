@@ -411,6 +411,11 @@ def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
         )
     if any(trial.id in zoom.trials for zoom in diagnosis.zooms):
         return "It looked inside the steps, which no command does for a single run."
+    if trial.released:
+        return (
+            "Some operations kept their usual kernels in it, and all others were held, which no "
+            "command does for a single run."
+        )
     names = [name for name, arm in trial.plan.items() if arm == "varied"]
     if names:
         verb = "was" if len(names) == 1 else "were"
@@ -423,6 +428,8 @@ def unlike(diagnosis: Diagnosis, trial: Trial) -> str:
     fix = diagnosis.prescription
     if fix is not None and trial.id in fix.patch_trials:
         return "(patched script)"
+    if trial.released:
+        return f"(usual kernel of {enumerated(list(trial.released), 2)})"
     looked = any(trial.id in zoom.trials for zoom in diagnosis.zooms)
     return "(looked inside steps)" if looked else ""
 
