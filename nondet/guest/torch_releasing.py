@@ -10,18 +10,17 @@ import re
 import sys
 import threading
 
-RELEASED = " with its usual kernel"
-"""How the details of sightings end that tell of what was released."""
 OTHERS = re.compile(r"^_?resize|(select|slice|diagonal|as_strided)_scatter")
 """What bears such a name and adds up nothing."""
 
 
-def release(session, factor, torch, switch, patterns):
+def release(session, factor, torch, switch, patterns, suffix):
     """Release the operations whose names one of `patterns` is found in, in whatever case, such as
-    ``^index_put_$``. `switch` sets PyTorch's own: it takes a bool, and ``warn_only``."""
+    ``^index_put_$``. `switch` sets PyTorch's own: it takes a bool, and ``warn_only``. `suffix` ends
+    the details of the sightings that tell of what was released."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    letting_go = LettingGo(session, factor, torch, switch)
+    letting_go = LettingGo(session, factor, torch, switch, suffix)
     wanted = re.compile("|".join(patterns), re.IGNORECASE)
     chosen = {}
 
@@ -61,11 +60,12 @@ def release(session, factor, torch, switch, patterns):
 class LettingGo(object):
     """Turns the switch off while an operation runs that is released, and on again behind it."""
 
-    def __init__(self, session, factor, torch, switch):
+    def __init__(self, session, factor, torch, switch, suffix):
         self.session = session
         self.factor = factor
         self.torch = torch
         self.switch = switch
+        self.suffix = suffix
         self.lock = threading.Lock()
         self.inside = 0
         self.told = set()
@@ -91,7 +91,7 @@ class LettingGo(object):
         if threading.get_ident() != main:
             # Gradients on a GPU are computed by threads of PyTorch's, for the one that waits.
             frame = sys._current_frames().get(main, frame)
-        self.session.saw_from(frame, self.factor, name + RELEASED, None)
+        self.session.saw_from(frame, self.factor, name + self.suffix, None)
         if name not in self.told:
             self.told.add(name)
             asked = self.torch.are_deterministic_algorithms_enabled()

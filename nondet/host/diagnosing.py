@@ -563,7 +563,7 @@ class Diagnosing:
         )
         pairs = [d.trials for d in (first, *(c.first_divergence for c in causes)) if d is not None]
         for fault in (
-            *recording.faults(laboratory),
+            *recording.faults((laboratory, *closer.laboratories)),
             *(conflicts.of_trials(laboratory.of_plan({})) if self.environment.gpus else ()),
             *circumstances.of(trials, pairs),
         ):

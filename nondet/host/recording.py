@@ -77,7 +77,7 @@ def bound(answer: Answer, level: float) -> float | None:
 
 
 def cost(laboratory: Laboratory, looking: Sequence[Laboratory], wall_seconds: float) -> record.Cost:
-    """`looking`: the laboratories of trials that were looked into."""
+    """`looking`: the laboratories of trials beside those of the search."""
     trials = [trial for one in (laboratory, *looking) for trial in one.trials]
     return record.Cost(
         trials=len(trials),
@@ -108,11 +108,12 @@ def pace(laboratory: Laboratory) -> tuple[record.Recording, ...]:
     )
 
 
-def faults(laboratory: Laboratory) -> Iterator[str]:
+def faults(laboratories: Sequence[Laboratory]) -> Iterator[str]:
     """Errors of the guest are ours: said openly, since they may have cost evidence. So is what
     the trials left behind or could not keep."""
+    trials = [trial for laboratory in laboratories for trial in laboratory.trials]
     seen: dict[str, int] = {}
-    for trial in laboratory.trials:
+    for trial in trials:
         for error in trial.errors:
             text = f"{error.where}: {error.error}"
             seen[text] = seen.get(text, 0) + 1
@@ -121,10 +122,10 @@ def faults(laboratory: Laboratory) -> Iterator[str]:
             yield f"{text} (in {count} trials)"
         else:
             yield f"an error of nondet's own in {count} trials, {text}"
-    if any(trial.left_running for trial in laboratory.trials):
+    if any(trial.left_running for trial in trials):
         yield "the script left processes running when it ended; they were ended"
-    if what := sorted({what for trial in laboratory.trials for what in trial.elsewhere}):
+    if what := sorted({what for trial in trials for what in trial.elsewhere}):
         more = f" and {len(what) - 1} more" if len(what) > 1 else ""
         yield f"not recorded, since a child process of the script does it: {what[0]}{more}"
-    if any(trial.values_omitted for trial in laboratory.trials):
+    if any(trial.values_omitted for trial in trials):
         yield "some tensor values were not kept (too large), so their distances are unknown"

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import op_determinism
-from nondet.guest.torch_releasing import RELEASED
+from nondet.guest.factors.op_determinism import RELEASED
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
 from nondet.record import Arm

@@ -12,6 +12,8 @@ GENERATED = "tensorflow.python.ops.gen_"
 XLA = "--xla_gpu_deterministic_ops=true"
 UNSUPPORTED = " without a deterministic kernel"
 """How the details of sightings end that tell of what PyTorch warned of."""
+RELEASED = " with its usual kernel"
+"""The same of what was released while all else was held."""
 CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
@@ -177,7 +179,8 @@ class OpDeterminism(Factor):
 
     def release(self, session, module, switch):
         try:
-            torch_releasing.release(session, self.name, module, switch, session.plan["released"])
+            patterns = session.plan["released"]
+            torch_releasing.release(session, self.name, module, switch, patterns, RELEASED)
         except Exception as error:
             # The trial would tell of operations that were held like all others.
             session.read_back(self.name, "operations released", str(error))
