@@ -496,10 +496,12 @@ class Diagnosing:
         return tuple(self._sharpened(cause, closer.zooms) for cause in causes)
 
     def _holdable(self) -> dict[str, record.Arm]:
-        """What can be held beside the causes, without doing something else than the script does."""
-        able = [factor for factor in self._asked() if factor.pin == "faithful"]
+        """What can be held beside the causes without holding what kernels do, or doing something
+        else than the script does."""
         broken = self.search.broken_pins
-        return {f.name: "pinned" for f in able if f in SOURCES and f.name not in broken}
+        able = [f for f in self._asked() if f.pin == "faithful" and f.name not in broken]
+        able = [f for f in able if f in SOURCES and not kernels.computes(f.name)]
+        return {f.name: "pinned" for f in able}
 
     def _prescribe(
         self,
