@@ -321,7 +321,7 @@ TAMPERING: dict[str, tuple[str, Case]] = {
         import sys
         sys.modules.clear()
         """,
-        Case(),
+        REPEATS,
     ),
     "imports in a way of its own": (
         """
