@@ -185,7 +185,10 @@ def arguments(item: pytest.Function) -> list[str]:
         given = given[:-2]
     given += [f"--rootdir={config.rootpath}"]
     given += ["-c", str(config.inipath)] if config.inipath is not None else []
-    given += ["-n", "0"] if config.pluginmanager.hasplugin("xdist") else []
+    if config.pluginmanager.hasplugin("xdist"):
+        # Where plugins are loaded by name alone, its option is known only once it is.
+        given += ["-p", "xdist"] if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in os.environ else []
+        given += ["-n", "0"]
     return [*given, *config.getini("nondet_args"), str(config.rootpath / item.nodeid)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -31,8 +33,19 @@ def test_not_marked():
 """
 
 
+NAMED = ("-p", "nondet.pytest_plugin")
+
+
+@pytest.fixture
+def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the plugins that are installed here: Hypothesis' and Faker's take seconds to import,
+    in each of many processes."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*LOADED, *options)
+    loaded = NAMED if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in os.environ else LOADED
+    return pytester.runpytest_subprocess(*loaded, *options)
 
 
 def loaded() -> tuple[str, ...]:
@@ -40,7 +53,7 @@ def loaded() -> tuple[str, ...]:
     from importlib.metadata import entry_points
 
     known = any(point.value == "nondet.pytest_plugin" for point in entry_points(group="pytest11"))
-    return () if known else ("-p", "nondet.pytest_plugin")
+    return () if known else NAMED
 
 
 LOADED = loaded()
@@ -60,6 +73,7 @@ def test_what_a_test_returns_is_compared_over_fresh_processes(pytester: pytest.P
     assert "same:" not in result.stdout.str()
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_the_number_of_runs_can_be_asked_for(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -75,6 +89,7 @@ def test_the_number_of_runs_can_be_asked_for(pytester: pytest.Pytester) -> None:
     assert (pytester.path / "runs").read_text() == "xxxx"
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -111,6 +126,7 @@ def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> 
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("few_plugins")
 def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None:
     pytest.importorskip("torch")
     pytester.makepyfile(
@@ -129,11 +145,13 @@ def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["  0/bias: differs, *", "  0/weight: differs, *"])
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_it_works_side_by_side(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
-    run(pytester, "-n", "2").assert_outcomes(passed=3, failed=1)
+    run(pytester, "-p", "xdist", "-n", "2").assert_outcomes(passed=3, failed=1)
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nnondet_args = --mode=slow\naddopts = --mode=fast\n")
     pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--mode')\n")
@@ -151,6 +169,7 @@ def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytes
     assert (pytester.path / "mode").read_text() == "slow"
 
 
+@pytest.mark.usefixtures("few_plugins")
 def test_the_cause_is_found_when_asked_for(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=TESTS)
     result = run(pytester, "--nondet-diagnose", "-k", "test_draws and 1")

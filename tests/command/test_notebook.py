@@ -119,6 +119,7 @@ def test_a_cell_that_fails_is_told_by_its_line(project: Project) -> None:
 SET = "import nondet\nnondet.checkpoint('order', ' '.join({'a', 'b', 'c', 'd', 'e', 'f'}))"
 
 
+@pytest.mark.long
 def test_what_no_cell_can_hold_is_said_for_where_kernels_start(project: Project) -> None:
     written(project.folder / "train.ipynb", SET)
     ran = project.diagnose(*QUICK, "--verify", "train.ipynb")

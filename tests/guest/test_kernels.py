@@ -176,6 +176,7 @@ def test_pytorch_is_listened_to_and_held_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_a_parameter_server_keeps_one_worker(tmp_path: Path) -> None:
     script = (Path(__file__).parents[2] / "probes" / "distribution.py").read_text()
     runs = [run(tmp_path / "subject", script, {"distribution": "pinned"}) for _ in range(2)]

@@ -227,6 +227,7 @@ CHECKPOINTS = """
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_checkpoints_of_keras_and_tensorflow_are_seen(tmp_path: Path) -> None:
     folder = tmp_path / "subject"
     lines = textwrap.dedent(CHECKPOINTS).splitlines()

@@ -300,7 +300,8 @@ def test_keras_on_another_backend_is_recorded_and_unchanged(backend: str, tmp_pa
     assert "shuffle" in {row[2] for row in seen(shown, shuffled)}
 
 
-@pytest.mark.parametrize("backend", [pytest.param("jax", marks=pytest.mark.long), "torch"])
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_consumers_are_held_on_another_backend(backend: str, tmp_path: Path) -> None:
     script = BACKEND.replace("= BACKEND", f'= "{backend}"').replace("SEEDS", "np.random.seed(1)")
     script = script.replace("y = x.sum", "np.random.seed()\ny = x.sum")
