@@ -76,7 +76,7 @@ def _dormant(assembly: Assembly, name: str, trials: Sequence[str]) -> record.Dor
         explanation=factor.explanation,
         provoked=factor.varied,
         advice=factor.advice,
-        fix=factor.fix or (f"{launch} {assembly.subject.started}" if launch else ""),
+        fix=assembly.code(factor) or (f"{launch} {assembly.subject.started}" if launch else ""),
         sites=foremost(assembly.sites.of(seen)),
         trials=tuple(trials),
         first_divergence=assembly.parting(trials),

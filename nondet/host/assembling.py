@@ -11,10 +11,11 @@ import msgspec
 
 from nondet import record, stats
 from nondet.guest.factors import by_name
+from nondet.guest.factors.base import Factor
 from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
-from nondet.host.prescribing import Places, edits, seed_edits
+from nondet.host.prescribing import Places, code, edits, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
@@ -190,7 +191,7 @@ class Assembly:
             advice=factor.advice,
             fix=(
                 "\n".join(dict.fromkeys(changes))
-                or factor.fix
+                or self.code(factor)
                 or (f"{launch} {self.subject.started}" if launch else "")
             ),
             spread=self._spread(guilt.parting),
@@ -198,6 +199,25 @@ class Assembly:
             slowdown=slowness.slowdown(guilt, self.laboratory.trials),
         )
         return msgspec.structs.replace(cause, because=wording.because(cause))
+
+    @property
+    def frameworks(self) -> dict[str, str]:
+        """What trials have imported, with the versions; also as ``torch on a GPU`` where they saw
+        one."""
+        trials = self.laboratory.trials
+        found = {name: version for trial in trials for name, version in trial.frameworks.items()}
+        if any(trial.gpus for trial in trials):
+            found |= {f"{name} on a GPU": version for name, version in found.items()}
+        return found
+
+    @property
+    def backend(self) -> str:
+        """Keras'; empty where there is none."""
+        return next((trial.backend for trial in self.laboratory.trials if trial.backend), "")
+
+    def code(self, factor: Factor) -> str:
+        """What holds a factor, in the terms of the framework that the script computes with."""
+        return code(factor, self.frameworks, self.backend)
 
     def seedings(self, guilt: Guilt) -> tuple[record.Seeding, ...]:
         """The seeds that the script gives, as far as they bear on this cause: those of the same

@@ -514,8 +514,8 @@ class Diagnosing:
         if not causes:
             return None
         assembly = Assembly(laboratory, finding)
-        frameworks = {name: v for t in laboratory.trials for name, v in t.frameworks.items()}
-        if self.environment.gpus:
+        frameworks = assembly.frameworks
+        if self.environment.gpus:  # of a cluster's, trials tell nothing
             frameworks |= {f"{name} on a GPU": v for name, v in frameworks.items()}
         prescription, written = prescribe(
             finding,
@@ -524,7 +524,7 @@ class Diagnosing:
             self.subject.started,
             frameworks,
             laboratory.settings.plugins,
-            next((trial.backend for trial in laboratory.trials if trial.backend), ""),
+            assembly.backend,
         )
         try:
             mending = mend(prescription, causes, written, self.subject, self._trains(laboratory))

@@ -32,6 +32,7 @@ def test_the_operation_that_races_is_named_with_its_line(tmp_path: Path) -> None
     found = project.diagnose("--factors", "op-determinism", "--no-verify", "train.py").diagnosis
     (cause,) = found.causes
     assert cause.factor == "op-determinism"
+    assert cause.fix == "import torch\ntorch.use_deterministic_algorithms(True)"
     (kernel,) = found.kernels
     assert kernel.words == cause.operation == "scatter-add by `index_put`"
     assert "released" in kernel.seen
