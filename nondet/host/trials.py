@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ CANT_RECORD = 74
 """Exit code with which the guest says so (guest/events.py)."""
 TAIL = 4096
 """Bytes of each log that go into the record."""
+TOLD = re.compile(r"events\.jsonl|(steps|rows)-\d+\.bin")
+"""Files that a guest writes."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -43,6 +46,8 @@ class Saved(msgspec.Struct, frozen=True):
     parent: str = ""
     gpus: tuple[OnGpu, ...] = ()
     host: str = ""
+    bytes: dict[str, int] = {}
+    """Of each file that it told something in."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -428,10 +433,16 @@ class Trial:
             self.parent,
             self.gpus,
             self.host,
+            self._bytes(),
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
         )
+
+    def _bytes(self) -> dict[str, int]:
+        """Sizes of its event file and its logs of steps."""
+        told = (path for path in self.folder.iterdir() if TOLD.fullmatch(path.name))
+        return {path.name: path.stat().st_size for path in sorted(told)}
 
     def tail(self, name: str) -> str:
         """The end of a log, decoded as far as it can be."""
@@ -445,10 +456,13 @@ class Trial:
 
 
 def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
-    """A trial of an earlier session, or None when it had not ended properly."""
+    """A trial of an earlier session, or None when it had not ended properly, or its files have lost
+    their end since, as when the power failed before they were on the disk."""
     try:
         saved = msgspec.json.decode((folder / "trial.json").read_bytes(), type=Saved)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if any(shorter(folder / name, size) for name, size in saved.bytes.items()):
         return None
     trial = Trial(
         saved.id,
@@ -465,6 +479,14 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
     trial.parent, trial.gpus, trial.host = saved.parent, saved.gpus, saved.host
     return trial
+
+
+def shorter(path: Path, size: int) -> bool:
+    """Whether a file has not so many bytes, or is gone."""
+    try:
+        return path.stat().st_size < size
+    except (OSError, ValueError):
+        return True
 
 
 def restore_all(folder: Path, horizon: Horizon | None = None) -> list[Trial]:
