@@ -9,17 +9,23 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from nondet import record
+from nondet.guest.digests import Digester
 from nondet.host import laboratory as module
 from nondet.host.executors.interface import Launch
 from nondet.host.laboratory import Laboratory
+from nondet.host.trials import Trial
+from nondet.report import html
 from nondet.search.diagnosing import Search
 from nondet.search.questions import Candidate, Finding
-from tests.benchmarks import killing
+from tests.benchmarks.killing import __main__ as soak
+from tests.benchmarks.killing import holding, roles, rooms, whole
 from tests.command.running import QUICK
 from tests.host.acting import FACTORS, Act, ActingExecutor, ActingTrial, laboratory
 from tests.report import samples
@@ -118,35 +124,102 @@ def test_a_killed_search_goes_on(
 # -- real processes
 
 
-def test_kills_of_a_small_script(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(killing.DRAWS)
-    quiet, seconds = killing.quietly(tmp_path / "quiet", script, 2, QUICK)
+def case(folder: Path, name: str, options: tuple[str, ...], text: str) -> soak.Case:
+    script = folder / f"{name}.py"
+    script.write_text(text)
+    quiet, seconds = rooms.quietly(folder / f"quiet-{name}", script, 2, options)
     assert [cause.factor for cause in quiet.causes] == ["python-random"]
+    return soak.Case(name, script, options, quiet, seconds)
+
+
+def test_kills_of_a_small_script_and_of_what_it_started(tmp_path: Path) -> None:
+    draws = case(tmp_path, "draws", QUICK, soak.DRAWS)
+    room = rooms.Room(tmp_path / "killed", draws.script, 2, QUICK)
     # Moments well before the end, however much faster the machine may be by now.
-    moments = random.Random(5)
-    ended = killing.disturbed(tmp_path / "killed", script, 2, 3, seconds / 3, moments, QUICK)
+    ended = rooms.disturbed(room, 3, draws.seconds / 3, random.Random(5))
     assert ended.kills
-    assert killing.faults(quiet, ended, 2) == []
+    assert holding.faults(draws.quiet, ended, 2) == []
+    made = soak.Soak(tmp_path, 2, random.Random(5))
+    for role in draws.roles:
+        made.kill_beneath(draws, role, 1)
+    assert (made.failed, made.counts) == (0, {roles.TRIAL: 1, roles.SUPERVISOR: 1})
 
 
-# -- the checks
+@pytest.mark.long
+def test_kills_where_trials_are_forked(tmp_path: Path) -> None:
+    forks = case(tmp_path, "forks", QUICK, soak.FORKS)
+    made = soak.Soak(tmp_path, 2, random.Random(5))
+    made.kill_hosts(forks, 2, beside=roles.FORKED_TRIAL)
+    assert made.counts[roles.FORKED_TRIAL] == made.counts[roles.PARENT] == 2
+    for role in (roles.PARENT, roles.FORKED_TRIAL, roles.FORKED_SUPERVISOR):
+        made.kill_beneath(forks, role, 1)
+    assert made.failed == 0
 
 
-def ended(folder: Path, last: record.Diagnosis, **changes: object) -> killing.Ended:
+# -- the benchmark's own checks
+
+HOST = 10
+
+
+def processes(*listed: tuple[int, int, str]) -> list[roles.Process]:
+    return [roles.Process(pid, parent, tuple(line.split())) for pid, parent, line in listed]
+
+
+def test_roles_are_told_by_who_started_whom() -> None:
+    alone, warm = "python -I /x/executors/supervisor.py", "python /x/guest --parent s.json 5"
+    listed = processes(
+        *((11, HOST, alone), (12, 11, "python /x/guest plan.json"), (13, 12, "sleep 9")),
+        *((21, HOST, warm), (22, 21, warm), (23, 22, warm), (24, 23, warm)),
+        *((31, HOST, "python -c asks"), (32, 1, alone), (33, 99, warm)),
+    )
+    assert roles.roles(listed, HOST) == {
+        11: roles.SUPERVISOR,
+        12: roles.TRIAL,
+        21: roles.PARENT,
+        22: roles.FORKED_SUPERVISOR,
+        23: roles.FORKED_TRIAL,
+    }
+
+
+def test_too_few_kills_are_no_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms.Room, "hurt", lambda *args: None)
+    made = soak.Soak(tmp_path, 2, random.Random(5))
+    quiet = soak.Case("draws", Path(__file__), (), consistent(), 1.0)
+    with pytest.raises(rooms.Failed, match="kills of a trial: only 0 of 2"):
+        made.kill_beneath(quiet, roles.TRIAL, 2)
+
+
+def written(trial: record.Trial, room: Path) -> None:
+    """All files of a trial that has ended."""
+    room.mkdir(parents=True)
+    held: dict[str, record.Arm] = {name: arm for name, arm in trial.plan.items() if arm != "free"}
+    plan = {"trial": trial.id, "hash": "h", "arms": held}
+    (room / "plan.json").write_text(json.dumps(plan))
+    for name in ("stdout.log", "stderr.log"):
+        (room / name).write_text("")
+    letters = "a" * trial.checkpoints
+    events = [json.dumps(event) + "\n" for event in Act(letters).events("h")]
+    (room / "events.jsonl").write_text("".join(events))
+    made = Trial(trial.id, held, "h", "?", room, outcome=trial.outcome)
+    made.save()
+
+
+def ended(folder: Path, last: record.Diagnosis, **changes: object) -> rooms.Ended:
     """A diagnosis that was killed once, with all that it should leave."""
     for trial in last.trials:
-        room = folder / "trials" / trial.id
-        room.mkdir(parents=True)
-        for name in ("plan.json", "events.jsonl", "stdout.log", "stderr.log"):
-            (room / name).write_text("")
-        (room / "trial.json").write_text(json.dumps({"outcome": trial.outcome, "wrote": []}))
+        written(trial, folder / "trials" / trial.id)
     (folder / "diagnosis.json").write_bytes(record.encode(last))
-    (folder / "report.html").write_text("")
+    (folder / "report.html").write_text(html.render(last))
     saved = {t.id: (folder / "trials" / t.id / "trial.json").read_bytes() for t in last.trials[:2]}
-    kill = killing.Killed(1.0, saved, ())
-    whole = killing.Ended((kill,), 1, folder, (), ())
-    return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
+    kill = rooms.Killed(1.0, saved, ())
+    made = rooms.Ended((kill,), 1, folder, (), ())
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of one line, which are made at once."""
+    monkeypatch.setattr(html, "render", lambda diagnosis: diagnosis.summary)
 
 
 def consistent() -> record.Diagnosis:
@@ -155,68 +228,150 @@ def consistent() -> record.Diagnosis:
     return structs.replace(one, cost=structs.replace(one.cost, trials=len(one.trials)))
 
 
+@pytest.mark.usefixtures("brief")
 def test_what_is_right_has_no_fault(tmp_path: Path) -> None:
-    assert killing.faults(consistent(), ended(tmp_path, consistent()), 2) == []
+    assert holding.faults(consistent(), ended(tmp_path, consistent()), 2) == []
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
         ({"alive": ("77 python",)}, "77 python alive at the end"),
         ({"scratch": ("nondet-x",)}, "temporary files left: nondet-x"),
         ({"code": 0}, "exit code 0 for the verdict causes-found"),
-        ({"kills": (killing.Killed(1.0, {}, ("78 python",)),)}, "a kill left 78 python alive"),
+        ({"kills": (rooms.Killed(1.0, {}, ("78 python",)),)}, "a kill left 78 python alive"),
+        (
+            {"kills": (rooms.Killed(1.0, {}, (), (), ("t01: plan.json",)),)},
+            "after a kill, t01: plan.json",
+        ),
     ],
 )
 def test_what_stays_behind_is_a_fault(
     tmp_path: Path, changes: dict[str, object], fault: str
 ) -> None:
-    assert killing.faults(consistent(), ended(tmp_path, consistent(), **changes), 2) == [fault]
+    assert holding.faults(consistent(), ended(tmp_path, consistent(), **changes), 2) == [fault]
+
+
+def changed(**fields: object) -> tuple[record.Cause, ...]:
+    first, *others = consistent().causes
+    return (structs.replace(first, **fields), *others)
 
 
 @pytest.mark.parametrize(
-    ("other", "fault"),
+    ("other", "faults"),
     [
-        ({"causes": ()}, "causes: []"),
-        ({"alternatives": (("clock",),)}, "alternatives: [['clock']]"),
-        ({"prescription": None}, "pins: None"),
-        ({"verdict": "unresolved"}, "verdict: unresolved"),
-        ({"interrupted": True}, "interrupted: True"),
+        ({"causes": ()}, ["causes: []", "lines: []", "first differences: []"]),
+        ({"causes": changed(sites=())}, ["lines: "]),
+        ({"causes": changed(first_divergence=None)}, ["first differences: "]),
+        ({"first_divergence": None}, ["first difference: ()"]),
+        ({"alternatives": (("clock",),)}, ["alternatives: [['clock']]"]),
+        ({"prescription": None}, ["pins: None", "verified: None"]),
+        ({"verdict": "unresolved"}, ["verdict: unresolved"]),
+        ({"interrupted": True}, ["interrupted: True"]),
     ],
 )
-def test_another_diagnosis_is_a_fault(tmp_path: Path, other: dict[str, object], fault: str) -> None:
-    last = structs.replace(consistent(), **other)
-    found = killing.faults(consistent(), ended(tmp_path, last), 2)
-    assert any(text.startswith(fault) for text in found), found
+def test_another_diagnosis_is_a_fault(other: dict[str, object], faults: list[str]) -> None:
+    found = holding.unlike(consistent(), structs.replace(consistent(), **other))
+    for fault in faults:
+        assert any(text.startswith(fault) for text in found), found
 
 
-def test_a_torn_record_is_a_fault(tmp_path: Path) -> None:
-    whole = ended(tmp_path, consistent())
-    (tmp_path / "trials/t05/events.jsonl").unlink()
-    (tmp_path / "report.html").unlink()
-    assert killing.faults(consistent(), whole, 2) == [
-        "t05/events.jsonl is missing",
-        "report.html is missing",
-    ]
+def append(path: Path, data: bytes) -> None:
+    path.write_bytes(path.read_bytes() + data)
+
+
+SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no events": (lambda out: (out / "trials/t05/events.jsonl").unlink(), "its files can't be rea"),
+    "no page": (lambda out: (out / "report.html").unlink(), "report.html is missing"),
+    "another page": (
+        lambda out: (out / "report.html").write_text("<html>"),
+        "report.html is not what the record gives",
+    ),
+    "half an event": (
+        lambda out: append(out / "trials/t03/events.jsonl", b'{"event": "pi'),
+        "t03: the last line of events.jsonl has no end",
+    ),
+    "no event": (
+        lambda out: append(out / "trials/t03/events.jsonl", b"\0\0\0\n"),
+        "t03: 1 lines of events.jsonl can't be read",
+    ),
+    "half a plan": (
+        lambda out: (out / "trials/t02/plan.json").write_text('{"trial": "t02", "ha'),
+        "t02: plan.json: ",
+    ),
+    "another plan": (
+        lambda out: (out / "trials/t02/plan.json").write_text('{"hash": "g", "arms": {}}'),
+        "t02: plan.json and trial.json are of two plans",
+    ),
+    "half an end": (
+        lambda out: (out / "trials/t02/trial.json").write_text('{"id": "t02"'),
+        "t02: trial.json can't be read",
+    ),
+    "a file beside": (
+        lambda out: (out / "trials/t02/trial.json.new").touch(),
+        "t02: trial.json.new is left",
+    ),
+    "a record beside": (lambda out: (out / "diagnosis.json.new").touch(), "diagnosis.json.new is"),
+    "values": (lambda out: (out / "values").mkdir(), "values is left"),
+    "no log": (lambda out: (out / "trials/t04/stderr.log").unlink(), "t04: stderr.log is missing"),
+}
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("name", SPOILS)
+def test_what_is_not_whole_is_a_fault(tmp_path: Path, name: str) -> None:
+    spoil, fault = SPOILS[name]
+    ended(tmp_path, consistent())
+    assert whole.faults_in(tmp_path, consistent()) == []
+    spoil(tmp_path)
+    found = whole.faults_in(tmp_path, consistent())
+    assert any(fault in text for text in found), found
+
+
+def test_after_a_kill_values_are_what_their_names_say(tmp_path: Path) -> None:
+    make: Any = Digester
+    digest, other = (make("sha256").digest(np.array(value)) for value in (0.5, 0.25))
+    room, values = tmp_path / "trials/t01", tmp_path / "values"
+    written(consistent().trials[0], room)
+    events = (room / "events.jsonl").read_text()
+    events = events.replace('"uint8", [1]', '"float64", []').replace('["a"]', f'["{digest}"]')
+    (room / "events.jsonl").write_text(events)
+    values.mkdir()
+    (values / digest).write_bytes(np.array(0.5).tobytes())
+    (values / f"{other}.77").write_bytes(b"half")
+    assert whole.faults_in(tmp_path) == []
+    (values / digest).write_bytes(np.array(0.25).tobytes())
+    assert whole.faults_in(tmp_path) == [f"values/{digest} is not what its name says"]
+    (values / digest).write_bytes(b"half")
+    assert whole.faults_in(tmp_path) == [f"values/{digest} is not what its name says"]
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_record_that_contradicts_itself_is_a_fault(tmp_path: Path) -> None:
     twice = structs.replace(consistent(), trials=(*consistent().trials, consistent().trials[0]))
-    assert "trial t01 is listed twice" in killing.torn(twice, tmp_path)
+    assert "trial t01 is listed twice" in whole.consistent(twice)
     fewer = structs.replace(consistent(), trials=consistent().trials[1:])
-    assert "trial t01 is named and not listed" in killing.torn(fewer, tmp_path)
+    assert "trial t01 is named and not listed" in whole.consistent(fewer)
+    made = ended(tmp_path, consistent())
     (tmp_path / "diagnosis.json").unlink()
-    assert "no record" in killing.faults(consistent(), whole, 2)[0]
+    assert "no record" in holding.faults(consistent(), made, 2)[0]
 
 
+@pytest.mark.usefixtures("brief")
 def test_a_finished_trial_that_is_lost_or_changed_is_a_fault(tmp_path: Path) -> None:
-    whole = ended(tmp_path, consistent())
-    (tmp_path / "trials/t01/trial.json").write_text('{"outcome": "completed", "wrote": [1]}')
-    assert killing.faults(consistent(), whole, 2) == [
+    made = ended(tmp_path, consistent())
+    text = (tmp_path / "trials/t01/trial.json").read_text()
+    (tmp_path / "trials/t01/trial.json").write_text(text.replace('"note":""', '"note":"x"'))
+    assert holding.faults(consistent(), made, 2) == [
         "trial t01 had ended, and its file is another now"
     ]
     fewer = structs.replace(consistent(), trials=consistent().trials[1:])
     saved = {"t01": b'{"outcome": "completed", "wrote": []}'}
-    assert "trial t01 had run to its end, and is not used" in killing.lost(saved, fewer, tmp_path)
+    assert "trial t01 had run to its end, and is not used" in holding.lost(saved, fewer, tmp_path)
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize(("jobs", "more"), [(1, 1), (2, 2)])
 def test_a_plan_that_is_run_again_is_a_fault(tmp_path: Path, jobs: int, more: int) -> None:
     quiet = consistent()
@@ -224,13 +379,14 @@ def test_a_plan_that_is_run_again_is_a_fault(tmp_path: Path, jobs: int, more: in
     enough = structs.replace(quiet, trials=(*quiet.trials, *extra[1:]))
     again = structs.replace(quiet, trials=(*quiet.trials, *extra))
     killed = ended(tmp_path, quiet)
-    assert killing.repeated(quiet, enough, killed, jobs) == []
-    assert killing.repeated(quiet, again, killed, jobs) == [
+    assert holding.repeated(quiet, enough, killed, jobs) == []
+    assert holding.repeated(quiet, again, killed, jobs) == [
         f"{2 + more} trials with nothing pinned, of which 2 were finished before; undisturbed: 2"
     ]
 
 
 def test_kills_alone_and_in_chains() -> None:
-    assert killing.lengths(20) == [1] * 10 + [5, 5]
-    assert killing.lengths(7) == [1] * 4 + [3]
-    assert [sum(killing.lengths(n)) for n in range(25)] == list(range(25))
+    assert soak.lengths(20) == [1] * 10 + [5, 5]
+    assert soak.lengths(7) == [1] * 4 + [3]
+    assert [sum(soak.lengths(n)) for n in range(25)] == list(range(25))
+    assert soak.shares(100, 7) == [15, 15, 14, 14, 14, 14, 14]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import large
-from tests.benchmarks.reliability import FAULTS, PAGE, SOAKS, Fault, page, row, soak
+from tests.benchmarks import large, reliability
+from tests.benchmarks.reliability import FAILED, FAULTS, PAGE, SOAKS, Fault, Soak, page, row, soaked
 
 FAULT = Fault("trouble", "tests.a", "test_b", "all is well")
 CASES = [
@@ -21,7 +21,7 @@ CASES = [
         '<testcase classname="tests.other" name="test_b"><failure/></testcase>',
     )
 ]
-FAILED = ElementTree.fromstring(
+FAILURE = ElementTree.fromstring(
     '<testcase classname="tests.a" name="test_b[3]"><failure/></testcase>'
 )
 SKIPPED = ElementTree.fromstring(
@@ -31,21 +31,54 @@ SKIPPED = ElementTree.fromstring(
 
 def test_a_row_counts_its_own_tests() -> None:
     assert row(FAULT, CASES) == "| trouble | 2 | all is well |"
-    assert row(FAULT, [*CASES, FAILED]) == "| trouble | 3 | 1 fail |"
+    assert row(FAULT, [*CASES, FAILURE]) == "| trouble | 3 | FAILED: 1 tests |"
     assert row(FAULT, [*CASES, SKIPPED]) == "| trouble | 2 | all is well (1 can't be tried here) |"
-    assert row(FAULT, []) == "| trouble | 0 | not tried |"
+    assert row(FAULT, [SKIPPED]) == "| trouble | 0 | not tried (1 can't be tried here) |"
+    assert row(FAULT, []) == "| trouble | 0 | FAILED: there is no such test |"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.text)
 def test_every_fault_has_tests(fault: Fault) -> None:
-    assert any(name.startswith(fault.start) for name in dir(importlib.import_module(fault.module)))
+    names = dir(importlib.import_module(fault.module))
+    for start in (fault.start,) if isinstance(fault.start, str) else fault.start:
+        assert any(name.startswith(start) for name in names), start
 
 
-def test_a_soak_s_line_is_its_last(tmp_path: Path) -> None:
-    (tmp_path / "killing.log").write_text("| a | b |\nsome text\n| kills | 3 | none |\n")
-    assert soak("killing", (), tmp_path) == "| kills | 3 | none |"
-    (tmp_path / "large.log").write_text("Traceback\n")
-    assert soak("large", (), tmp_path) == "| large | 0 | did not run |"
+SOAK = Soak("kills", ("killing",), "kills", 3, "all the same")
+GOOD = "| kills | 3 | all the same; 2 beside |"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (f"| 1 | none |\n{GOOD}\nexit code 0\n", GOOD),
+        (f"{GOOD}\n", GOOD),
+        (f"{GOOD}\nexit code 1\n", "FAILED: exit code 1, all the same; 2 beside"),
+        ("| kills | 2 | all the same |\nexit code 0\n", "FAILED: exit code 0, all the same"),
+        ("| kills | 3 | 1 with faults |\n", "FAILED: exit code 0, 1 with faults"),
+        ("| kills | 3 | FAILED: 1 of 3 |\nexit code 1\n", "| kills | 3 | FAILED: 1 of 3 |"),
+        ("| 1 | draws | none |\nexit code 1\n", "| kills | 0 | FAILED: no result, exit code 1 |"),
+    ],
+)
+def test_a_soak_s_row_is_its_own_and_good(tmp_path: Path, log: str, line: str) -> None:
+    (tmp_path / "kills.log").write_text(log)
+    assert line in soaked(SOAK, tmp_path)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_fails_ends_with_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    for name in ("FAULTS", "SOAKS"):
+        monkeypatch.setattr(reliability, name, (FAULT,) if name == "FAULTS" else (SOAK,))
+    monkeypatch.setattr(reliability, "PAGE", tmp_path / "page.md")
+    (tmp_path / "page.md").write_text("<!-- table -->\n<!-- end of the table -->\n")
+    monkeypatch.setattr("sys.argv", ["reliability", "--logs", str(tmp_path)])
+    cases = '<a><testcase classname="tests.a" name="test_b"/></a>'
+    (tmp_path / "tests.xml").write_text(cases)
+    (tmp_path / "kills.log").write_text(f"{GOOD}\nexit code {code}\n")
+    assert reliability.main() == code
+    assert (FAILED in (tmp_path / "page.md").read_text()) == bool(code)
 
 
 def test_the_page_has_a_row_for_each() -> None:
@@ -55,8 +88,10 @@ def test_the_page_has_a_row_for_each() -> None:
         assert f"| {fault.text} | " in text
     table = text.partition("<!-- table -->")[2].partition("<!-- end")[0]
     assert table.count("\n|") == 2 + len(FAULTS) + len(SOAKS)
-    for bad in (" fail", "| did not run", "| not tried", "not linear"):
-        assert bad not in table
+    for soak in SOAKS:
+        assert f"| {soak.text} | " in text
+    assert FAILED not in table
+    assert "not tried" not in table
 
 
 @pytest.mark.parametrize(
