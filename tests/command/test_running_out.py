@@ -1,4 +1,4 @@
-"""The machine runs out of something, or its clock jumps: what is known stays."""
+"""The machine runs out of something: what is known stays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command.running import QUICK, SEEDED, UNSEEDED, Project
+from tests.command.running import QUICK, UNSEEDED, Project
 
 LIMITED = (
     "import os, resource, sys\n"
@@ -149,27 +149,3 @@ def test_a_trial_killed_for_want_of_memory_is_killed_and_its_peak_is_told(
     assert killed
     assert all(150e6 < (trial.peak_memory or 0) < 400e6 for trial in killed)
     assert "from now on trials run one by one" in ran.err
-
-
-JUMPING = """
-import itertools
-import time
-real, jumps = time.time, itertools.count()
-time.time = lambda: real() + (-1) ** next(jumps) * 1e8
-time.time_ns = lambda: int(time.time() * 1e9)
-"""
-
-
-def test_a_clock_that_jumps(project: Project) -> None:
-    """In the host, the trials and all between them; limits are by clocks that only go on."""
-    site = project.folder.parent / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(JUMPING)
-    project.write("import time\nassert abs(time.time() - time.time()) > 1e8\n" + SEEDED)
-    ran = project.diagnose(
-        *QUICK, "--budget", "10m", "--timeout", "60s", "train.py", environ={"PYTHONPATH": str(site)}
-    )
-    assert ran.code == 0, ran.out + ran.err
-    assert {trial.outcome for trial in ran.diagnosis.trials} == {"completed"}
-    assert all(0 < trial.seconds < 60 for trial in ran.diagnosis.trials)
-    assert 0 < ran.diagnosis.cost.wall_seconds < 600
