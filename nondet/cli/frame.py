@@ -79,6 +79,11 @@ def usage_errors() -> Iterator[None]:
             )
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+        if error.errno == errno.EISDIR:
+            complain(
+                "not-writable",
+                f"can't write {error.filename}: a folder has this name; move it away",
+            )
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             complain(
                 "not-writable",

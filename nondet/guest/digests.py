@@ -69,7 +69,10 @@ class Values(object):
         # writing the same digest.
         beside = "%s.%d" % (path, os.getpid())
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # A new file: what a killed process of our number has left goes, and so does a link.
+            if os.path.lexists(beside):
+                os.unlink(beside)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.fchmod(descriptor, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(raw_bytes(array))

@@ -201,7 +201,8 @@ def _parting(
 
 def _far(pair: Pair, stores: tuple[Path, Path]) -> Far:
     distance = differences.NOTHING
-    if pair.comparable and pair.one[1]:
+    # What is no digest may name any file.
+    if pair.comparable and pair.one[1] and all(digest.isalnum() for digest in pair.digests):
         one, other = (store / digest for store, digest in zip(stores, pair.digests, strict=True))
         try:
             distance = differences.between(one, other, pair.one[1])

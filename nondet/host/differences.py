@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nondet.host import machine, measures
+from nondet.host import files, machine, measures
 
 WINDOW = 4 << 20
 """Bytes of each tensor that a thread has in memory at a time: whole elements and whole pages."""
@@ -72,7 +72,7 @@ def distance(store: Path, one: str, other: str, dtype: str) -> Distance:
 
 def between(one: Path, other: Path, dtype: str) -> Distance:
     """Distance between the tensors of two files. Raises OSError when one can't be read."""
-    with one.open("rb", 0) as first, other.open("rb", 0) as second:
+    with files.opened(one) as first, files.opened(other) as second:
         return _between(first.fileno(), second.fileno(), dtype)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from nondet.host import files
+
 
 class Event(msgspec.Struct, frozen=True, tag_field="event"):
     """One line of an event file."""
@@ -286,20 +288,27 @@ class EventReader:
         self.offset = 0
         self.rest = b""
         self.damaged = 0
+        self.endless = False
+        """A line was too long to be an event's: nothing of the file is read any more."""
 
     def read(self) -> list[AnyEvent]:
         """Events that have come since the last call."""
         found: list[AnyEvent] = []
         try:
-            file = self.path.open("rb")
+            file = files.opened(self.path)
         except FileNotFoundError:
             self.damaged += self.offset > 0
+            return found
+        except files.NotData:
+            self.damaged += 1
             return found
         with file:
             end = os.fstat(file.fileno()).st_size  # what comes meanwhile is for the next call
             self.damaged += end < self.offset
             file.seek(self.offset)
-            while self.offset < end and (data := file.read(min(CHUNK, end - self.offset))):
+            while self.offset < end and not self.endless:
+                if not (data := file.read(min(CHUNK, end - self.offset))):
+                    break
                 self.offset += len(data)
                 found += self._whole_lines(data)
         return found
@@ -313,7 +322,7 @@ class EventReader:
                 self.damaged += 1
         if len(self.rest) > LONGEST:
             self.damaged += 1
-            self.rest = b""
+            self.rest, self.endless = b"", True
 
 
 def decode(line: bytes) -> AnyEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def backup(path: Path) -> Path:
     """A free name beside the file."""
     kept = path.with_name(f"{path.name}.orig")
     number = 1
-    while kept.exists():
+    while os.path.lexists(kept):
         number += 1
         kept = path.with_name(f"{path.name}.orig{number}")
     return kept

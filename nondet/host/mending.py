@@ -10,6 +10,7 @@ import msgspec
 
 from nondet import record
 from nondet.guest.factors import by_name
+from nondet.host import files
 from nondet.host.planning import Settings
 from nondet.host.prescribing import Written
 from nondet.host.subject import Subject
@@ -109,8 +110,7 @@ def text_of(folders: Sequence[Path], file: str) -> str | None:
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
         return None
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return stream.read()
+        return files.read(path, files.MOST_SOURCE).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from nondet import machines, record, repetition
+from nondet.host import files
 from nondet.host.errors import UsageError
+
+Decoded = TypeVar("Decoded")
+FOLDERS = ("trials", "values", "cluster")
+"""Those in an output folder that are written to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Kind:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.record, self.page, "trials", "values", "cluster")
+        return (self.record, self.page, *FOLDERS)
 
 
 DIAGNOSIS = Kind("diagnosis", "diagnosis.json", "report.html")
@@ -68,58 +75,55 @@ def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
             )
         for name in () if resume else kind.names:
             path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            own = path.is_dir() and not path.is_symlink()
+            shutil.rmtree(path) if own else path.unlink(missing_ok=True)
+        for name in FOLDERS:
+            if (folder / name).is_symlink():
+                raise UsageError(
+                    "output-leads-elsewhere",
+                    f"{folder / name} is a link, and nothing is written through it: remove it, or "
+                    "name another folder with --output",
+                )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    trial = folder / ".writable"
-    trial.write_bytes(b"")
-    trial.unlink()
+    with tempfile.TemporaryFile(dir=folder):
+        """So it can be written to."""
 
 
 def read_diagnosis(folder: Path) -> record.Diagnosis:
     """The record in a folder. Raises UsageError."""
-    path = folder / "diagnosis.json"
-    try:
-        return record.decode(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            "no-diagnosis", f"{folder}: no diagnosis there ({error.strerror}: {path})"
-        ) from error
-    except record.RecordError as error:
-        raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
+    return _read(folder, DIAGNOSIS, record.decode)
 
 
 def read_repetition(folder: Path) -> repetition.Repetition:
     """The record of a repetition in a folder. Raises UsageError."""
-    path = folder / REPETITION.record
-    try:
-        return repetition.decode(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            "no-diagnosis", f"{folder}: no repetition there ({error.strerror}: {path})"
-        ) from error
-    except record.RecordError as error:
-        raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
+    return _read(folder, REPETITION, repetition.decode)
 
 
 def read_probing(folder: Path) -> machines.Probing | None:
     """The record of probes in a folder; None where there is none yet. Raises UsageError."""
-    path = folder / PROBING.record
+    if not (folder / PROBING.record).exists():
+        return None
+    return _read(folder, PROBING, machines.decode_probing)
+
+
+def _read(folder: Path, kind: Kind, decode: Callable[[bytes], Decoded]) -> Decoded:
+    path = folder / kind.record
     try:
-        return machines.decode_probing(path.read_bytes()) if path.exists() else None
+        return decode(files.read(path, files.MOST_RECORD))
+    except files.NotData as error:
+        raise UsageError("diagnosis-unreadable", f"{path}: {error.strerror}") from error
+    except OSError as error:
+        raise UsageError(
+            "no-diagnosis", f"{folder}: no {kind.noun} there ({error.strerror}: {path})"
+        ) from error
     except record.RecordError as error:
         raise UsageError("diagnosis-unreadable", f"{path}: {error}") from error
 
 
 def write_whole(path: Path, data: bytes, *, survives_power_loss: bool = True) -> None:
     """Write beside and rename, readable by the user alone: there is a whole file or none."""
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with files.written(path, survives_power_loss=survives_power_loss) as file:
         file.write(data)
-        if survives_power_loss:
-            file.flush()
-            os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def write_page(path: Path, text: str) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import re
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from nondet import __version__
-from nondet.host import planning, scratch, surroundings, trials
+from nondet.host import files, planning, scratch, surroundings, trials
 from nondet.host.errors import UsageError
 from nondet.host.planning import Settings
 from nondet.host.trials import Trial
@@ -35,7 +35,16 @@ MOST_HEAD = 16 * 2**20
 MOST = 64 * 2**30
 """Bytes that a file may unpack to: more than any run keeps."""
 MOST_MEMBERS = 1_000_000
+MOST_AT_ONCE = 128 * 2**20
+"""Bytes that are read in one go: the list of members is."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Those that are ours. The others' unpackers can't be told how much to give out at a time."""
 CHUNK = 1 << 20
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(ArithmeticError, EOFError, LookupError, NotImplementedError, ValueError),
+)
+"""What unpacking comes to in a file that is none of ours."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +71,10 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Recorded
         )
     run = described(trial, settings, started)
     trial.save()
-    beside = path.with_name(path.name + ".new")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with files.written(path, survives_power_loss=False) as file:
             _write(file, run, trial.folder, settings.output / "values")
-        beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise UsageError(
             "output-not-writable", f"can't write {path} ({error.strerror}); name another with -o"
         ) from error
@@ -112,11 +117,13 @@ def opened(path: Path) -> Iterator[Opened]:
     with scratch.Private(Path(tempfile.gettempdir())) as room:
         try:
             run = _unpack(path, room)
+        except files.NotData as error:
+            raise UsageError("recording-unreadable", f"{path}: {error.strerror}") from error
         except OSError as error:
             raise UsageError(
                 "no-recording", f"{path}: can't read it ({error.strerror or error})"
             ) from error
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        except UNREADABLE as error:
             raise UsageError(
                 "recording-unreadable", f"{path} is no recorded run, or is damaged: {error}"
             ) from error
@@ -133,16 +140,21 @@ def _unpack(path: Path, room: Path) -> RecordedRun:
     """Raises OSError, BadZipFile, zlib.error or RecordError."""
     (room / "trial").mkdir()
     (room / "values").mkdir()
-    with zipfile.ZipFile(path) as archive:
+    with files.opened(path) as file, zipfile.ZipFile(_Measured(file)) as archive:
         members = archive.infolist()
         if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST:
             raise RecordError("it holds more than any recorded run does")
         heads = [member for member in members if member.filename == HEAD]
+        if len({member.filename for member in members}) < len(members):
+            raise RecordError("it holds something twice")
         if len(heads) != 1 or heads[0].file_size > MOST_HEAD:
             raise RecordError(f"it has no {HEAD}")
         if any(member.flag_bits & 1 for member in members):
             raise RecordError("it is encrypted")
-        run = decode_run(archive.read(heads[0]))
+        if any(member.compress_type not in METHODS for member in members):
+            raise RecordError("it is packed in a way that is not nondet's")
+        with archive.open(heads[0]) as source:
+            run = decode_run(source.read(MOST_HEAD))
         for member in members:
             name = member.filename
             if TRIAL.fullmatch(name) or VALUE.fullmatch(name):
@@ -154,3 +166,26 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> Non
     """As many bytes as its entry says, however many there are to come."""
     with archive.open(member) as source, place.open("xb") as target:
         shutil.copyfileobj(source, target, CHUNK)
+
+
+class _Measured:
+    """A file that gives out no more in one go than an archive of ours asks for: a stranger's may
+    claim that its list of members is as large as a disk."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(MOST_AT_ONCE + 1 if size < 0 else min(size, MOST_AT_ONCE + 1))
+        if len(data) > MOST_AT_ONCE:
+            raise zipfile.BadZipFile("it claims to hold more than any recorded run does")
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True

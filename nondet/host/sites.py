@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nondet import notebook, record
+from nondet.host import files
 from nondet.host.events import Place, Sighting
 from nondet.host.subject import Subject
 
@@ -60,7 +61,8 @@ class Sites:
     def cell(self, file: str, number: int) -> notebook.Cell | None:
         if file not in self.notebooks:
             try:
-                self.notebooks[file] = notebook.read(Path(file).read_text(encoding="utf-8"))
+                data = files.read(Path(file), files.MOST_SOURCE)
+                self.notebooks[file] = notebook.read(data.decode("utf-8"))
             except (OSError, ValueError):
                 self.notebooks[file] = None
         book = self.notebooks[file]
@@ -93,10 +95,10 @@ def foremost(sites: Sequence[record.Site]) -> tuple[record.Site, ...]:
 def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
     """The line with its neighbours, for the report; empty when the file can't be read."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = files.read(path, files.MOST_SOURCE).decode("utf-8", "replace")
     except OSError:
         return ()
-    return around(lines, line)
+    return around(text.splitlines(), line)
 
 
 def around(lines: Sequence[str], line: int) -> tuple[record.SourceLine, ...]:

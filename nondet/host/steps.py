@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nondet.host import files
+
 MAGIC = b"nd-steps"
 VERSION = 1
 HEADER = struct.Struct("<8sHHI")
@@ -30,6 +32,8 @@ RECORDS = np.dtype(
 )
 DIGEST_BYTES = 8
 """Of each tensor's digest, what a row holds."""
+ROWS_LIMIT = 64 << 20
+"""Bytes of a file of rows, which the guest keeps to."""
 CHUNK = 1 << 14
 """Records taken at a time, so that memory stays bounded however long a log is."""
 
@@ -68,7 +72,7 @@ class StepTrace:
     def refresh(self) -> int:
         """Look again how far the log has come; the number of records."""
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with files.opened(self.path) as file:
                 head = file.read(HEADER.size)
                 size = os.fstat(file.fileno()).st_size
         except FileNotFoundError:
@@ -112,7 +116,7 @@ class StepTrace:
         """The record at that place. Raises IndexError from the end on."""
         if not 0 <= i < self._length:
             raise IndexError(f"record {i} of {self._length}")
-        with self.path.open("rb", buffering=0) as file:
+        with files.opened(self.path) as file:
             data = os.pread(file.fileno(), RECORD.size, HEADER.size + i * RECORD.size)
         if len(data) < RECORD.size:
             raise self._damaged(f"it has lost record {i}")
@@ -131,7 +135,8 @@ class StepTrace:
         # From the one before on, to see that the steps grow.
         first = max(0, start - 1)
         offset = HEADER.size + first * RECORD.size
-        found: NDArray[np.void] = np.fromfile(self.path, RECORDS, stop - first, offset=offset)
+        with files.opened(self.path) as file:
+            found: NDArray[np.void] = np.fromfile(file, RECORDS, stop - first, offset=offset)
         if len(found) < stop - first:
             raise self._damaged(f"it has lost record {first + len(found)}")
         before, after = found["step"][:-1], found["step"][1:]
@@ -163,10 +168,10 @@ class StepTrace:
             return None
         offset, size = row - 1, DIGEST_BYTES * tensors
         try:
-            with self.rows_path.open("rb", buffering=0) as file:
-                if offset + size <= os.fstat(file.fileno()).st_size:
+            with files.opened(self.rows_path) as file:
+                if offset + size <= min(ROWS_LIMIT, os.fstat(file.fileno()).st_size):
                     return np.frombuffer(os.pread(file.fileno(), size, offset), "<u8")
-        except FileNotFoundError:
+        except (FileNotFoundError, files.NotData):
             pass
         raise ValueError(
             f"{self.rows_path}: it has lost the row of {size} bytes from byte {offset} on; "

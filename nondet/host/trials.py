@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from nondet.host import events, output
+from nondet.host import events, files, output
 from nondet.host.executors.interface import Ended, Running
 from nondet.host.horizon import Course, Horizon
 from nondet.host.planning import plan_key
@@ -447,7 +447,7 @@ class Trial:
     def tail(self, name: str) -> str:
         """The end of a log, decoded as far as it can be."""
         try:
-            with (self.folder / name).open("rb") as file:
+            with files.opened(self.folder / name) as file:
                 size = file.seek(0, 2)
                 file.seek(max(0, size - TAIL))
                 return file.read().decode("utf-8", "replace")
@@ -459,7 +459,8 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     """A trial of an earlier session, or None when it had not ended properly, or its files have lost
     their end since, as when the power failed before they were on the disk."""
     try:
-        saved = msgspec.json.decode((folder / "trial.json").read_bytes(), type=Saved)
+        data = files.read(folder / "trial.json", files.MOST_RECORD)
+        saved = msgspec.json.decode(data, type=Saved)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if any(shorter(folder / name, size) for name, size in saved.bytes.items()):
@@ -491,7 +492,9 @@ def shorter(path: Path, size: int) -> bool:
 
 def restore_all(folder: Path, horizon: Horizon | None = None) -> list[Trial]:
     """The trials of an earlier session that ended properly, in the order they were started."""
-    paths = sorted((p for p in folder.glob("t*") if number(p.name)), key=lambda p: number(p.name))
+    # A folder that leads elsewhere is no trial's.
+    own = (p for p in folder.glob("t*") if number(p.name) and not p.is_symlink())
+    paths = sorted(own, key=lambda p: number(p.name))
     found = (restore(path, horizon) for path in paths)
     return [trial for trial in found if trial is not None]
 

@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nondet.host import files
 from nondet.host.errors import UsageError
 
 LOGS = ("stderr.log", "stdout.log")
 """The later one wins."""
+LONGEST = 1 << 20
+"""Bytes of a line that are looked at together."""
 _NAMED = re.compile(r"([\w./ -]+)=(.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _LINE_ENDS = re.compile(r"[\r\n]")
@@ -111,8 +114,10 @@ def _take(pattern: Pattern, match: re.Match[str], found: Found) -> None:
 def _lines(path: Path) -> Iterator[str]:
     """Lines without colours. A line that was rewritten in place, as of a bar, is several."""
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            for line in file:
+        with files.opened(path) as file:
+            # A line without end is taken in pieces.
+            for data in iter(lambda: file.readline(LONGEST), b""):
+                line = data.decode("utf-8", "replace")
                 for part in _LINE_ENDS.split(_ANSI.sub("", line)):
                     if part:
                         yield part

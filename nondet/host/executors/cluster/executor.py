@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nondet.host import files
 from nondet.host.executors import folders as trees
 from nondet.host.executors.choice import Mode
 from nondet.host.executors.cluster import errand, lease, shipping
@@ -110,7 +111,8 @@ class ClusterExecutor:
     def _prepare(self) -> lease.Beat:
         shutil.rmtree(self._files, ignore_errors=True)
         self._files.mkdir(mode=0o700, parents=True)
-        (self._files / "token").write_text(self._token, encoding="ascii")
+        with files.written(self._files / "token", survives_power_loss=False) as file:
+            file.write(self._token.encode("ascii"))
         return lease.Beat(self._files / "lease")
 
     def _settings(self, isolation: Mode) -> dict[str, Any]:

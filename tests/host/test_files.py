@@ -1,0 +1,224 @@
+"""Files of others: read as data or not at all, and nothing is written through them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nondet.guest.digests import Values
+from nondet.guest.plain_values import Plain
+from nondet.host import differences, events, files, fixing, mending, output, sites, trials
+from nondet.host.errors import UsageError
+from nondet.host.repeats import patterns
+from nondet.host.steps import StepTrace
+from tests import strangers
+from tests.fuzzing import Trial
+
+planted = pytest.mark.parametrize("plant", strangers.PLANTED.values(), ids=list(strangers.PLANTED))
+
+
+@pytest.fixture(autouse=True)
+def in_bounds() -> Iterator[None]:
+    with strangers.bounded():
+        yield
+
+
+@planted
+def test_no_data_is_not_read(tmp_path: Path, plant: strangers.Plant) -> None:
+    plant(tmp_path / "x")
+    with pytest.raises(files.NotData, match="no regular file|larger than 1 MiB"):
+        files.read(tmp_path / "x", 1 << 20)
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(100))
+    (tmp_path / "link").symlink_to(path)
+    assert files.read(tmp_path / "link", 100) == bytes(100)
+    with pytest.raises(files.NotData, match="larger"):
+        files.read(path, 99)
+    # It has no size, and much in it.
+    with pytest.raises(files.NotData, match="larger"):
+        files.read(Path("/proc/self/environ"), 10)
+    with pytest.raises(FileNotFoundError):
+        files.read(tmp_path / "none", 100)
+
+
+@planted
+def test_records_in_a_folder(tmp_path: Path, plant: strangers.Plant) -> None:
+    for kind, read in (
+        (output.DIAGNOSIS, output.read_diagnosis),
+        (output.REPETITION, output.read_repetition),
+        (output.PROBING, output.read_probing),
+    ):
+        plant(tmp_path / kind.record)
+        with pytest.raises(UsageError, match=kind.record) as refused:
+            read(tmp_path)
+        assert refused.value.slug == "diagnosis-unreadable"
+
+
+@pytest.mark.parametrize("name", ["trial.json", "events.jsonl", "steps-0.bin", "rows-0.bin"])
+@planted
+def test_files_of_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, plant: strangers.Plant
+) -> None:
+    monkeypatch.setattr(events, "LONGEST", 1 << 20)
+    target = Trial(tmp_path / "whole")
+    path = target.trial / name
+    path.unlink()
+    plant(path)
+    trial = trials.restore(target.trial)
+    if trial is None:
+        assert name == "trial.json"
+        return
+    found = trials.restore_all(target.trial.parent)[0]
+    assert found.id == "t01"
+    if name == "rows-0.bin":
+        trace = StepTrace(target.trial, 0)
+        with pytest.raises(ValueError, match="it has lost the row"):
+            # 100 GB of zeros would be a row.
+            trace.digests(1, 1 << 30)
+        if plant is not strangers.vast:
+            with pytest.raises(ValueError, match="it has lost the row"):
+                trace.row(3)
+    else:
+        assert trial.fault
+
+
+@planted
+def test_values_logs_and_sources(tmp_path: Path, plant: strangers.Plant) -> None:
+    for name in ("aa", "bb", "stdout.log", "train.py", "book.ipynb"):
+        plant(tmp_path / name)
+    if plant is not strangers.vast:  # which is bytes like any other, and is compared in pieces
+        assert differences.distance(tmp_path, "aa", "bb", "float32") == differences.NOTHING
+        found = patterns.search(patterns.read(["loss=loss (.*)"]), tmp_path)
+        assert not found.matched
+    trial = trials.Trial("t01", {}, "h", "?", tmp_path)
+    assert not trial.tail("stdout.log").strip("\0")
+    assert sites.source_lines(tmp_path / "train.py", 1) == ()
+    assert mending.text_of([tmp_path], "train.py") is None
+
+
+def test_a_line_of_a_log_is_read_in_pieces(tmp_path: Path) -> None:
+    with (tmp_path / "stdout.log").open("wb") as file:
+        file.write(b"loss 1\n")
+        file.truncate(100 << 20)
+        file.seek(0, 2)
+        file.write(b"\nloss 2\n")
+    with strangers.limited(64 << 20):
+        found = patterns.search(patterns.read(["loss=loss (.)"]), tmp_path)
+    assert found.values == {"loss": 2.0}
+
+
+def test_a_trial_that_is_a_link_is_none(tmp_path: Path) -> None:
+    target = Trial(tmp_path / "whole")
+    rooms = tmp_path / "trials"
+    rooms.mkdir()
+    (rooms / "t01").symlink_to(target.trial)
+    assert trials.restore_all(rooms) == []
+    shutil.copytree(target.trial, rooms / "t02")
+    assert len(trials.restore_all(rooms)) == 1
+
+
+def test_nothing_more_is_read_of_a_line_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LONGEST", 1 << 20)
+    path = tmp_path / "events.jsonl"
+    strangers.vast(path)
+    reader = events.EventReader(path)
+    assert reader.read() == reader.read() == []
+    assert reader.damaged == 1
+    assert reader.offset <= events.LONGEST + 2 * events.CHUNK
+
+
+# -- writing
+
+
+def test_nothing_is_written_through_what_lies_there(tmp_path: Path) -> None:
+    victim, room = tmp_path / "victim", tmp_path / "room"
+    victim.write_text("years of work")
+    room.mkdir()
+    (room / "report.html").symlink_to(victim)
+    (room / "report.html.new").symlink_to(victim)
+    output.write_whole(room / "report.html", b"a page")
+    assert victim.read_text() == "years of work"
+    assert not (room / "report.html").is_symlink()
+    assert (room / "report.html").read_bytes() == b"a page"
+
+
+def test_no_file_of_the_user_s_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "train.py.new").write_text("another draft")
+    output.write_whole(tmp_path / "train.py", b"patched")
+    assert (tmp_path / "train.py.new").read_text() == "another draft"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_written_in_the_meantime_is_hidden_and_private(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    before = os.umask(0)
+    try:
+        with files.written(path) as file:
+            (beside,) = tmp_path.iterdir()
+            assert beside.stat().st_mode & 0o777 == 0o600
+            assert not path.exists()
+            file.write(b"x")
+    finally:
+        os.umask(before)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("before")
+    with pytest.raises(KeyError), files.written(path) as file:
+        file.write(b"half")
+        raise KeyError
+    assert path.read_text() == "before"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match=re.escape("'" + str(tmp_path / "folder") + "'")):
+        output.write_whole(tmp_path / "folder", b"")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "x"]
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "none" / "y") + "'")):
+        output.write_whole(tmp_path / "none" / "y", b"")
+
+
+def test_a_backup_goes_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "train.py.orig").symlink_to(tmp_path / "victim")
+    assert fixing.backup(tmp_path / "train.py") == tmp_path / "train.py.orig2"
+
+
+def test_values_go_through_no_link(tmp_path: Path) -> None:
+    victim, store = tmp_path / "victim", tmp_path / "values"
+    victim.write_text("years of work")
+    store.mkdir()
+    (store / f"ab.{os.getpid()}").symlink_to(victim)
+    values = Values(str(store), 100)  # type: ignore[no-untyped-call]
+    values.keep("ab", Plain("uint8", (1,), b"7"))  # type: ignore[no-untyped-call]
+    assert victim.read_text() == "years of work"
+    assert [path.name for path in store.iterdir()] == ["ab"]
+    assert not values.omitted
+
+
+@pytest.mark.parametrize("name", output.FOLDERS)
+def test_a_folder_that_leads_elsewhere_is_not_written_to(tmp_path: Path, name: str) -> None:
+    room, other = tmp_path / "room", tmp_path / "other"
+    other.mkdir()
+    (other / "kept").write_text("")
+    room.mkdir()
+    (room / "diagnosis.json").write_text("")
+    (room / name).symlink_to(other)
+    (room / ".writable").symlink_to(tmp_path / "made")
+    with pytest.raises(UsageError) as refused:
+        output.prepare(room, resume=True, force=False)
+    assert refused.value.slug == "output-leads-elsewhere"
+    output.prepare(room, resume=False, force=True)
+    assert not (room / name).exists()
+    assert list(other.iterdir()) == [other / "kept"]
+    assert not (tmp_path / "made").exists()
