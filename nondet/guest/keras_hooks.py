@@ -18,8 +18,10 @@ FRAMEWORKS = (
     "tensorflow", "keras", "tf_keras", "theano", "torch", "jax", "sklearn", "xgboost", "lightgbm",
 )  # fmt: skip
 """Modules whose import is told, and that a process may import before trials are forked off it."""
-SECRET = re.compile("AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|SECRET|TOKEN|PWD", re.I)
-"""What the name of a variable tells of that holds a secret."""
+SECRET = re.compile(
+    "AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|PWD|SECRET|SIGNATURE|TOKEN", re.I
+)
+"""What the name of a variable tells of that holds a secret. (The host's: host/surroundings.py.)"""
 
 
 def install(session, recorder, guarded):

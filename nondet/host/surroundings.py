@@ -19,7 +19,7 @@ VARIABLES = re.compile(
 PRIVATE = re.compile(
     "AUTH|COOKIE|CREDENTIAL|KEY|LICENSE|PASS|PRIVATE|PWD|SECRET|SIGNATURE|TOKEN", re.IGNORECASE
 )
-"""In the names of those whose values are nobody's business."""
+"""In the names of those whose values are nobody's business. (The guest's: guest/keras_hooks.py.)"""
 ROUNDS = "it rounds otherwise: results differ in the last bits, and training makes more of them"
 PACKAGES = {
     "tensorflow": "other kernels, and other ways to fuse them: " + ROUNDS,

@@ -9,7 +9,7 @@ in force hold in forked trials as well. Only then are such pins relied on.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nondet.guest.factors import by_name
 from nondet.host import comparing, planning
@@ -18,6 +18,15 @@ from nondet.host.subject import GUEST
 from nondet.host.trials import Trial
 from nondet.record import Arm
 
+FRAMEWORKS = (
+    "tensorflow", "keras", "tf_keras", "theano", "torch", "jax", "sklearn", "xgboost", "lightgbm",
+)  # fmt: skip
+SETTINGS = (
+    "TF_", "TF2_", "KERAS_", "THEANO_", "XLA_", "JAX_", "TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_",
+    "CUDNN_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "NUMEXPR_", "DNNL_",
+    "ONEDNN_",
+)  # fmt: skip
+"""The guest's, which tells of these (guest/keras_hooks.py)."""
 MOST_PARENTS = 3
 """Processes with a framework in memory, kept at the same time."""
 LONGEST_IMPORT = 120.0
@@ -49,10 +58,7 @@ class Warming:
         """Take from a trial that started by itself what the subject imports."""
         if self.imports or trial is None:
             return
-        settings = trial.settings_at_import
-        self.imports = tuple(
-            (name, tuple(sorted(settings.get(name, {}).items()))) for name in trial.frameworks
-        )
+        self.imports = tuple(importable(trial))
 
     def worthwhile(self, importing: float, single_run: float) -> bool:
         """Whether importing is a good part of a run; taken for true until that is known. Both in
@@ -147,6 +153,19 @@ class Warming:
             self.began[name] = time.monotonic()
         except OSError as error:
             self.give_up(str(error))
+
+
+def importable(trial: Trial) -> Iterator[tuple[str, tuple[tuple[str, str | None], ...]]]:
+    """The frameworks that a trial told of, each with the settings to import it under.
+
+    The event file may be a stranger's: nothing else is imported at its word, and no other variable
+    is set.
+    """
+    for name in trial.frameworks:
+        if name in FRAMEWORKS:
+            told = trial.settings_at_import.get(name, {})
+            own = {key: value for key, value in told.items() if key.startswith(SETTINGS)}
+            yield name, tuple(sorted(own.items()))
 
 
 def bridged(forked: Trial, alone: Trial) -> bool:
