@@ -2,12 +2,39 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.command.privileges import SETPRIV, works
 from tests.command.running import NONDET, Project
+
+SITE = """
+import os
+import sys
+
+
+def refuse(event, arguments):
+    # Addresses of the network are tuples; those of sockets in the file system are not.
+    sends = event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
+    if sends or event.startswith(("socket.getaddrinfo", "socket.gethostby", "urllib.Request")):
+        with open(os.environ["NETWORK_LOG"], "a") as file:
+            file.write(event + chr(10))
+        raise PermissionError("no network here: " + event)
+
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Mapping[str, str]:
+    """An environment in which every Python process is refused the network, and tells of it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SITE)
+    return {"PYTHONPATH": str(site), "NETWORK_LOG": str(tmp_path / "network.log")}
 
 
 @pytest.fixture

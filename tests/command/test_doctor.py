@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ def doctor(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.subject
-def test_it_tells_of_machine_and_libraries(tmp_path: Path) -> None:
-    done = doctor("--json", OMP_DYNAMIC="true", TF_TOKEN="hidden")
+def test_it_tells_of_machine_and_libraries(cut_off: Mapping[str, str]) -> None:
+    done = doctor("--json", OMP_DYNAMIC="true", TF_TOKEN="hidden", **cut_off)
     found = json.loads(done.stdout)
     assert done.returncode == 1
     assert done.stderr == ""
@@ -30,6 +31,7 @@ def test_it_tells_of_machine_and_libraries(tmp_path: Path) -> None:
     assert all(one["failure"] == "" for one in found["libraries"])
     assert {"level": "bad", "about": "OMP_DYNAMIC"}.items() <= found["remarks"][0].items()
     assert "hidden" not in done.stdout
+    assert not Path(cut_off["NETWORK_LOG"]).exists(), "it asks the network"
 
 
 def test_it_asks_the_interpreter_that_is_named(tmp_path: Path) -> None:

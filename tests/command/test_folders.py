@@ -172,8 +172,64 @@ def test_what_is_written_is_the_user_s_alone(project: Project) -> None:
         assert project.diagnose(*QUICK, "train.py").code == 1
     finally:
         os.umask(previous)
-    for path in [project.output, *project.output.rglob("*")]:
+    closed(project.output)
+
+
+def closed(*paths: Path) -> None:
+    """Nobody else can read any of it."""
+    for path in (below for top in paths for below in (top, *top.rglob("*"))):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_so_it_is_while_trials_run(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(
+        "import os, nondet, time\nos.umask(0)\nopen('made', 'w').close()\n"
+        "nondet.checkpoint('a', [1.5, 2.5])\nprint('said', flush=True)\ntime.sleep(600)\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    previous = os.umask(0)
+    try:
+        with project.started("--quiet", "train.py"):
+            trial = project.output / "trials/t01"
+            until(lambda: (trial / "stdout.log").exists(), "the first trial")
+            until(lambda: (trial / "stdout.log").read_bytes(), "its output")
+            assert [path.read_bytes() for path in (project.output / "values").iterdir()]
+            closed(project.output)
+            rooms = list(scratch.iterdir())
+            assert rooms
+            # What trials write of their own lies within, with the modes that they give it.
+            assert all(room.stat().st_mode & 0o777 == 0o700 for room in rooms)
+    finally:
+        os.umask(previous)
+
+
+def test_so_it_is_after_every_command(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(UNSEEDED)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    previous = os.umask(0)
+    try:
+        assert project.run("repeat", "-n", "2", "train.py").code == 0
+        for name in ("a.nd", "b.nd"):
+            assert project.run("record", "-o", name, "train.py").code == 0
+        assert project.run("diff", "--html", "diff.html", "a.nd", "b.nd").code == 1
+        assert project.run("check", "train.py").code == 1
+        assert project.run("run", "train.py").code == 0
+        (project.folder / "nondet-repeat/repeat.html").chmod(0o644)
+        assert project.run("report", "nondet-repeat").code == 0
+    finally:
+        os.umask(previous)
+    made = {path.name: path for path in project.folder.iterdir() if path.name != "train.py"}
+    assert made.keys() == {"a.nd", "b.nd", "diff.html", "nondet-repeat"}
+    closed(*made.values())
+    assert list(scratch.iterdir()) == []
 
 
 def test_scripts_keep_the_user_s_umask(project: Project) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import venv
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,23 +13,8 @@ import pytest
 
 from tests.command.privileges import works
 from tests.command.running import QUICK, UNSEEDED, Project
+from tests.notebooks import written
 
-SITE = """
-import os
-import sys
-
-
-def refuse(event, arguments):
-    # Addresses of the network are tuples; those of sockets in the file system are not.
-    sends = event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
-    if sends or event.startswith(("socket.getaddrinfo", "socket.gethostby", "urllib.Request")):
-        with open(os.environ["NETWORK_LOG"], "a") as file:
-            file.write(event + chr(10))
-        raise PermissionError("no network here: " + event)
-
-
-sys.addaudithook(refuse)
-"""
 CALLING = """
 import socket
 import nondet
@@ -34,15 +23,6 @@ socket.create_connection(("::1", 9))
 """
 ALONE = ("unshare", "--user", "--map-root-user", "--net")
 """A network namespace of its own, in which there is no other machine and not even this one."""
-
-
-@pytest.fixture
-def cut_off(project: Project) -> Mapping[str, str]:
-    """An environment in which every Python process is refused the network, and tells of it."""
-    site = project.folder.parent / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(SITE)
-    return {"PYTHONPATH": str(site), "NETWORK_LOG": str(project.folder.parent / "network.log")}
 
 
 def asked(cut_off: Mapping[str, str]) -> str:
@@ -68,6 +48,27 @@ def test_no_command_needs_or_tries_the_network(
     assert run("fix", "--apply", "nondet-report") == 0
     assert run("factors") == 0
     assert run("--version") == 0
+    assert asked(cut_off) == ""
+
+
+def test_no_other_command_does(project: Project, cut_off: Mapping[str, str]) -> None:
+    """What `nondet doctor` asks of libraries, and `nondet probe` of its trials: test_doctor.py,
+    test_probe.py."""
+    project.write(UNSEEDED)
+    bare = project.folder.parent / "bare"
+    venv.create(bare, with_pip=False)
+    prefix = ALONE if works([*ALONE, "true"]) else ()
+
+    def run(*command: str) -> int:
+        return project.run(*command, environ=cut_off, prefix=prefix).code
+
+    for name in ("a.nd", "b.nd"):
+        assert run("record", "-o", name, "train.py") == 0
+    assert run("diff", "--html", "page.html", "a.nd", "b.nd") == 1
+    assert run("check", "--baseline", "a.nd", "train.py") == 1
+    assert run("repeat", "-n", "2", "train.py") == 0
+    assert run("doctor", "--python", str(bare / "bin" / "python")) in (0, 1)
+    assert run("probe", "--list", "--all") == 0
     assert asked(cut_off) == ""
 
 
@@ -110,6 +111,7 @@ SECRETS = {
                 "OMP_LICENSE_KEY",
                 "PLAIN",
                 "SSH_COOKIE",
+                "TF_SIGNATURE",
             ),
         )
     )
@@ -136,3 +138,51 @@ def test_nothing_of_the_environment_is_written_down(project: Project, end: str) 
     assert len(files) > (8 if end else 30)
     for path in files:
         assert b"xyzzy" not in path.read_bytes(), path
+
+
+LIBRARY = """
+from nondet import library
+library.diagnose("train.py", output="by-library", max_trials=2)
+library.record("train.py", output="by-library.nd")
+print(library.check("train.py", count=2), library.diff("by-library.nd", "a.nd"))
+"""
+
+
+def test_nor_by_any_other_command(project: Project) -> None:
+    text = USING.replace("SECRETS", repr(list(SECRETS))) + "import torch\n" + UNSEEDED
+    project.write(text)
+    (project.folder / "torch.py").write_text("__version__ = '0'\n")
+    written(project.folder / "train.ipynb", text)
+    before = set(project.folder.iterdir())
+
+    def run(*command: str) -> int:
+        ran = project.run(*command, environ=SECRETS)
+        assert "xyzzy" not in ran.out + ran.err, command
+        return ran.code
+
+    assert run("diagnose", "--json", "--max-trials", "2", "train.ipynb") == 4
+    assert run("record", "-o", "a.nd", "train.py") == 0
+    assert run("run", "--pin", "python-random", "train.py") == 0
+    assert run("repeat", "-n", "2", "--json", "train.py") == 0
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY],
+        cwd=project.folder,
+        env=project.environ | SECRETS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "xyzzy" not in done.stdout + done.stderr
+
+    made = set(project.folder.iterdir()) - before
+    names = {"a.nd", "by-library", "by-library.nd", "nondet-report", "nondet-repeat"}
+    assert {path.name for path in made} == names
+    for path in (below for top in made for below in (top, *top.rglob("*"))):
+        if path.suffix == ".nd":
+            with zipfile.ZipFile(path) as archive:
+                every = [archive.read(member) for member in archive.namelist()]
+            assert len(every) > 3
+        else:
+            every = [path.read_bytes()] if path.is_file() else []
+        assert not any(b"xyzzy" in data for data in every), path

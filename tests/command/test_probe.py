@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -55,21 +56,32 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.subject
-def test_what_is_live_is_told_and_kept(tmp_path: Path) -> None:
-    done = probe(tmp_path, "--runs", "3", "numpy_generator", "cudnn", CUDA_VISIBLE_DEVICES="")
+def test_what_is_live_is_told_and_kept(tmp_path: Path, cut_off: Mapping[str, str]) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    given = {**cut_off, "CUDA_VISIBLE_DEVICES": "", "TF_TOKEN": "hidden"}
+    before = os.umask(0)
+    try:
+        done = probe(room, "--runs", "3", "numpy_generator", "cudnn", **given)
+    finally:
+        os.umask(before)
     assert done.returncode == 0, done.stderr
+    assert not Path(cut_off["NETWORK_LOG"]).exists(), "it asks the network"
+    for path in (room / "nondet-probe").rglob("*"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+        assert b"hidden" not in path.read_bytes()
     assert done.stderr.splitlines()[0].startswith("1 of 2  numpy_generator: live, ")
     assert "numpy_generator" in done.stdout
-    folder = tmp_path / "nondet-probe"
+    folder = room / "nondet-probe"
     found = json.loads((folder / "probing.json").read_text())
     live = {one["probe"]: one for one in found["probes"]}["numpy_generator"]
     assert (live["state"], live["held"]) == ("live", "holds")
     assert live["distinct"] == live["runs"] >= 3
     assert live["max_rel"] > 0
     assert (folder / "probing.html").stat().st_size > 10_000
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["nondet-probe"]
+    assert sorted(path.name for path in room.iterdir()) == ["nondet-probe"]
 
-    again = probe(tmp_path, "numpy_generator")
+    again = probe(room, "numpy_generator")
     assert again.returncode == 2 and "--resume" in again.stderr
-    resumed = probe(tmp_path, "--resume", "--json", "numpy_generator", CUDA_VISIBLE_DEVICES="")
+    resumed = probe(room, "--resume", "--json", "numpy_generator", **given)
     assert json.loads(resumed.stdout)["probes"] == [live]
