@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +13,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nondet import record
-from tests.fuzzing import KINDS, PAYLOADS, TARGETS, Change, Target, drawn
+from tests.benchmarks import fuzzing
+from tests.damage import KINDS, PAYLOADS, Change, Target, drawn
+from tests.fuzzing import TARGETS
 from tests.report import samples
 
 INPUTS = 400
+DEAR = ("report", "repetition-shown", "probing-shown", "recorded")
+"""Those that show what they read, or unpack it."""
 CHANGES = st.lists(
     st.builds(
         Change,
@@ -35,7 +41,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Target]:
     return {name: make(folder / name) for name, make in TARGETS.items()}
 
 
-@pytest.mark.parametrize("name", [name for name in TARGETS if name != "report"])
+@pytest.mark.parametrize("name", [name for name in TARGETS if name not in DEAR])
 @settings(max_examples=INPUTS, suppress_health_check=[NOT_FRESH])
 @given(place=st.integers(0, 1000), changes=CHANGES)
 @example(place=0, changes=[])
@@ -46,12 +52,52 @@ def test_damaged_files(
     assert changes or not refused, "what is not damaged is read"
 
 
+@pytest.mark.parametrize("name", DEAR)
 @settings(max_examples=60, suppress_health_check=[NOT_FRESH])
 @given(place=st.integers(0, 1000), changes=CHANGES)
 def test_records_that_are_changed_and_still_valid(
-    targets: dict[str, Target], place: int, changes: Sequence[Change]
+    targets: dict[str, Target], name: str, place: int, changes: Sequence[Change]
 ) -> None:
-    targets["report"].try_one(place, changes)
+    targets[name].try_one(place, changes)
+
+
+def test_every_reader_is_tried_by_the_benchmark() -> None:
+    assert fuzzing.SHARES.keys() == TARGETS.keys()
+    assert sum(fuzzing.SHARES.values()) == 100
+
+
+SLOW = """
+import sys
+import time
+from tests.benchmarks import fuzzing
+
+
+class Slow(fuzzing.TARGETS["plan"]):
+    def read(self, name, data):
+        time.sleep(0 if self.read_so_far < 5 else 600)
+        self.read_so_far += 1
+
+    read_so_far = 0
+
+
+fuzzing.TARGETS["plan"] = Slow
+fuzzing.LONGEST = 2.0
+sys.exit(fuzzing.child("plan", 9, 1, 300, int(sys.argv[1])))
+"""
+
+
+def test_one_input_that_takes_too_long_ends_it(tmp_path: Path) -> None:
+    with (tmp_path / "progress").open("wb") as progress:
+        done = subprocess.run(
+            [sys.executable, "-c", SLOW, str(progress.fileno())],
+            pass_fds=[progress.fileno()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr and "in read" in done.stderr
+    assert (tmp_path / "progress").read_text().strip() == "305"
 
 
 @pytest.mark.parametrize("name", TARGETS)

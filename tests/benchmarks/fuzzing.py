@@ -1,7 +1,7 @@
 """Damaged files, as many as asked for, for every reader; see tests/fuzzing.py.
 
 ``python -m tests.benchmarks.fuzzing [--inputs 1000000] [--seed N] [TARGET...]``. The readers run in
-processes of their own whose memory is limited, and which are ended when inputs take too long.
+processes of their own whose memory is limited, and which are ended at an input that takes too long.
 Prints a table, and at last a line of the page docs/reliability.md. Exit code 1 at the first input
 that is not refused as documented, with what makes it again.
 """
@@ -20,15 +20,18 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzzing import TARGETS, drawn
+from tests.damage import drawn
+from tests.fuzzing import TARGETS
 
-SHARES = {"record": 30, "report": 1, "trial": 24, "steps": 20, "snapshots": 10, "plan": 15}
+SHARES = {
+    **{"record": 25, "report": 3, "trial": 23, "steps": 19, "snapshots": 9, "plan": 10},
+    **{"repetition": 3, "repetition-shown": 2, "probing": 2, "probing-shown": 1, "recorded": 3},
+}
 """Of a hundred inputs, how many each reader gets: by what it takes, and by what it is handed."""
 LONGEST = 20.0
 """Seconds that one input may take."""
 MEMORY = 512 << 20
 """Bytes that readers may take beyond what the process has when it begins."""
-EVERY = 50
 
 
 def limit_memory() -> None:
@@ -37,38 +40,55 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def fuzz(name: str, inputs: int, seed: int, first: int = 0) -> None:
-    """Try so many inputs. Raises what a reader should not."""
+def fuzz(name: str, inputs: int, seed: int, first: int, progress: int) -> None:
+    """Try so many inputs. Raises what a reader should not; one that takes too long ends it all.
+
+    `progress`: a file that is told each input's number before it is tried.
+    """
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="fuzzing-", dir=memory) as folder:
         target = TARGETS[name](Path(folder) / name)
         limit_memory()
         refused, began = 0, time.monotonic()
         for number in range(first, first + inputs):
-            if number % EVERY == 0:
-                faulthandler.dump_traceback_later(LONGEST * EVERY, exit=True)
+            os.pwrite(progress, b"%20d" % number, 0)
+            faulthandler.dump_traceback_later(LONGEST, exit=True)
             generator = random.Random(f"{seed}/{name}/{number}")
             place, changes = generator.randrange(1000), drawn(generator)
-            try:
-                refused += target.try_one(place, changes)
-            except BaseException:
-                again = f"--first {number} --inputs 1 --seed {seed} {name}"
-                print(f"{name}: python -m tests.benchmarks.fuzzing {again}", file=sys.stderr)
-                raise
+            refused += target.try_one(place, changes)
         faulthandler.cancel_dump_traceback_later()
         seconds = time.monotonic() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(f"| {name} | {inputs:,} | {refused:,} | {seconds:.0f} s | {peak} MiB |", flush=True)
 
 
-def child(name: str, inputs: int, seed: int, first: int) -> int:
+def child(name: str, inputs: int, seed: int, first: int, progress: int) -> int:
     """The readers' process."""
     try:
-        fuzz(name, inputs, seed, first)
+        fuzz(name, inputs, seed, first, progress)
     except BaseException:
         traceback.print_exc()
         return 1
     return 0
+
+
+def tried_out(name: str, inputs: int, seed: int, first: int) -> bool:
+    """Whether all went well; else what makes the input again that did not is told."""
+    with tempfile.TemporaryFile() as progress:
+        handle = progress.fileno()
+        given = {"--inputs": inputs, "--seed": seed, "--first": first, "--child": handle}
+        options = [str(part) for pair in given.items() for part in pair]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.fuzzing", *options, name],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            pass_fds=[handle],
+            check=False,
+        )
+        if done.returncode:
+            number = os.pread(handle, 20, 0).decode().strip() or str(first)
+            again = f"--first {number} --inputs 1 --seed {seed} {name}"
+            print(f"{name}: python -m tests.benchmarks.fuzzing {again}", file=sys.stderr)
+        return not done.returncode
 
 
 def main() -> int:
@@ -77,28 +97,19 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     names = chosen.targets or list(TARGETS)
-    if chosen.child:
-        return child(names[0], chosen.inputs, chosen.seed, chosen.first)
+    if chosen.child is not None:
+        return child(names[0], chosen.inputs, chosen.seed, chosen.first, chosen.child)
     whole = sum(SHARES[name] for name in names)
     print("| reader | inputs | refused | took | peak memory |\n| --- | --- | --- | --- | --- |")
     failed, tried = [], 0
     for name in names:
         inputs = max(1, chosen.inputs * SHARES[name] // whole)
-        options = [
-            "--inputs",
-            str(inputs),
-            "--seed",
-            str(chosen.seed),
-            "--first",
-            str(chosen.first),
-        ]
-        command = [sys.executable, "-m", "tests.benchmarks.fuzzing", "--child", *options, name]
-        done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+        if not tried_out(name, inputs, chosen.seed, chosen.first):
+            failed.append(name)
         tried += inputs
-        failed += [name] if done.returncode else []
     outcome = f"fails: {', '.join(failed)}" if failed else "read, or refused as documented"
     print(f"\n| damaged files of every kind, for their readers | {tried:,} | {outcome} |")
     return 1 if failed else 0
