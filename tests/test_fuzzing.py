@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nondet import record
 from tests.benchmarks import fuzzing
-from tests.damage import KINDS, PAYLOADS, Change, Target, drawn
+from tests.damage import KINDS, PAYLOADS, Change, Shown, Target, drawn
 from tests.fuzzing import TARGETS
 from tests.report import samples
 
@@ -59,6 +59,19 @@ def test_records_that_are_changed_and_still_valid(
     targets: dict[str, Target], name: str, place: int, changes: Sequence[Change]
 ) -> None:
     targets[name].try_one(place, changes)
+
+
+@pytest.mark.parametrize("name", ["report", "repetition-shown", "probing-shown"])
+def test_what_is_readable_is_mostly_shown(tmp_path: Path, name: str) -> None:
+    target, generator = TARGETS[name](tmp_path / name), random.Random(1)
+    for place in range(100):
+        target.try_one(place, drawn(generator))
+    assert isinstance(target, Shown)
+    assert target.readable > 30
+    target.check()
+    target.inconsistent = target.readable // 10 + 3
+    with pytest.raises(AssertionError, match="could not be shown"):
+        target.check()
 
 
 def test_every_reader_is_tried_by_the_benchmark() -> None:

@@ -99,6 +99,10 @@ def asked(
     seed = options["seed"]
     if options["source"] is not None:
         diagnosis = outputs.read_diagnosis(options["source"])
+        prescribed = diagnosis.prescription.pins if diagnosis.prescription is not None else ()
+        outputs.check_factors(
+            options["source"], (*prescribed, *(cause.factor for cause in diagnosis.causes))
+        )
         held |= foreground.prescribed(diagnosis)
         seed = diagnosis.seed if seed is None else seed
     held |= dict.fromkeys(options["pinned"], "pinned") | dict.fromkeys(

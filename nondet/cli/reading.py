@@ -20,8 +20,9 @@ from nondet.host.errors import UsageError
 from nondet.report import console as terminal
 from nondet.report import html, junit, markdown, sarif
 
-INCONSISTENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What a record comes to whose parts are valid, and don't go together."""
+INCONSISTENT = (ArithmeticError, LookupError, ValueError)
+"""What a record comes to whose parts are valid, and don't go together: what one names is not there,
+or a number can't be."""
 
 
 @contextlib.contextmanager
@@ -84,10 +85,11 @@ def fix(folder: Path, wanted: bool) -> None:
     """Show the change that the diagnosis in DIR asks for, as a patch, or apply it."""
     with usage_errors():
         diagnosis = outputs.read_diagnosis(folder)
-        if wanted:
-            for path, kept in fixing.apply(diagnosis):
-                click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
-        terminal.print_fix(Console(), Console(stderr=True), diagnosis)
+        with consistent(folder / "diagnosis.json"):
+            if wanted:
+                for path, kept in fixing.apply(diagnosis):
+                    click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
+            terminal.print_fix(Console(), Console(stderr=True), diagnosis)
 
 
 def report_repetition(folder: Path, form: str) -> None:

@@ -6,11 +6,12 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from nondet import machines, record, repetition
+from nondet.guest.factors import CLUSTER, REGISTRY
 from nondet.host import files
 from nondet.host.errors import UsageError
 
@@ -104,6 +105,18 @@ def read_probing(folder: Path) -> machines.Probing | None:
     if not (folder / PROBING.record).exists():
         return None
     return _read(folder, PROBING, machines.decode_probing)
+
+
+def check_factors(where: Path, names: Iterable[str]) -> None:
+    """Raises UsageError for a name that a diagnosis gives and that is no factor's here."""
+    known = {factor.name for factor in (*REGISTRY, *CLUSTER)}
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                "factor-not-known",
+                f"{where}: the diagnosis names {name!r}, which is no factor of this nondet; "
+                "upgrade nondet-diagnose, or diagnose again",
+            )
 
 
 def _read(folder: Path, kind: Kind, decode: Callable[[bytes], Decoded]) -> Decoded:

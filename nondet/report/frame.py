@@ -8,7 +8,15 @@ import re
 from functools import cache
 from importlib import resources
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    UndefinedError,
+)
+from jinja2.utils import missing
 from markupsafe import Markup, escape
 
 from nondet.report.page import words
@@ -48,13 +56,26 @@ def filled(
     )
 
 
+class NotThere(UndefinedError, LookupError):
+    """A template asks for what the record has not, such as the machine of a number."""
+
+
+class Missing(StrictUndefined):
+    """What a template finds where there is nothing: it fails as any other look-up does."""
+
+    def __init__(
+        self, hint: str | None = None, obj: object = missing, name: str | None = None
+    ) -> None:
+        super().__init__(hint, obj, name, NotThere)
+
+
 @cache
 def report_environment() -> Environment:
     """Templates of the report, as they are."""
     environment = Environment(
         loader=PackageLoader(PAGE),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=Missing,
         finalize=visible,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -57,6 +57,7 @@ def fuzz(name: str, inputs: int, seed: int, first: int, progress: int) -> None:
             place, changes = generator.randrange(1000), drawn(generator)
             refused += target.try_one(place, changes)
         faulthandler.cancel_dump_traceback_later()
+        target.check()
         seconds = time.monotonic() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(f"| {name} | {inputs:,} | {refused:,} | {seconds:.0f} s | {peak} MiB |", flush=True)

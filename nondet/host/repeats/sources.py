@@ -60,6 +60,7 @@ def diagnosed(folder: Path | None, subject: Subject) -> Sources:
             f"{where} holds a diagnosis of another script, or of other arguments: run "
             f"`{_diagnose(subject)} --output DIR` and give --from DIR",
         )
+    output.check_factors(where, (cause.factor for cause in diagnosis.causes))
     arms = {cause.factor: _arm(cause, diagnosis) for cause in diagnosis.causes}
     left_out = tuple(name for name in arms if name == FRESH)
     kept = {name: arm for name, arm in arms.items() if name not in left_out}
