@@ -27,17 +27,23 @@ class PostImport(object):
             self.wanted.setdefault(name, []).append(callback)
 
     def before_import(self, name, callback):
-        """Call ``callback()`` when `name` is about to be imported; never when it already is.
+        """Call ``callback()`` when `name` is about to be imported; never when it already is."""
+        self.awaited.setdefault(name, []).append(callback)
 
-        Something must wait for its end as well.
-        """
-        self.awaited[name] = callback
+    def stay(self, frame, arguments):
+        """At the beginning of an import: a script that puts the finders in an order of its own, or
+        clears them away, is listened to all the same. Where we stand among them is left to it."""
+        finders = arguments[3]
+        if finders is not None and not any(finder is self for finder in finders):
+            finders.insert(0, self)
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self.wanted or name in self.searching:
+        if name in self.searching:
             return None
-        if name in self.awaited:
-            self._call(lambda _: self.awaited.pop(name)(), sys)
+        for callback in self.awaited.pop(name, ()):
+            self._call(lambda _, callback=callback: callback(), sys)
+        if name not in self.wanted:
+            return None
         self.searching.add(name)
         try:
             spec = self._others(name, path, target)

@@ -22,7 +22,22 @@ def kept(module):
     return copy
 
 
+def standing_alone(module, **names):
+    """A module whose functions call one another as they are now. `names` it looks up as well."""
+    copy = kept(module)
+    space = vars(copy)
+    space.update(names)
+    for name, value in vars(module).items():
+        if type(value) is types.FunctionType and value.__globals__ is vars(module):
+            made = types.FunctionType(
+                value.__code__, space, value.__name__, value.__defaults__, value.__closure__
+            )
+            made.__kwdefaults__ = value.__kwdefaults__
+            space[name] = made
+    return copy
+
+
 if not TYPE_CHECKING:
     hashlib, json, threading = kept(hashlib), kept(json), kept(threading)
     os = kept(os)
-    os.path = kept(os.path)
+    os.path = standing_alone(os.path, os=os)

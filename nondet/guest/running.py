@@ -8,6 +8,7 @@ import traceback
 import types
 
 from . import notebook
+from .evidence import GUEST
 
 FIELDS = {
     "trial": str, "hash": str, "arms": dict, "seed": int, "script": str, "args": list,
@@ -159,8 +160,6 @@ def crashed(error, session, recorder):
 
 def without_guest(trace):
     """The traceback less our own frames, at its top and wherever a hook of ours stands in it."""
-    from .evidence import GUEST
-
     kept = []
     while trace is not None:
         if not trace.tb_frame.f_code.co_filename.startswith(GUEST):

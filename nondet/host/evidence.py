@@ -76,7 +76,7 @@ def blamed(failed: Iterable[Trial]) -> tuple[str, ...]:
     refused an operation."""
     found: dict[str, None] = {}
     for trial in failed:
-        found.update(dict.fromkeys(pin.factor for pin in trial.pins if not pin.ok))
+        found.update(dict.fromkeys(trial.unheld))
         if refusal_of(trial) is not None and "op-determinism" in trial.held:
             found["op-determinism"] = None
     return tuple(found)

@@ -133,11 +133,7 @@ def run(
         keep(trial, settings)
     return Ran(
         code=code,
-        broken={
-            pin.factor: f"{pin.expected} asked for, {pin.seen} seen"
-            for pin in trial.pins
-            if not pin.ok
-        },
+        broken=trial.unheld,
         used=frozenset(sighting.factor for sighting in trial.sightings.values()),
         result=_result(trial),
         began=trial.began,

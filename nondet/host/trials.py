@@ -89,6 +89,12 @@ class Trial:
     backend: str = ""
     """What Keras computes with; empty without Keras."""
     pins: list[events.Pin] = dataclasses.field(default_factory=list)
+    read: set[str] = dataclasses.field(default_factory=set)
+    """Factors whose pins have been read back in the process that tells now."""
+    due: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Factors whose pins act, and have not been read back so far."""
+    unread: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Those of which that was so when something was recorded."""
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     told: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     """The same by model and name; the model of what the script tells itself is empty."""
@@ -167,11 +173,20 @@ class Trial:
         for error in self.errors:
             if error.lost:
                 return f"nondet could not record it ({error.where}: {error.error})"
+        for factor, why in self.unheld.items():
+            return f"the pin of {factor} did not take: {why}"
+        return ""
+
+    @property
+    def unheld(self) -> dict[str, str]:
+        """Factors whose pins did not take, with the reason."""
+        found: dict[str, str] = {}
         for pin in self.pins:
             if not pin.ok:
-                expected, seen = pin.expected, pin.seen
-                return f"the pin of {pin.factor} did not take: expected {expected}, found {seen}"
-        return ""
+                found.setdefault(pin.factor, f"expected {pin.expected}, found {pin.seen}")
+        for factor in self.unread:
+            found.setdefault(factor, "it was not read back")
+        return found
 
     @property
     def whole(self) -> bool:
@@ -235,6 +250,7 @@ class Trial:
                     self.paces, self.scenes, self.insides = {}, {}, {}
                     self.metrics, self.told = {}, {}
                     self.launched, self.launching = self.launching or self.launched, ""
+                self._forget_pins()
                 self.starts += 1
                 self.began = event.plan == self.plan
                 self.misled = not self.began
@@ -242,6 +258,8 @@ class Trial:
                 self.launching = event.script
                 # Without a name, the script itself is the trial again.
                 self.launched = self.launched if event.script else ""
+                if not event.script:
+                    self._forget_pins()
             case events.Framework():
                 self.frameworks[event.name] = event.version
                 self.backend = event.backend or self.backend
@@ -269,6 +287,7 @@ class Trial:
                     self._sight(sighting)
                 for seeding in event.seedings:
                     self._seed(seeding)
+                self.unread |= self.due
             case events.Layout():
                 self.layouts[event.id] = event
                 if event.index >= 0:
@@ -286,6 +305,7 @@ class Trial:
                     raise ValueError("a digest for each moment is wanted")
                 self.insides[event.index, event.step] = event
             case events.Recorded():
+                self.unread |= self.due
                 self._record(event)
             case events.Metric():
                 values = {k: float(v) for k, v in event.values.items()}
@@ -293,6 +313,11 @@ class Trial:
                 self.told |= {(event.model, name): value for name, value in values.items()}
             case events.Pin():
                 self.pins.append(event)
+                self.read.add(event.factor)
+                self.due.pop(event.factor, None)
+            case events.Due():
+                if event.factor not in self.read:
+                    self.due[event.factor] = None
             case events.Crashed():
                 self.crash = event
             case events.Knobs():
@@ -305,6 +330,11 @@ class Trial:
                 self.elsewhere.add(event.what)
             case events.GuestError():
                 self.errors.append(event)
+
+    def _forget_pins(self) -> None:
+        """Another process tells from now on, and what acts in it."""
+        self.read.clear()
+        self.due.clear()
 
     def _sight(self, sighting: events.Sighting) -> None:
         s = sighting

@@ -171,7 +171,7 @@ def test_a_pin_that_did_not_take_is_an_error(project: Project) -> None:
     project.write(UNDOES)
     ran = project.run("run", "--pin", "hash-seed", "train.py")
     assert ran.code == record.EXIT_CODES["unsure"]
-    assert "hash-seed (0 asked for, random seen)" in ran.err
+    assert "hash-seed (expected 0, found random)" in ran.err
     assert "[pin-did-not-take]" in ran.err
     assert "held" not in ran.err
 

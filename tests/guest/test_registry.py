@@ -125,7 +125,14 @@ class Runs:
             left=[str(path) for path in left],
         )
         assert (shown.code, shown.of("guest-error")) == (0, []), shown.err
+        # What must be read back by now, the host sees to.
+        assert told(shown, "due") <= told(shown, "pin")
         return shown
+
+
+def told(shown: Shown, event: str) -> set[str]:
+    """Factors that such an event names."""
+    return {one["factor"] for one in shown.of(event)}
 
 
 @pytest.fixture(scope="session")
@@ -158,6 +165,19 @@ def need(case: Case) -> None:
 def test_every_factor_has_an_exemplar_or_a_reason() -> None:
     names = [case.name for case in CASES]
     assert sorted([*names, *GPU_ONLY]) == sorted(factor.name for factor in REGISTRY)
+
+
+WHERE_USED = {
+    "third-party-rng", "data-threads", "python-workers", "update-order", "distribution",
+    "initial-weights", "dropout", "noise-and-augmentation", "shuffle", "jax-seed",
+}  # fmt: skip
+"""Factors whose pins are read back where something uses what they hold, each time."""
+
+
+def test_every_pin_says_when_it_must_be_read_back() -> None:
+    due = {factor.name for factor in REGISTRY if factor.due}
+    of_the_host = {factor.name for factor in REGISTRY if factor.acts == "host"}
+    assert sorted([*due, *WHERE_USED, *of_the_host]) == sorted(f.name for f in REGISTRY)
 
 
 # -- texts

@@ -30,6 +30,8 @@ class Act:
     """It ends only when it is stopped."""
     pins: tuple[bool, ...] = ()
     """Pins read back before the first checkpoint, and whether they took."""
+    due: tuple[str, ...] = ()
+    """Factors whose pins must have been read back by then."""
     plan: str | None = None
     """The plan it says it ran, when that is not the one it was given."""
     begins: bool = True
@@ -53,6 +55,8 @@ class Act:
             "pid": 1,
             "python": "3",
         }
+        for factor in self.due:
+            yield {"event": "due", "factor": factor}
         for ok in self.pins:
             yield {"event": "pin", "factor": "hash-seed", "expected": 0, "seen": 1, "ok": ok}
         for name in self.imports:

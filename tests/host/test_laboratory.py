@@ -127,6 +127,11 @@ def test_a_crash_of_the_reference_takes_its_comparisons_with_it(tmp_path: Path) 
     ("bad", "why"),
     [
         ({"pins": (True, False)}, "the pin of hash-seed did not take: expected 0, found 1"),
+        ({"due": ("hash-seed",)}, "the pin of hash-seed did not take: it was not read back"),
+        (
+            {"pins": (True,), "due": ("hash-seed", "clock")},
+            "the pin of clock did not take: it was not read back",
+        ),
         ({"plan": "another"}, "it ran another plan than it was given"),
     ],
 )
@@ -146,6 +151,13 @@ def test_trials_that_did_not_do_as_told_count_for_nothing(
     answer = lab.ask(ask(held={"python-random": "pinned"}))
     assert answer.verdict is Verdict.BROKEN
     assert answer.broken == why
+
+
+def test_a_pin_that_was_read_back_before_or_after_it_was_due_counts(tmp_path: Path) -> None:
+    act = Act("abc", pins=(True,), due=("hash-seed",))
+    lab, _ = laboratory(tmp_path, act, act)
+    assert lab.ask(ask(held=HELD, agreeing=2)).verdict is Verdict.AGREES
+    assert [trial.fault for trial in lab.trials] == ["", "", ""]
 
 
 def test_a_trial_that_never_began_counts_for_nothing(tmp_path: Path) -> None:

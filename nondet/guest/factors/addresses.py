@@ -3,7 +3,7 @@
 import sys
 
 from .. import auditing
-from .base import Factor
+from .base import ALWAYS, Factor
 
 ADDR_NO_RANDOMIZE = 0x0040000
 
@@ -34,6 +34,7 @@ class Addresses(Factor):
     acts = "before-start"
     fixed_addresses = True
     observable = False
+    due = (ALWAYS,)
     advice = (
         "Keep objects in a list or a dict (which keeps the order of insertion), give their class a "
         "`__hash__` and an `__eq__` by value, or sort by a value of theirs before use. Use no "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import types
 
+ALWAYS = ""
+"""In place of a module's name: from the trial's beginning."""
 FIRST = ","
 """In place of a variable's value: the first name of the list that it holds, or ``0``."""
 
@@ -44,6 +46,9 @@ class Factor(object):
     fixed_addresses: bool = False
     """Whether the pinned arm needs a process without address space randomisation."""
     acts: str = "after-import"
+    due: tuple[str, ...] = ()
+    """When the pinned arm acts, so that it must be read back: `ALWAYS`, or once one of these
+    modules is imported. Empty: where it is used, which reads it back at once, or by the host."""
     late: bool = True
     """Whether the pinned arm may be applied once the frameworks are imported."""
     pin: str = "faithful"

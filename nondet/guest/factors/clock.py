@@ -1,9 +1,10 @@
 """The clock: `time`, `datetime` and what is made from them."""
 
+import functools
 import sys
 
 from .. import asking, clocks
-from .base import Factor, replace
+from .base import ALWAYS, Factor, replace
 from .os_entropy import STREAM, UUID
 
 KINDS = {
@@ -46,6 +47,7 @@ class Clock(Factor):
         "By every reading in the script's own code. Whether a result depends on it can't be seen."
     )
     stress = "dormant"
+    due = (ALWAYS,)
     advice = (
         "Give seeds as numbers instead of taking them from the time. Count epochs, steps or draws "
         "instead of seconds."
@@ -87,12 +89,16 @@ class Clock(Factor):
         if self.clock is not None:
             replace(time, "sleep", self.sleep)
         if arm == "pinned":
-            self.check(
+            look = functools.partial(
+                self.check,
                 "time",
                 "(time.time(), time.perf_counter_ns(), time.ctime())",
                 lambda: (self.now(), self.clock.read("monotonic"), ctime(self.now())),
                 time=time,
             )
+            look()
+            # Meanwhile it turns the clock back, which no thread of the script's may see.
+            session.look(look, told=True, early=False)
 
     def asks(self, frame, name):
         """Whether the user's own code reads this clock, which is then noted."""
@@ -108,7 +114,7 @@ class Clock(Factor):
                 self.session.saw(self.name, call or name, None)
             return self.clock is not None
         except Exception as error:
-            self.session.failed("reading the clock", error)
+            self.session.failed("reading the clock", error, unheld=self.name)
             return False
 
     def reading(self, name, kind, unit):

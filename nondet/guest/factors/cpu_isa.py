@@ -2,7 +2,7 @@
 
 from .. import xla_flags
 from ..xla_flags import in_environment, numbers
-from .base import Factor
+from .base import ALWAYS, Factor
 
 LIMITS = {
     # The newest that a library may use: what most x86 processors of the last ten years have, and
@@ -53,6 +53,7 @@ class CpuIsa(Factor):
     acts = "before-start"
     late = False
     observable = False
+    due = (ALWAYS,)
     advice = (
         "To get the same result on other processors, limit the libraries to what all of them "
         "have. It slows training down."

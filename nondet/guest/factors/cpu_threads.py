@@ -2,9 +2,10 @@
 
 import os
 
+from .. import library_threads
 from ..boosting_threads import BY_TIME, SHOTGUN, BoostingThreads
 from ..xla_flags import in_environment
-from .base import Factor, replace
+from .base import ALWAYS, Factor, replace
 from .op_determinism import Operation, elements, listen
 
 VARIABLES = (
@@ -14,6 +15,8 @@ VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
 )
+READING = ("numpy", "scipy", "sklearn", "tensorflow", "torch", "xgboost", "lightgbm")
+"""Modules whose import loads libraries that read the variables."""
 XLA_VARIABLE = "PJRT_NPROC"
 """Threads of JAX on a CPU. It groups sums for one or for several; its kernels were not seen to
 race, and on one thread a callback that computes by JAX waits for itself: never pinned."""
@@ -76,6 +79,7 @@ class CpuThreads(Factor):
     acts = "before-start"
     observable = False
     instead = ("op-determinism",)
+    due = (ALWAYS,)
     advice = (
         "Use one thread for the framework's operations, set before the first one runs. It costs "
         "speed: replace the racing operation if you can."
@@ -129,10 +133,13 @@ class CpuThreads(Factor):
 
     def install(self, session, arm):
         listen(session, self.name, OPERATIONS, lambda: True)
-        count = None if arm == "free" else int(os.environ[VARIABLES[0]])
+        count = None
+        if arm != "free":
+            count = 1 if arm == "pinned" else int(os.environ.get(VARIABLES[0], "1"))
         BoostingThreads(session, self.name, count).install()
         if count is None:
             return
+        self.hold_environment(session, count)
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )
@@ -142,6 +149,24 @@ class CpuThreads(Factor):
         session.on_import("torch", lambda m: self.hold_torch(session, m, count))
         if arm == "varied":
             session.on_import("jax", lambda module: self.vary_jax(session, count))
+
+    def hold_environment(self, session, count):
+        """What the script sets for libraries that it has yet to import gives way as well."""
+        values = dict.fromkeys(VARIABLES, str(count))
+        if session.plan.get("restarted") or session.plan.get("muted"):
+            # The script has started this process, with an environment of its own making.
+            os.environ.update(values)
+        session.read_back(self.name, values, {name: os.environ.get(name) for name in values})
+        for name in READING:
+            session.hooks.before_import(name, lambda: os.environ.update(values))
+        if count == 1:
+            session.look(lambda: self.check_libraries(session))
+
+    def check_libraries(self, session):
+        """Of what is loaded that computes with threads of its own."""
+        seen = library_threads.counts()
+        if seen:
+            session.read_back(self.name, [[name, 1] for name, _ in seen], seen)
 
     def hold(self, session, module, count):
         """The subject's own thread counts give way: the pin is what is asked about."""
@@ -154,7 +179,7 @@ class CpuThreads(Factor):
 
         for name in SETTERS:
             replace(module, name, make)
-        session.first_checkpoint.append(lambda: self.check(session, count))
+        session.look(lambda: self.check(session, count))
 
     def vary_jax(self, session, count):
         """JAX tells nobody how many threads it has: that it can read their number is checked."""
@@ -214,7 +239,7 @@ class CpuThreads(Factor):
                 return wrapper
 
             replace(module, name, make)
-        session.first_checkpoint.append(
+        session.look(
             lambda: session.read_back(
                 self.name,
                 [count, count],

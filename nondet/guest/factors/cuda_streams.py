@@ -1,7 +1,7 @@
 """The order in which a GPU's streams do their work."""
 
 from ..xla_flags import in_environment
-from .base import Factor, without_gpu
+from .base import ALWAYS, Factor, without_gpu
 
 VARIABLE = "CUDA_LAUNCH_BLOCKING"
 
@@ -28,6 +28,7 @@ class CudaStreams(Factor):
     late = False
     observable = False
     instead = ("device",)
+    due = (ALWAYS,)
     advice = (
         "Find the two streams, and let one wait for the other: `stream.wait_stream(other)` and "
         "`tensor.record_stream(stream)` in PyTorch. The variable holds it, and is slow."

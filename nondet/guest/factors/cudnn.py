@@ -1,7 +1,7 @@
 """cuDNN's and cuBLAS' choice among algorithms on a GPU, and XLA's."""
 
 from .. import torch_switches, xla_flags
-from .base import Factor, without_gpu
+from .base import ALWAYS, Factor, without_gpu
 
 AUTOTUNE = "TF_CUDNN_USE_AUTOTUNE"
 """Beside TF_CUDNN_DETERMINISTIC it undoes that (tensorflow PR#24747)."""
@@ -34,6 +34,7 @@ class Cudnn(Factor):
     late = False
     observable = False
     instead = ("op-determinism", "device")
+    due = (ALWAYS,)
     advice = (
         "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
         "includes them. With JAX, a first run may write its choices to a file "
@@ -82,7 +83,7 @@ class Cudnn(Factor):
     def torch(self, session, module):
         held = [pair for pair in SWITCHES if torch_switches.hold(module, *pair)]
         cudnn = module.backends.cudnn
-        session.first_checkpoint.append(
+        session.look(
             lambda: session.read_back(
                 self.name,
                 [value for _, value in held],

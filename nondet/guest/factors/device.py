@@ -2,7 +2,7 @@
 
 import os
 
-from .base import Factor, without_gpu
+from .base import ALWAYS, Factor, without_gpu
 
 
 class Device(Factor):
@@ -18,6 +18,7 @@ class Device(Factor):
     observable = False
     pin = "ablating"
     instead = ("op-determinism",)
+    due = (ALWAYS,)
     advice = "Running on the CPU tells where the difference arises; it is a costly cure."
     references = (
         (

@@ -5,7 +5,7 @@ import sys
 
 from .. import asking
 from ..os_functions import replace_in_os
-from .base import Factor, replace
+from .base import ALWAYS, Factor, replace
 
 PASSING = ("os", "glob", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os")
 """Modules of the standard library that list a folder on behalf of their caller."""
@@ -43,6 +43,7 @@ class FileOrder(Factor):
         "Keras, scikit-learn and torchvision sort what they list."
     )
     stress = "dormant"
+    due = (ALWAYS,)
     advice = (
         "Sort every listing before it is used: `sorted(os.listdir(folder))`, "
         "`sorted(glob.glob(pattern))`, `sorted(path.iterdir())`."
@@ -95,6 +96,7 @@ class FileOrder(Factor):
         )
         if arm == "pinned":
             self.check(session)
+            session.look(lambda: self.check(session), told=True)
 
     noting = True
 

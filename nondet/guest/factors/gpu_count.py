@@ -1,7 +1,7 @@
 """One GPU or several."""
 
 from ..xla_flags import in_environment
-from .base import FIRST, Factor, without_gpu
+from .base import ALWAYS, FIRST, Factor, without_gpu
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
@@ -23,6 +23,7 @@ class GpuCount(Factor):
     observable = False
     pin = "ablating"
     instead = ("nccl", "distribution", "device")
+    due = (ALWAYS,)
     advice = (
         "Running on one GPU tells that the difference arises between them; to keep them all, fix "
         "how they add up (the factor `nccl`), and wait for all before a value is read."
@@ -49,7 +50,7 @@ class GpuCount(Factor):
         if arm == "pinned":
             self.look(session)
             # A script may choose its GPUs by itself.
-            session.first_checkpoint.append(lambda: self.look(session))
+            session.look(lambda: self.look(session), told=True)
 
     def look(self, session):
         shown = in_environment(VARIABLE)

@@ -1,10 +1,10 @@
 """The order of sets, and `hash()` of strings: another in every process."""
 
-import os
 import sys
 
 from .. import hash_lines, notebook
-from .base import Factor
+from ..kept import os
+from .base import ALWAYS, Factor
 
 
 class HashSeed(Factor):
@@ -30,6 +30,7 @@ class HashSeed(Factor):
     stress = "dormant"
     acts = "before-start"
     observable = False
+    due = (ALWAYS,)
     advice = (
         "Sort what comes out of a set before it is used: `sorted(set(words))`. Take a hash from "
         "`hashlib` or `zlib.crc32` instead of `hash()`. Or start Python with PYTHONHASHSEED=0."

@@ -25,6 +25,7 @@ class KerasSeed(Factor):
         " no other consumer stands nearer."
     )
     consumer = True
+    due = tuple("keras.src.backend.%s.random" % backend for backend in BACKENDS)
     advice = "Seed with `keras.utils.set_random_seed`, or give the layer or function a seed."
     references = (
         ("keras.random", "https://keras.io/api/random/"),

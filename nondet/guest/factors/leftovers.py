@@ -1,9 +1,9 @@
 """Files that a former run left in the working folder."""
 
-import os
 import sys
 
 from .. import auditing
+from ..kept import os
 from ..os_functions import replace_in_os
 from .base import Factor, replace
 

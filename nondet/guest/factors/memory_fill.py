@@ -33,6 +33,7 @@ class MemoryFill(Factor):
     stress = "dormant"
     framework = "torch"
     instead = ("addresses",)
+    due = ("torch",)
     advice = "Fill what is taken: `torch.zeros` in place of `torch.empty`."
     references = (
         (
@@ -67,10 +68,14 @@ class MemoryFill(Factor):
             for name in names:
                 self.wrap(session, torch, owner, name, value)
         if value is not None:
-            used = torch.full((64,), 7.5)
-            del used
-            seen = torch.empty(64)
-            session.read_back(self.name, [value] * 2, [float(seen.min()), float(seen.max())])
+            self.check(session, torch, value)
+            session.look(lambda: self.check(session, torch, value), told=True, early=False)
+
+    def check(self, session, torch, value):
+        used = torch.full((64,), 7.5)
+        del used
+        seen = torch.empty(64)
+        session.read_back(self.name, [value] * 2, [float(seen.min()), float(seen.max())])
 
     def wrap(self, session, torch, owner, name, value):
         original = getattr(owner, name, None)
@@ -93,7 +98,7 @@ class MemoryFill(Factor):
                 try:
                     fill(torch, made, value)
                 except Exception as error:
-                    session.failed("filling what " + detail + " made", error)
+                    session.failed("filling what " + detail + " made", error, unheld=factor)
             return made
 
         stand_for(owner, name, wrapper, original, method)

@@ -1,7 +1,7 @@
 """How several GPUs add up what each of them has."""
 
 from ..xla_flags import in_environment
-from .base import Factor, without_gpu
+from .base import ALWAYS, Factor, without_gpu
 
 
 class Nccl(Factor):
@@ -23,6 +23,7 @@ class Nccl(Factor):
     late = False
     observable = False
     instead = ("distribution", "device")
+    due = (ALWAYS,)
     advice = "Name the algorithm, the same one on all machines."
     references = (
         (

@@ -4,6 +4,7 @@ import linecache
 import sys
 import types
 
+from ..kept import threading
 from ..made import Made, plain
 from .base import Factor
 
@@ -11,6 +12,8 @@ CALLS = (
     "default_rng", "RandomState", "SeedSequence", "PCG64DXSM", "PCG64", "MT19937", "Philox",
     "SFC64",
 )  # fmt: skip
+PROBE = 7
+"""The entropy that a generator gets while the pin is looked at."""
 KEPT = 1000
 
 
@@ -38,6 +41,7 @@ class NumpyGenerator(Factor):
         "unpickled generators and `jumped` ones are none. Seeds that the script gives to "
         "generators it makes are noted."
     )
+    due = ("numpy.random.bit_generator", "numpy.random._bit_generator")
     advice = "Give each of them a seed where it is made: `np.random.default_rng(42)`."
     references = (
         ("NumPy: random Generator", "https://numpy.org/doc/stable/reference/random/generator.html"),
@@ -50,7 +54,7 @@ class NumpyGenerator(Factor):
     rewrites = (("a NumPy ", "{made}", "{function}(42)", ""),)
 
     def install(self, session, arm):
-        self.making, self.probe = None, None
+        self.making, self.probing = None, None
         self.undecided = []
         self.drawn, self.calls = {}, {}
         # All of them take their entropy through one name in this module, looked up at every call;
@@ -66,8 +70,8 @@ class NumpyGenerator(Factor):
         original = module.randbits
 
         def randbits(bits):
-            if self.probe is not None:
-                return self.probe
+            if self.probing == threading.get_ident():
+                return PROBE
             value = original(bits)
             mtrand = sys.modules.get("numpy.random.mtrand")
             if getattr(mtrand, "_rand", None) is None:
@@ -95,15 +99,16 @@ class NumpyGenerator(Factor):
         self.seed_sequences(session, module)
         if arm in ("pinned", "varied"):
             self.check(session, module)
+            session.look(lambda: self.check(session, sys.modules[module.__name__]), told=True)
 
     def check(self, session, module):
         """See that NumPy's entropy really comes through our function."""
-        self.probe = 7
+        self.probing = threading.get_ident()
         try:
             seen = module.SeedSequence().entropy
         finally:
-            self.probe = None
-        session.read_back(self.name, 7, int(seen))
+            self.probing = None
+        session.read_back(self.name, PROBE, int(seen))
 
     def note(self, session, made):
         if made.claimed or made.module == "numpy.random._pickle":

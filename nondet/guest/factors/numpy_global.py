@@ -36,6 +36,7 @@ class NumpyGlobal(Factor):
         "seeded before. Seeds that the script gives are noted with what had been drawn before "
         "them."
     )
+    due = ("numpy.random",)
     advice = (
         "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
         "or pass a seeded `np.random.default_rng(42)` around. An estimator of scikit-learn takes "

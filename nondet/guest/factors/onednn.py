@@ -33,6 +33,7 @@ class Onednn(Factor):
     stress = "sensitivity"
     acts = "before-import"
     late = False
+    due = ("torch",)
     advice = (
         "To get the same result on processors that oneDNN treats differently, switch it off on "
         "all of them. It may slow training down."
@@ -73,17 +74,16 @@ class Onednn(Factor):
 
     def torch(self, session, arm, module):
         mkldnn = module.backends.mkldnn
-        if not mkldnn.is_available():
-            return
         if arm == "free":
-            if mkldnn.enabled:
+            if mkldnn.is_available() and mkldnn.enabled:
                 self.saw(session, "oneDNN in PyTorch")
             return
-        wanted = False if arm == "pinned" else not mkldnn.enabled
-        mkldnn.set_flags(wanted)
-        session.first_checkpoint.append(
-            lambda: session.read_back(self.name, wanted, bool(mkldnn.enabled))
-        )
+        # Where it can't be switched, there is none to be on.
+        there = mkldnn.is_available()
+        wanted = there and arm == "varied" and not mkldnn.enabled
+        if there:
+            mkldnn.set_flags(wanted)
+        session.look(lambda: session.read_back(self.name, wanted, there and bool(mkldnn.enabled)))
 
     def saw(self, session, detail):
         key, _ = session.sightings.key(self.name, detail, False, sys._getframe(2))

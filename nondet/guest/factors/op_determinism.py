@@ -91,6 +91,7 @@ class OpDeterminism(Factor):
     observable = False
     framework = ("tensorflow", "torch", "jax")
     instead = ("cpu-threads",)
+    due = ("tensorflow", "torch")
     advice = (
         "Ask for deterministic kernels, after seeding and before the first operation. It may slow "
         "training down."
@@ -157,6 +158,7 @@ class OpDeterminism(Factor):
     def hold(self, session, module):
         module.config.experimental.enable_op_determinism()
         session.read_back(self.name, True, deterministic())
+        session.look(lambda: session.read_back(self.name, True, deterministic()), told=True)
 
     def hold_torch(self, session, module):
         # cuBLAS reads it when it is used first, and PyTorch before each of its products.
@@ -166,7 +168,7 @@ class OpDeterminism(Factor):
         torch_switches.inductor(session)
         if session.plan.get("released"):
             self.release(session, module, switch)
-        session.first_checkpoint.append(
+        session.look(
             lambda: session.read_back(
                 self.name,
                 [True, CUBLAS[1]],

@@ -1,5 +1,6 @@
 """The operating system's entropy: `os.urandom`, and what draws through it."""
 
+import functools
 import hashlib
 import os
 import sys
@@ -7,7 +8,7 @@ import sys
 from .. import asking, auditing
 from ..lineage import LINEAGE
 from ..os_functions import replace_in_os
-from .base import Factor, replace
+from .base import ALWAYS, Factor, replace
 
 THROUGH = ("uuid", "secrets", "random")
 DEVICES = ("/dev/urandom", "/dev/random")
@@ -44,6 +45,7 @@ class OsEntropy(Factor):
         "behind them. Whether a result depends on such a number can't be seen."
     )
     acts = "before-import"
+    due = (ALWAYS,)
     advice = (
         "Draw what the results depend on from a seeded generator: `random.Random(42)` or "
         "`np.random.default_rng(42)`. Keep `os.urandom`, `secrets` and `uuid4` for names and keys."
@@ -85,7 +87,9 @@ class OsEntropy(Factor):
         if arm != "free":
             LINEAGE.listen()
             self.hold_devices()
-            self.read_back("os.urandom(16)", "os.urandom", os=os)
+            look = functools.partial(self.read_back, "os.urandom(16)", "os.urandom", os=os)
+            look()
+            session.look(look, told=True)
 
     def draws(self, name):
         def make(original):
@@ -95,7 +99,7 @@ class OsEntropy(Factor):
                 try:
                     return self.in_place(name, sys._getframe(1), len(drawn)) or drawn
                 except Exception as error:
-                    self.session.failed("drawing from " + name, error)
+                    self.session.failed("drawing from " + name, error, unheld=self.name)
                     return drawn
 
             return wrapper
@@ -173,7 +177,7 @@ class OsEntropy(Factor):
             os.lseek(descriptor, 0, os.SEEK_SET)
             return descriptor
         except Exception as error:
-            self.session.failed("standing in for " + path, error)
+            self.session.failed("standing in for " + path, error, unheld=self.name)
             return None
 
     def read_back(self, source, call, **names):

@@ -39,6 +39,7 @@ class Precision(Factor):
     acts = "before-import"
     late = False
     observable = False
+    due = ("torch",)
     advice = "To get the same result elsewhere, keep sums in 32 bits on all machines. It is slower."
     references = (
         (
@@ -75,7 +76,7 @@ class Precision(Factor):
                 continue
             wanted.append((name, arm == "varied" and not now))
             setattr(matmul, *wanted[-1])
-        session.first_checkpoint.append(
+        session.look(
             lambda: session.read_back(
                 self.name, wanted, [(name, bool(getattr(matmul, name))) for name, _ in wanted]
             )

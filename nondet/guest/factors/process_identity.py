@@ -1,12 +1,13 @@
 """What a process is called: its id, its host's name, the names of its temporary files."""
 
+import functools
 import os
 import sys
 
 from .. import asking
 from ..lineage import LINEAGE
 from ..os_functions import replace_in_os
-from .base import Factor, replace
+from .base import ALWAYS, Factor, replace
 
 HIGHEST_PID = 1 << 22
 """Process ids of Linux are below this: those that stand in are above, and name no other process."""
@@ -48,6 +49,7 @@ class ProcessIdentity(Factor):
         ("os.getppid", "getppid", "42", ""),
     )
     acts = "before-import"
+    due = (ALWAYS,)
     advice = (
         "Take no seed from a process id. Number files that are read back in sorted order instead "
         "of giving them temporary names. Give workers their index."
@@ -87,7 +89,7 @@ class ProcessIdentity(Factor):
                 self.session.saw(self.name, call or detail, unseeded)
             return self.held
         except Exception as error:
-            self.session.failed("noting " + detail, error)
+            self.session.failed("noting " + detail, error, unheld=self.name)
             return False
 
     def stand_in(self, detail, instead, unseeded=None, through=()):
@@ -128,7 +130,9 @@ class ProcessIdentity(Factor):
         replace_in_os("fork", self.fork)
         session.on_import("psutil", self.psutil)
         self.getpid = real_pid
-        self.read_back("os.getpid()", self.first, os=os)
+        look = functools.partial(self.read_back, "os.getpid()", self.first, os=os)
+        look()
+        session.look(look, told=True)
         # The real process, or there would be none of that number.
         self.read_back("os.getpgid(os.getpid())", os.getpgid(0), os=os)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from ..kept import threading
 from ..made import THIRD, Made, package, plain
 from .base import Factor, replace
 
@@ -12,6 +13,8 @@ DRAWS = (
     "gauss", "betavariate", "paretovariate", "weibullvariate", "binomialvariate", "getrandbits",
     "randbytes",
 )  # fmt: skip
+PROBE = 7
+"""The seed that a generator gets while the pin is looked at."""
 KEPT = 1000
 """How many generators are watched at a time for a seed that follows their making, and states
 for whether they come from a seed."""
@@ -51,6 +54,7 @@ class PythonRandom(Factor):
         "while a library is imported are noted and not suspected; those of `tempfile` are left "
         "alone. Seeds that the script gives are noted with what had been drawn before them."
     )
+    due = ("random",)
     advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
     references = (
         ("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
@@ -67,8 +71,8 @@ class PythonRandom(Factor):
         ("random.Random() without a seed", "Random", "{function}(42)", ""),
     )
     reseeds = True
-    probe = None
-    """The seed that objects get while the pin is looked at."""
+    probing = None
+    """The thread that looks at the pin now: objects that it makes get `PROBE` for a seed."""
 
     def install(self, session, arm):
         session.on_import("random", lambda module: self.imported(session, arm, module))
@@ -130,6 +134,7 @@ class PythonRandom(Factor):
         self.children(session, arm, module)
         if held:
             self.check(session, module)
+            session.look(lambda: self.check(session, sys.modules["random"]), told=True)
 
     @staticmethod
     def remember(state, value):
@@ -173,12 +178,12 @@ class PythonRandom(Factor):
 
     def check(self, session, module):
         """See that objects made without a seed get theirs from our function."""
-        expected = module.Random(7).random()
-        self.probe = 7
+        expected = module.Random(PROBE).random()
+        self.probing = threading.get_ident()
         try:
             seen = module.Random().random()
         finally:
-            self.probe = None
+            self.probing = None
         session.read_back(self.name, expected, seen)
 
     def hold(self, session, arm, module):
@@ -234,8 +239,8 @@ class Instances(object):
         def wrapper(generator, a=None, *args, **kwargs):
             try:
                 frame, making = maker(self.module)
-                if self.factor.probe is not None:
-                    a = self.factor.probe
+                if self.factor.probing == threading.get_ident():
+                    a = PROBE
                 elif generator is self.module._inst or frame is None:
                     pass
                 elif a is None:

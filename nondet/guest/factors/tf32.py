@@ -2,7 +2,7 @@
 
 import os
 
-from .base import Factor, replace, without_gpu
+from .base import ALWAYS, Factor, replace, without_gpu
 
 VARIABLE = "NVIDIA_TF32_OVERRIDE"
 SETTER = "enable_tensor_float_32_execution"
@@ -35,6 +35,7 @@ class Tf32(Factor):
     acts = "before-start"
     late = False
     observable = False
+    due = (ALWAYS,)
     advice = "To get the same result on older GPUs, compute with full precision. It is slower."
     references = (
         (
@@ -81,7 +82,11 @@ class Tf32(Factor):
         for switch in switches:
             wanted.append(arm == "varied" and not switch.allow_tf32)
             switch.allow_tf32 = wanted[-1]
-        session.read_back(self.name, wanted, [bool(s.allow_tf32) for s in switches])
+        look = lambda: session.read_back(  # noqa: E731
+            self.name, wanted, [bool(s.allow_tf32) for s in switches]
+        )
+        look()
+        session.look(look, told=True)
 
     def hold_jax(self, session, module):
         """XLA's own kernels don't look at the variable."""

@@ -32,6 +32,7 @@ class TfSeed(Factor):
         "`tf.random.Generator` from nondeterministic state. Suspected where no global seed is set "
         "at that moment. Seeds that the script gives are noted with what had been drawn before."
     )
+    due = ("tensorflow",)
     advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
     references = (
         ("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),

@@ -45,6 +45,7 @@ class TorchSeed(Factor):
         "By every function and method of PyTorch that draws without a generator of its own. "
         "Suspected where nothing was seeded before."
     )
+    due = ("torch",)
     advice = "Seed it before the first module is made: `torch.manual_seed(42)`."
     references = (
         ("PyTorch: reproducibility", "https://docs.pytorch.org/docs/stable/notes/randomness.html"),

@@ -41,6 +41,7 @@ class Xla(Factor):
     )
     stress = "sensitivity"
     framework = "tensorflow"
+    due = ("tensorflow.python.framework.config",)
     advice = (
         "Say which way to go, so that machines with and without a GPU agree: "
         "`model.compile(..., jit_compile=False)`."
