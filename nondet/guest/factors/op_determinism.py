@@ -167,7 +167,8 @@ class OpDeterminism(Factor):
         switch = torch_switches.deterministic(module)
         torch_switches.inductor(session)
         if session.plan.get("released"):
-            self.release(session, module, switch)
+            patterns = session.plan["released"]
+            torch_releasing.release(session, self.name, module, switch, patterns, RELEASED)
         session.look(
             lambda: session.read_back(
                 self.name,
@@ -178,14 +179,6 @@ class OpDeterminism(Factor):
                 ],
             )
         )
-
-    def release(self, session, module, switch):
-        try:
-            patterns = session.plan["released"]
-            torch_releasing.release(session, self.name, module, switch, patterns, RELEASED)
-        except Exception as error:
-            # The trial would tell of operations that were held like all others.
-            session.read_back(self.name, "operations released", str(error))
 
 
 def deterministic():
