@@ -18,6 +18,8 @@ from nondet.host.errors import BrokenSubject, UsageError
 
 GUEST = Path(__file__).resolve().parent.parent / "guest"
 DESCRIBE_SECONDS = 120
+DESCRIPTION_BYTES = 1 << 16
+"""Room that its answer may need on the disk."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -224,6 +226,9 @@ def _describe(python: str, script: str, module: bool) -> Description:
         out = folder / "description.json"
         named = ["-m", script] if module else [script]
         command = [python, str(GUEST), "--describe", str(out), *named]
+        # One that can't answer for want of space would be taken for none that starts.
+        out.write_bytes(bytes(DESCRIPTION_BYTES))
+        out.unlink()
         try:
             done = subprocess.run(
                 command,

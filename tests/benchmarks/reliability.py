@@ -64,9 +64,9 @@ FAULTS = (
     ),
     Fault(
         "the disk is full for nondet",
-        "tests.command.test_folders",
-        "test_a_full_disk",
-        "one line, and how to go on",
+        "tests.command.test_full_disk",
+        "test_",
+        "one line; what has ended is kept and whole; with room again, `--resume` ends it",
     ),
     Fault(
         "folders that can't be written",

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from nondet import record
 from nondet.guest.factors import REGISTRY
-from tests.command.privileges import own, works
+from tests.command.privileges import own
 from tests.command.running import NONDET, QUICK, SEEDED, UNSEEDED, Project, tree, until
 from tests.report import samples
 
@@ -149,20 +149,6 @@ def test_without_root_s_rights(project: Project, unprivileged: tuple[str, ...]) 
     assert ran.code == 1, ran.err
     assert [cause.factor for cause in ran.diagnosis.causes] == ["python-random"]
     assert tree(project.folder) == before
-
-
-@pytest.mark.parametrize("size", [28, 60, 100])
-def test_a_full_disk(project: Project, size: int) -> None:
-    alone = ["unshare", "--user", "--map-root-user", "--mount"]
-    if not works([*alone, "mount", "-t", "tmpfs", "none", "/mnt"]):
-        pytest.skip("no user namespaces here, so no small disk to fill")
-    project.write(UNSEEDED)
-    (project.folder / "disk").mkdir()
-    mount = f'mount -t tmpfs -o size={size}k none disk && exec "$@"'
-    ran = project.diagnose(
-        "--quiet", "--output", "disk/out", "train.py", prefix=(*alone, "sh", "-c", mount, "sh")
-    )
-    ran.refused("disk-full", "no space left", "--resume")
 
 
 def test_what_is_written_is_the_user_s_alone(project: Project) -> None:
