@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 import shutil
@@ -240,6 +241,8 @@ def _describe(python: str, script: str, module: bool) -> Description:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # it is not the interpreter's fault
             raise UsageError(
                 "interpreter-does-not-start",
                 f"--python {python}: it does not start as a Python interpreter ({error})",

@@ -78,7 +78,7 @@ FAULTS = (
         "too few files may be open",
         RUNNING_OUT,
         "test_too_few",
-        "one line; resumed, the same diagnosis",
+        "one line, and what to do; resumed, the right verdict and line",
     ),
     Fault(
         "memory is refused to the script",
