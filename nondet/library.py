@@ -10,7 +10,6 @@ import contextlib
 import datetime
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +100,7 @@ def check(
     )
     subject = subjects.check(os.fspath(script), tuple(args), python, module)
     with contextlib.ExitStack() as stack:
-        room = stack.enter_context(scratch.Private(Path(tempfile.gettempdir())))
+        room = stack.enter_context(scratch.Private(scratch.temporary()))
         base = portable.opened(Path(baseline)) if baseline is not None else None
         opened = stack.enter_context(base) if base is not None else None
         return gating.check(subject, gate, room / "check", watcher or Silent(), opened)
@@ -151,7 +150,7 @@ def _folder(output: str | os.PathLike[str] | None, resume: bool, force: bool) ->
         outputs.prepare(folder, resume=resume, force=force)
         yield folder
         return
-    with scratch.Private(Path(tempfile.gettempdir())) as room:
+    with scratch.Private(scratch.temporary()) as room:
         folder = room / "diagnosis"
         outputs.prepare(folder, resume=False, force=False)
         yield folder

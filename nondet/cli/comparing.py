@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
     )
     base = portable.opened(options["baseline"]) if options["baseline"] else None
     with contextlib.ExitStack() as stack:
-        room = stack.enter_context(scratch.Private(Path(tempfile.gettempdir())))
+        room = stack.enter_context(scratch.Private(scratch.temporary()))
         baseline = stack.enter_context(base) if base is not None else None
         watcher = stack.enter_context(watching(options["quiet"] or options["as_json"]))
         look = stack.enter_context(Interruption()).check

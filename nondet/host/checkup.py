@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def _installed(name: str, described: Description) -> bool:
 
 def examine(interpreter: str, name: str, environ: Mapping[str, str]) -> Library:
     """Import a library in a process of its own, and ask it."""
-    with scratch.Private(Path(tempfile.gettempdir())) as folder:
+    with scratch.Private(scratch.temporary()) as folder:
         out = folder / "told.json"
         command = [interpreter, str(GUEST), "--examine", name, str(out)]
         try:

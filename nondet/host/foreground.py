@@ -8,7 +8,6 @@ import hashlib
 import json
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -117,7 +116,7 @@ def run(
     still lies in the trial's folder and the values' one, and may raise UsageError.
     """
     refuse(subject, held)
-    with scratch.Private(Path(tempfile.gettempdir())) as runtime:
+    with scratch.Private(scratch.temporary()) as runtime:
         folder = runtime / "trials" / NAME
         for needed in (folder, runtime / "values"):
             needed.mkdir(parents=True)

@@ -13,7 +13,6 @@ import dataclasses
 import re
 import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -114,7 +113,7 @@ def _write(file: IO[bytes], run: RecordedRun, folder: Path, values: Path) -> Non
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Opened]:
     """The run in a file, unpacked for as long as the context lasts. Raises UsageError."""
-    with scratch.Private(Path(tempfile.gettempdir())) as room:
+    with scratch.Private(scratch.temporary()) as room:
         try:
             run = _unpack(path, room)
         except files.NotData as error:

@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import itertools
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -249,7 +248,7 @@ def distances(found: Comparison) -> dict[str, object]:
 @contextlib.contextmanager
 def _room(probe: Probe) -> Iterator[tuple[Path, Path]]:
     """A private folder, and a copy of the probe in a folder of its own in it."""
-    with scratch.Private(Path(tempfile.gettempdir())) as room:
+    with scratch.Private(scratch.temporary()) as room:
         own = room / "probe"
         own.mkdir()
         yield room, Path(shutil.copy(probe.path, own))

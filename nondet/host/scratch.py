@@ -10,9 +10,21 @@ import stat
 import tempfile
 from pathlib import Path
 
+from nondet.host.errors import UsageError
+
 PREFIX = "nondet-scratch-"
 NAME = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 """As tempfile makes them: a folder that a user named alike is none of ours."""
+
+
+def temporary() -> Path:
+    """The user's folder for temporary files. Raises UsageError when there is none to write in."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise UsageError(
+            "no-scratch", "found no writable folder for temporary files: point TMPDIR at one"
+        ) from error
 
 
 class Private:

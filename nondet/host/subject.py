@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -223,7 +222,7 @@ def interpreter(python: str) -> tuple[str, Description]:
 
 def _describe(python: str, script: str, module: bool) -> Description:
     """Ask the subject's interpreter about itself and the script; nothing of the script runs."""
-    with scratch.Private(Path(tempfile.gettempdir())) as folder:
+    with scratch.Private(scratch.temporary()) as folder:
         out = folder / "description.json"
         named = ["-m", script] if module else [script]
         command = [python, str(GUEST), "--describe", str(out), *named]

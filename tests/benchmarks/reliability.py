@@ -70,9 +70,9 @@ FAULTS = (
     ),
     Fault(
         "folders that can't be written",
-        "tests.command.test_folders",
-        "test_a_folder_that_can_t",
-        "one line, and what to do",
+        "tests.command.test_read_only",
+        "test_",
+        "one line, and what to do; with another folder, the right verdict",
     ),
     Fault(
         "too few files may be open",

@@ -121,26 +121,6 @@ def test_the_script_inside_the_output_folder(project: Project) -> None:
     ran.refused("output-not-empty", "..")
 
 
-def test_a_folder_that_can_t_be_written(project: Project, unprivileged: tuple[str, ...]) -> None:
-    project.write(SEEDED)
-    project.output.mkdir(mode=0o555)
-    (project.folder / "locked").mkdir(mode=0o500)
-    own(project)
-    for output in ("nondet-report", "locked", "locked/out"):
-        ran = project.diagnose("--output", output, "train.py", prefix=unprivileged)
-        ran.refused("output-not-writable", output, "Permission denied", "name another folder")
-
-
-def test_a_report_that_can_t_be_written(project: Project, unprivileged: tuple[str, ...]) -> None:
-    project.write(SEEDED)
-    own(project)
-    assert project.diagnose("--max-trials", "2", "train.py", prefix=unprivileged).code == 4
-    project.output.chmod(0o500)
-    ran = project.run("report", "nondet-report", prefix=unprivileged)
-    project.output.chmod(0o700)
-    ran.refused("not-writable", "report.html", "Permission denied")
-
-
 def test_without_root_s_rights(project: Project, unprivileged: tuple[str, ...]) -> None:
     furnish(project)
     own(project)

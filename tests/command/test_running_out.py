@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from tests.command.running import QUICK, UNSEEDED, Project
+from nondet import record
+from tests.command.running import QUICK, UNSEEDED, Project, Ran
+from tests.report import samples
 
 LIMITED = (
     "import os, resource, sys\n"
@@ -68,6 +72,35 @@ def test_a_script_is_refused_memory(project: Project) -> None:
     assert ran.code == 5, ran.err
     assert ran.diagnosis.error is not None
     assert "MemoryError" in ran.diagnosis.error.message
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from nondet import cli
+from nondet.report import html
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (16 << 20),) * 2)
+sys.argv = ["nondet", "report", "nondet-report"]
+cli.main()
+"""
+
+
+def test_nondet_itself_is_refused_memory(project: Project) -> None:
+    """By the system, while it reads a record that is larger than what it may take."""
+    project.output.mkdir()
+    large = structs.replace(samples.reproducible(), warnings=("x" * (40 << 20),))
+    data = record.encode(large)
+    (project.output / "diagnosis.json").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ran = Ran(done.returncode, done.stdout, done.stderr, project.output)
+    ran.refused("out-of-memory", "no more memory", "--resume")
+    assert [path.name for path in project.output.iterdir()] == ["diagnosis.json"]
 
 
 TIGHT = 500 << 20

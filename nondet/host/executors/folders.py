@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nondet.host.scratch import Private
+from nondet.host.scratch import Private, temporary
 
 NOT_COPIED = frozenset({"__pycache__", ".git", "node_modules"})
 """Large, and not what a trial works on: a copy links to them. So are virtual environments."""
@@ -28,7 +27,7 @@ class Scratch(Private):
 
 def bases(folders: Sequence[Path]) -> Iterator[Path]:
     """Where a scratch folder can be: writable, and in none of the folders."""
-    for name in dict.fromkeys((tempfile.gettempdir(), "/var/tmp", "/dev/shm")):  # noqa: S108
+    for name in dict.fromkeys((str(temporary()), "/var/tmp", "/dev/shm")):  # noqa: S108
         base = Path(os.path.realpath(name))
         inside = any(base.is_relative_to(folder) for folder in folders)
         if not inside and os.access(base, os.W_OK | os.X_OK):
