@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import large, reliability
+from tests.benchmarks import reliability
+from tests.benchmarks.large import __main__ as large
+from tests.benchmarks.large.cases import CASES, PIECE
 from tests.benchmarks.reliability import FAILED, FAULTS, PAGE, SOAKS, Fault, Soak, page, row, soaked
 
 FAULT = Fault("trouble", "tests.a", "test_b", "all is well")
-CASES = [
+LISTED = [
     ElementTree.fromstring(text)
     for text in (
         '<testcase classname="tests.a" name="test_b[1]"/>',
@@ -30,9 +32,9 @@ SKIPPED = ElementTree.fromstring(
 
 
 def test_a_row_counts_its_own_tests() -> None:
-    assert row(FAULT, CASES) == "| trouble | 2 | all is well |"
-    assert row(FAULT, [*CASES, FAILURE]) == "| trouble | 3 | FAILED: 1 tests |"
-    assert row(FAULT, [*CASES, SKIPPED]) == "| trouble | 2 | all is well (1 can't be tried here) |"
+    assert row(FAULT, LISTED) == "| trouble | 2 | all is well |"
+    assert row(FAULT, [*LISTED, FAILURE]) == "| trouble | 3 | FAILED: 1 tests |"
+    assert row(FAULT, [*LISTED, SKIPPED]) == "| trouble | 2 | all is well (1 can't be tried here) |"
     assert row(FAULT, [SKIPPED]) == "| trouble | 0 | not tried (1 can't be tried here) |"
     assert row(FAULT, []) == "| trouble | 0 | FAILED: there is no such test |"
 
@@ -95,9 +97,37 @@ def test_the_page_has_a_row_for_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "size"), [("trials", 20), ("variables", 50), ("steps", 100), ("weights", 1)]
+    ("case", "size", "least"),
+    [("trials", 8, 16), ("variables", 50, 2000), ("steps", 1200, 2400), ("snapshots", 1, 1)],
 )
-def test_what_is_measured_of_large_diagnoses_works(case: str, size: int) -> None:
-    events, seconds = large.CASES[case][0](size)
-    assert events >= size
-    assert seconds >= 0
+def test_what_is_measured_of_large_diagnoses_works(case: str, size: int, least: int) -> None:
+    """Each case looks at what comes of it."""
+    events, seconds = CASES[case].measure(size)
+    assert events >= least
+    assert seconds > 0
+
+
+@pytest.mark.long
+def test_large_weights_in_real_trials_work() -> None:
+    events, _ = CASES["weights"].measure(2 * PIECE)
+    assert events >= 3 * 2 * PIECE
+
+
+def measured(events: int, seconds: float, mebibytes: int) -> large.Measured:
+    return large.Measured(events, seconds, mebibytes << 20)
+
+
+def test_large_diagnoses_are_judged() -> None:
+    case = CASES["steps"]
+    small = measured(1000, 0.01, 50)
+    well = measured(10_000, 0.19, case.most)
+    assert large.faults(case, [small, well]) == []
+    row = large.line({"steps": [small, well]})
+    assert row.startswith(f"| large: the host's memory | 1 | {large.GOOD}; {case.text}: ")
+    assert row.endswith(": 256 MiB of at most 256, 19.0 µs for each event |")
+    quadratic, fat = measured(10_000, 1.0, 50), measured(10_000, 0.1, case.most + 1)
+    assert large.faults(case, [small, quadratic]) == [
+        f"{case.text}: 10.0 times the time for each event"
+    ]
+    assert large.faults(case, [small, fat]) == [f"{case.text}: 257 MiB of 256"]
+    assert "| FAILED: " in large.line({"steps": [small, fat]})

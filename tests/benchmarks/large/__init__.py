@@ -1,0 +1,1 @@
+"""Diagnoses of many trials, and of large ones."""
