@@ -47,6 +47,7 @@ def fuzz(name: str, inputs: int, seed: int, first: int, progress: int) -> None:
     """
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="fuzzing-", dir=memory) as folder:
+        tempfile.tempdir = folder  # where archives are unpacked
         target = TARGETS[name](Path(folder) / name)
         limit_memory()
         refused, began = 0, time.monotonic()

@@ -110,7 +110,7 @@ FAULTS = (
         "the network is cut off, and refused",
         "tests.command.test_private",
         "test_no_command",
-        "every command works, none tries",
+        "commands work, none tries",
     ),
     Fault(
         "secrets in the environment",
@@ -123,6 +123,24 @@ FAULTS = (
         "tests.command.test_folders",
         "test_what_is_written",
         "0600 and 0700",
+    ),
+    Fault(
+        "links, pipes, devices and 100 GB in a stranger's folder",
+        "tests.host.test_files",
+        "test_",
+        "refused at once; nothing written through them",
+    ),
+    Fault(
+        "recorded runs that claim what they have not, or hold more",
+        "tests.host.test_portable",
+        "test_",
+        "refused, in bounded memory",
+    ),
+    Fault(
+        "modules in a stranger's folder",
+        "tests.command.test_strangers",
+        "test_nothing_is_imported",
+        "none is imported",
     ),
     Fault(
         "a pin that does not take; a trial that did not run",

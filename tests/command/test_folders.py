@@ -147,7 +147,7 @@ def closed(*paths: Path) -> None:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_so_it_is_while_trials_run(
+def test_what_is_written_while_trials_run(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(
@@ -173,7 +173,7 @@ def test_so_it_is_while_trials_run(
         os.umask(previous)
 
 
-def test_so_it_is_after_every_command(
+def test_what_is_written_by_every_command(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(UNSEEDED)

@@ -51,7 +51,7 @@ def test_no_command_needs_or_tries_the_network(
     assert asked(cut_off) == ""
 
 
-def test_no_other_command_does(project: Project, cut_off: Mapping[str, str]) -> None:
+def test_no_command_besides_does(project: Project, cut_off: Mapping[str, str]) -> None:
     """What `nondet doctor` asks of libraries, and `nondet probe` of its trials: test_doctor.py,
     test_probe.py."""
     project.write(UNSEEDED)
@@ -148,7 +148,7 @@ print(library.check("train.py", count=2), library.diff("by-library.nd", "a.nd"))
 """
 
 
-def test_nor_by_any_other_command(project: Project) -> None:
+def test_nothing_of_it_by_any_other_command(project: Project) -> None:
     text = USING.replace("SECRETS", repr(list(SECRETS))) + "import torch\n" + UNSEEDED
     project.write(text)
     (project.folder / "torch.py").write_text("__version__ = '0'\n")
