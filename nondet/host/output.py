@@ -86,8 +86,7 @@ def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
                     "name another folder with --output",
                 )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        """So it can be written to."""
+    tempfile.TemporaryFile(dir=folder).close()  # raises OSError where nothing can be written
 
 
 def read_diagnosis(folder: Path) -> record.Diagnosis:

@@ -122,12 +122,12 @@ def opened(path: Path) -> Iterator[Opened]:
             raise UsageError(
                 "no-recording", f"{path}: can't read it ({error.strerror or error})"
             ) from error
+        except RecordError as error:  # a ValueError as well
+            raise UsageError("recording-unreadable", f"{path}: {error}") from error
         except UNREADABLE as error:
             raise UsageError(
                 "recording-unreadable", f"{path} is no recorded run, or is damaged: {error}"
             ) from error
-        except RecordError as error:
-            raise UsageError("recording-unreadable", f"{path}: {error}") from error
         trial = trials.restore(room / "trial")
         if trial is None or trial.fault:
             why = trial.fault if trial is not None else "its trial is not whole"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from nondet.guest import steps as guest_steps
 from nondet.guest.digests import Values
 from nondet.guest.plain_values import Plain
-from nondet.host import differences, events, files, fixing, mending, output, sites, trials
+from nondet.host import differences, events, files, fixing, mending, output, sites, steps, trials
 from nondet.host.errors import UsageError
 from nondet.host.repeats import patterns
 from nondet.host.steps import StepTrace
@@ -107,12 +108,22 @@ def test_values_logs_and_sources(tmp_path: Path, plant: strangers.Plant) -> None
 def test_a_line_of_a_log_is_read_in_pieces(tmp_path: Path) -> None:
     with (tmp_path / "stdout.log").open("wb") as file:
         file.write(b"loss 1\n")
-        file.truncate(100 << 20)
+        file.truncate(70 << 20)
         file.seek(0, 2)
         file.write(b"\nloss 2\n")
     with strangers.limited(64 << 20):
         found = patterns.search(patterns.read(["loss=loss (.)"]), tmp_path)
     assert found.values == {"loss": 2.0}
+
+
+def test_a_bar_that_is_rewritten_without_end_is_cut_nowhere(tmp_path: Path) -> None:
+    """Else half a number would be a number."""
+    with (tmp_path / "stdout.log").open("wb") as file:
+        for step in range(60_000):
+            file.write(b"\rstep %d loss 12345678" % step)
+    assert (tmp_path / "stdout.log").stat().st_size > patterns.CHUNK
+    found = patterns.search(patterns.read([r"loss=loss (\d+)$", r"cut=loss (\d{1,7})$"]), tmp_path)
+    assert found.values == {"loss": 12345678.0}
 
 
 def test_a_trial_that_is_a_link_is_none(tmp_path: Path) -> None:
@@ -123,6 +134,10 @@ def test_a_trial_that_is_a_link_is_none(tmp_path: Path) -> None:
     assert trials.restore_all(rooms) == []
     shutil.copytree(target.trial, rooms / "t02")
     assert len(trials.restore_all(rooms)) == 1
+
+
+def test_the_guest_keeps_to_the_host_s_limit_of_rows() -> None:
+    assert steps.ROWS_LIMIT == guest_steps.ROWS_LIMIT
 
 
 def test_nothing_more_is_read_of_a_line_without_end(

@@ -12,11 +12,12 @@ from nondet.host.errors import UsageError
 
 LOGS = ("stderr.log", "stdout.log")
 """The later one wins."""
-LONGEST = 1 << 20
-"""Bytes of a line that are looked at together."""
+CHUNK = 1 << 20
+LONGEST = 4 << 20
+"""Bytes of a line from which on it is looked at in pieces."""
 _NAMED = re.compile(r"([\w./ -]+)=(.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_LINE_ENDS = re.compile(r"[\r\n]")
+_LINE_ENDS = re.compile(rb"[\r\n]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +116,19 @@ def _lines(path: Path) -> Iterator[str]:
     """Lines without colours. A line that was rewritten in place, as of a bar, is several."""
     try:
         with files.opened(path) as file:
-            # A line without end is taken in pieces.
-            for data in iter(lambda: file.readline(LONGEST), b""):
-                line = data.decode("utf-8", "replace")
-                for part in _LINE_ENDS.split(_ANSI.sub("", line)):
-                    if part:
-                        yield part
+            rest = b""
+            while data := file.read(CHUNK):
+                first, *others = _LINE_ENDS.split(data)
+                rest += first
+                if others or len(rest) > LONGEST:
+                    yield from _plain([rest, *others[:-1]])
+                    rest = others[-1] if others else b""
+            yield from _plain([rest])
     except OSError:
         return
+
+
+def _plain(lines: Sequence[bytes]) -> Iterator[str]:
+    for line in lines:
+        if text := _ANSI.sub("", line.decode("utf-8", "replace")):
+            yield text
