@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from nondet import record
+from nondet.cli.reading import INCONSISTENT
+from nondet.report import html
 from tests.benchmarks import fuzzing
 from tests.damage import KINDS, PAYLOADS, Change, Shown, Target, drawn
 from tests.fuzzing import TARGETS
@@ -72,6 +75,13 @@ def test_what_is_readable_is_mostly_shown(tmp_path: Path, name: str) -> None:
     target.inconsistent = target.readable // 10 + 3
     with pytest.raises(AssertionError, match="could not be shown"):
         target.check()
+
+
+def test_what_a_page_looks_for_in_vain_does_not_go_together() -> None:
+    whole = samples.one_cause()
+    elsewhere = structs.replace(whole.trials[0], machine=7)
+    with pytest.raises(INCONSISTENT, match="no element 7"):
+        html.render(structs.replace(whole, trials=(elsewhere, *whole.trials[1:])))
 
 
 def test_every_reader_is_tried_by_the_benchmark() -> None:

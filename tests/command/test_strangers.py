@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from nondet import record, repetition
 from tests import strangers
@@ -75,6 +76,17 @@ def test_what_is_no_file_is_waited_for_by_no_command(project: Project) -> None:
     project.run("report", "other").refused("diagnosis-unreadable", "repeat.json")
     strangers.pipe(project.folder / "a.nd")
     project.run("diff", "a.nd", "a.nd").refused("recording-unreadable", "a.nd", "no regular file")
+
+
+def test_a_factor_that_nobody_knows(given: Project) -> None:
+    given.write(SEEDED)
+    whole = samples.one_cause()
+    assert whole.prescription is not None
+    pins = structs.replace(whole.prescription, pins=("moon-phase",))
+    data = record.encode(structs.replace(whole, prescription=pins))
+    (given.output / "diagnosis.json").write_bytes(data)
+    ran = given.run("run", "--from", "nondet-report", "train.py")
+    ran.refused("factor-not-known", "nondet-report", "'moon-phase'", "upgrade")
 
 
 def test_a_folder_in_the_page_s_place(given: Project) -> None:
