@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import shutil
+import subprocess
 import textwrap
+from pathlib import Path
+
+import pytest
 
 SEEN = 2
 """Checkpoints of a whole trial: one before the script misbehaves, and one after."""
@@ -22,6 +28,8 @@ class Case:
     options: tuple[str, ...] = ()
     needs: str = ""
     """A package without which there is nothing to try."""
+    locale: str = ""
+    """A locale that it speaks, which is made where the system has it not."""
     warns: str = ""
     """What is told beside the verdict."""
 
@@ -35,7 +43,23 @@ def script(text: str) -> str:
     return f"import nondet\n{first}{text}\n{last}"
 
 
-REPEATS, BROKEN = Case(0), Case(5)
+def surroundings(case: Case, room: Path) -> dict[str, str]:
+    """The environment that a case wants; skips, with the reason, what can't be tried here."""
+    if case.needs and importlib.util.find_spec(case.needs) is None:
+        pytest.skip(f"{case.needs} is not installed")
+    if not case.locale:
+        return {}
+    if shutil.which("localedef") is None:
+        pytest.skip("there is no localedef to make a locale with")
+    language, _, characters = case.locale.partition(".")
+    made = ["localedef", "-i", language, "-f", characters, str(room / case.locale)]
+    done = subprocess.run(made, capture_output=True, text=True, check=False)
+    if not (room / case.locale).is_dir():
+        pytest.skip(f"localedef makes no {case.locale}: {done.stderr.strip()}")
+    return {"LOCPATH": str(room)}
+
+
+REPEATS = Case(0)
 ENDED: dict[str, tuple[str, Case]] = {
     "reads all of stdin": (
         """
@@ -101,6 +125,13 @@ CHILDREN: dict[str, tuple[str, Case]] = {
             os._exit(0)
         """,
         REPEATS,
+    ),
+    "has a thread that never ends": (
+        """
+        import threading
+        threading.Thread(target=threading.Event().wait).start()
+        """,
+        Case(5, ("time limit of 2 s",), options=("--timeout", "2s")),
     ),
     "records in a thread that outlives it": (
         """
@@ -232,14 +263,13 @@ SURROUNDINGS: dict[str, tuple[str, Case]] = {
     ),
     "speaks Turkish": (
         """
-        import locale, os
+        import locale, os, time
         os.environ.update(LC_ALL="tr_TR.UTF-8", PYTHONIOENCODING="utf-16", TZ="Asia/Tokyo")
-        try:
-            locale.setlocale(locale.LC_ALL, "")
-        except locale.Error:
-            locale.setlocale(locale.LC_ALL, "C")
+        time.tzset()
+        locale.setlocale(locale.LC_ALL, "")
+        assert locale.format_string("%.1f", 0.5) == "0,5"
         """,
-        REPEATS,
+        Case(0, locale="tr_TR.UTF-8"),
     ),
     "has no environment": ("import os\nos.environ.clear()", REPEATS),
     "closes every descriptor": ("import os\nos.closerange(0, 1024)", REPEATS),
@@ -273,7 +303,8 @@ TAMPERING: dict[str, tuple[str, Case]] = {
                      "id", "map", "tuple", "set", "type", "bytes", "int", "float", "iter"):
             setattr(builtins, name, broken)
         """,
-        Case(5),
+        # It can't even be told where: it fails at its next line, whoever runs it.
+        Case(5, ("ended with exit code 1",)),
     ),
     "has builtins of its own": (
         """
@@ -354,6 +385,27 @@ TAMPERING: dict[str, tuple[str, Case]] = {
         nondet.checkpoint("who", [m.WHO for m in (events, nondet_guest, record, session)])
         """,
         Case(0, seen=3),
+    ),
+    "has a module of our name": (
+        """
+        import pathlib
+        pathlib.Path("nondet.py").write_text("WHO = 'the user'\n")
+        import nondet
+        assert nondet.WHO == "the user"
+        """,
+        Case(5, ("nothing to compare",), seen=0),
+    ),
+    "puts an object in the place of stdout": (
+        """
+        import sys
+        class Out:
+            def write(self, text):
+                raise OSError("no output")
+            def flush(self):
+                pass
+        sys.stdout = sys.stderr = Out()
+        """,
+        REPEATS,
     ),
 }
 CASES = ENDED | CHILDREN | SURROUNDINGS | TAMPERING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -10,22 +9,23 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from tests.command.misbehaving import CASES, script
+from tests.command.misbehaving import CASES, script, surroundings
 from tests.command.privileges import own, works
 from tests.command.running import QUICK, UNSEEDED, Project, marked, tree
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_ends_in_a_right_verdict_or_a_clear_statement(project: Project, name: str) -> None:
+def test_it_ends_in_a_right_verdict_or_a_clear_statement(
+    project: Project, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     text, case = CASES[name]
-    if case.needs and importlib.util.find_spec(case.needs) is None:
-        pytest.skip(f"{case.needs} is not installed")
+    environ = surroundings(case, tmp_path_factory.mktemp("locales"))
     for module in ("events", "nondet_guest", "record", "session"):
         project.write(f"WHO = {module!r}\n", f"{module}.py")
     project.write("kept", "data.txt")
     project.write(script(text))
     before = tree(project.folder)
-    ran = project.diagnose(*QUICK, "--jobs", "2", *case.options, "train.py")
+    ran = project.diagnose(*QUICK, "--jobs", "2", *case.options, "train.py", environ=environ)
     assert ran.code == case.code, ran.out + ran.err
     assert "Traceback" not in ran.err
     diagnosis = ran.diagnosis

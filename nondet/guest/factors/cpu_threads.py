@@ -139,7 +139,7 @@ class CpuThreads(Factor):
         BoostingThreads(session, self.name, count).install()
         if count is None:
             return
-        self.hold_environment(session, count)
+        self.hold_environment(session, arm, count)
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, m, count)
         )
@@ -150,7 +150,7 @@ class CpuThreads(Factor):
         if arm == "varied":
             session.on_import("jax", lambda module: self.vary_jax(session, count))
 
-    def hold_environment(self, session, count):
+    def hold_environment(self, session, arm, count):
         """What the script sets for libraries that it has yet to import gives way as well."""
         values = dict.fromkeys(VARIABLES, str(count))
         if session.plan.get("restarted") or session.plan.get("muted"):
@@ -159,7 +159,7 @@ class CpuThreads(Factor):
         session.read_back(self.name, values, {name: os.environ.get(name) for name in values})
         for name in READING:
             session.hooks.before_import(name, lambda: os.environ.update(values))
-        if count == 1:
+        if arm == "pinned":
             session.look(lambda: self.check_libraries(session))
 
     def check_libraries(self, session):
