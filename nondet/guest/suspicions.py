@@ -90,8 +90,18 @@ class Suspicions(object):
         self.before(module.Popen, "__init__", unseen, ("subprocess", "os"))
 
     def processes(self, module):
-        through = ("multiprocessing.process", "multiprocessing.context")
-        self.before(module.BaseProcess, "start", CHILD, through)
+        """What a forked pool draws is seen to (python-random); one of another kind has a Python of
+        its own for each worker."""
+
+        def make(original):
+            def wrapper(process, *args, **kwargs):
+                forked = getattr(process, "_start_method", "fork") in ("fork", None)
+                self.note(CHILD, sys._getframe(1), PROCESSES if forked else PROCESSES + POOLS)
+                return original(process, *args, **kwargs)
+
+            return wrapper
+
+        replace(module.BaseProcess, "start", make)
 
     def forks(self):
         for name in ("fork", "system", "posix_spawn", "posix_spawnp"):
@@ -148,6 +158,8 @@ class Suspicions(object):
 
 CHILD = "a child process, in which nothing is seen"
 FOREIGN = "a foreign library, in which nothing is seen"
+PROCESSES = ("multiprocessing.process", "multiprocessing.context")
+POOLS = ("multiprocessing.pool", "concurrent.futures.process")
 THROUGH_NETWORK = ("socket", "ssl", "http.client", "urllib.request", "ftplib", "smtplib")
 
 

@@ -162,3 +162,15 @@ pathlib.Path(sys.argv[1]).write_text(str(peak))
 sys.exit(code)
 """
 """Runs a command, and writes the memory that its largest process took."""
+
+
+@pytest.mark.parametrize("path", ["nondet.py", "nondet/__init__.py"])
+def test_a_module_of_our_name_in_the_folder_is_left_alone(project: Project, path: str) -> None:
+    (project.folder / path).parent.mkdir(exist_ok=True)
+    project.write("raise SystemExit('the user')\n", path)
+    assert project.run("factors").code == 0
+    project.write("import nondet\n")
+    ran = project.diagnose(*QUICK, "train.py")
+    assert ran.code == 5, ran.out + ran.err
+    assert ran.diagnosis.error is not None
+    assert "the user" in ran.diagnosis.error.message + ran.diagnosis.error.traceback

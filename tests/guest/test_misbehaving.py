@@ -55,3 +55,24 @@ def test_a_draw_after_the_misdeed_is_seen(name: str, tmp_path: Path) -> None:
         draws = [one for one in sightings if one["factor"] == "python-random"]
         found = [(one["detail"], one["unseeded"], one["site"]["line"]) for one in draws]
         assert found.count(("random.random", True, len(lines))) == 1, found
+
+
+OWN_MODULE = """
+import nondet
+import numpy as np
+from sklearn.linear_model import LinearRegression
+LinearRegression().fit(np.eye(3), np.arange(3.0))
+print(nondet.WHO)
+"""
+
+
+@pytest.mark.parametrize("path", ["nondet.py", "nondet/__init__.py"])
+def test_a_module_of_our_name_is_the_users(path: str, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    folder = tmp_path / "subject"
+    (folder / path).parent.mkdir(parents=True)
+    (folder / path).write_text("WHO = 'the user'\n")
+    (folder / "train.py").write_text(OWN_MODULE)
+    shown = guided(folder, "train.py")
+    assert (shown.code, shown.out, shown.of("guest-error")) == (0, "the user\n", []), shown.err
+    assert [one["kind"] for one in shown.of("checkpoint")] == ["fit"]
