@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nondet.guest.factors import cpu_threads
 from tests.guest.running import Shown, guided, plain
 
 # One worker: several tests look at the same runs.
@@ -174,9 +175,7 @@ def test_all_pins_take_and_are_read_back(tmp_path: Path) -> None:
         "python-random", "numpy-global", "numpy-generator", "tf-seed", "hash-seed", "cpu-threads",
         "data-threads", "op-determinism", "initial-weights", "dropout", "shuffle", "keras-seed",
     )  # fmt: skip
-    threads = dict.fromkeys(
-        ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"
-    )
+    threads = cpu_threads.FACTOR.environment("pinned", 0)
     runs = [
         guided(
             folder, "train.py", pinned=pinned, digest=digest,

@@ -112,7 +112,7 @@ def test_all_pins_take(tmp_path: Path) -> None:
     assert shown.out.split() == ["False", "False", "1"]
     assert {e["factor"] for e in shown.of("pin")} == set(FACTORS)
     assert pins(shown, "onednn") == [False]
-    assert pins(shown, "cpu-threads") == [[1, 1]]
+    assert [1, 1] in pins(shown, "cpu-threads")
     # Grouped convolutions of Keras run by XLA alone on a CPU, and still do.
     assert pins(shown, "xla") == ["", True]
     assert "--xla_cpu_max_isa=AVX2" in pins(shown, "cpu-isa")
@@ -125,7 +125,7 @@ def test_the_varied_arm_takes_the_other_choice(tmp_path: Path) -> None:
     assert shown.out.split() == ["False", "True", "2"]
     assert pins(shown, "xla") == [True]
     assert "--xla_cpu_max_isa=SSE4_2" in pins(shown, "cpu-isa")
-    assert pins(shown, "cpu-threads")[0][0] > 0
+    assert pins(shown, "cpu-threads")[1][0] > 0
 
 
 TORCH = """
@@ -171,7 +171,7 @@ def test_pytorch_is_listened_to_and_held_as_well(tmp_path: Path) -> None:
     assert held.out.split()[:4] == ["True", "1", "1", "False"]
     assert held.out.split()[4] in ("AVX2", "DEFAULT")
     assert pins(held, "op-determinism") == [[True, ":4096:8"]]
-    assert pins(held, "cpu-threads") == [[1, 1]]
+    assert [1, 1] in pins(held, "cpu-threads")
     assert pins(held, "onednn") == [False]
 
 
