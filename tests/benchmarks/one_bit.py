@@ -233,6 +233,10 @@ def wrong(
         apart = differences.distance(room / "values", pair[0], pair[1], dtype)
         if apart.share != 1 / int(np.prod(shape)):
             faults.append(f"{flip}: a share of {apart.share} of the elements differs")
+        one, other = ((room / "values" / digest).read_bytes() for digest in pair)
+        bits = [(n, a ^ b) for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+        if bits != [(flip.byte % len(one), 1 << flip.bit)]:
+            faults.append(f"{flip}: what differs are {bits}")
     return faults
 
 
