@@ -103,7 +103,7 @@ FAULTS = (
     Fault(
         "Ctrl-C, SIGTERM, SIGKILL at set moments",
         "tests.command.test_interrupting",
-        "test_",
+        ("test_before_the_first", "test_during_the_second", "test_the_host_is_killed"),
         "best diagnosis so far; resumed, no trial run again",
     ),
     Fault(
@@ -145,7 +145,7 @@ FAULTS = (
     Fault(
         "a pin that does not take; a trial that did not run",
         "tests.host.test_laboratory",
-        "test_trials_that_did_not",
+        ("test_trials_that_did_not", "test_a_trial_that_never_began"),
         "counts for nothing",
     ),
 )
