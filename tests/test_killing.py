@@ -162,13 +162,14 @@ HOST = 10
 
 
 def processes(*listed: tuple[int, int, str]) -> list[roles.Process]:
-    return [roles.Process(pid, parent, tuple(line.split())) for pid, parent, line in listed]
+    return [roles.Process(pid, ppid, tuple(line.split()), float(pid)) for pid, ppid, line in listed]
 
 
 def test_roles_are_told_by_who_started_whom() -> None:
     alone, warm = "python -I /x/executors/supervisor.py", "python /x/guest --parent s.json 5"
     listed = processes(
         *((11, HOST, alone), (12, 11, "python /x/guest plan.json"), (13, 12, "sleep 9")),
+        (14, 11, "sleep 8"),
         *((21, HOST, warm), (22, 21, warm), (23, 22, warm), (24, 23, warm)),
         *((31, HOST, "python -c asks"), (32, 1, alone), (33, 99, warm)),
     )

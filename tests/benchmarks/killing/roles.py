@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable
+from typing import Self
 
 import psutil
 
@@ -27,6 +28,14 @@ class Process:
     pid: int
     parent: int
     command: tuple[str, ...]
+    began: float
+    """When it was started, in seconds."""
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> Self:
+        """Raises psutil.Error."""
+        command = tuple(process.cmdline())
+        return cls(process.pid, process.ppid(), command, process.create_time())
 
 
 def roles(processes: Iterable[Process], host: int) -> dict[int, str]:
@@ -39,7 +48,9 @@ def roles(processes: Iterable[Process], host: int) -> dict[int, str]:
 
     def below(supervisor: Process, own: str, trial: str) -> None:
         found[supervisor.pid] = own
-        found.update((process.pid, trial) for process in children.get(supervisor.pid, ()))
+        # Processes that the trial has orphaned are the supervisor's children too, and younger.
+        for process in sorted(children.get(supervisor.pid, ()), key=lambda p: p.began)[:1]:
+            found[process.pid] = trial
 
     for child in children.get(host, ()):
         if child.command[2:3] == ("--parent",):
@@ -56,7 +67,6 @@ def alive(mark: str, host: int) -> list[tuple[str, psutil.Process]]:
     seen: dict[int, tuple[Process, psutil.Process]] = {}
     for process in marked(mark):
         with contextlib.suppress(psutil.Error):
-            told = Process(process.pid, process.ppid(), tuple(process.cmdline()))
-            seen[process.pid] = told, process
+            seen[process.pid] = Process.of(process), process
     found = roles((told for told, _ in seen.values()), host)
     return [(found[pid], seen[pid][1]) for pid in sorted(found)]
