@@ -136,7 +136,7 @@ def test_kills_of_a_small_script_and_of_what_it_started(tmp_path: Path) -> None:
     draws = case(tmp_path, "draws", QUICK, soak.DRAWS)
     room = rooms.Room(tmp_path / "killed", draws.script, 2, QUICK)
     # Moments well before the end, however much faster the machine may be by now.
-    ended = rooms.disturbed(room, 3, draws.seconds / 3, random.Random(5))
+    ended = rooms.disturbed(room, 2, draws.seconds / 3, random.Random(5))
     assert ended.kills
     assert holding.faults(draws.quiet, ended, 2) == []
     made = soak.Soak(tmp_path, 2, random.Random(5))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import reliability
+from tests.benchmarks import reliability, suite
 from tests.benchmarks.large import __main__ as large
 from tests.benchmarks.large.cases import CASES, PIECE
 from tests.benchmarks.reliability import FAILED, FAULTS, PAGE, SOAKS, Fault, Soak, page, row, soaked
@@ -131,3 +131,17 @@ def test_large_diagnoses_are_judged() -> None:
     ]
     assert large.faults(case, [small, fat]) == [f"{case.text}: 257 MiB of 256"]
     assert "| FAILED: " in large.line({"steps": [small, fat]})
+
+
+@pytest.mark.parametrize(
+    ("code", "minutes", "cores", "outcome"),
+    [
+        (0, 14.0, 2, f"{suite.GOOD}; 14.0 minutes on 2 cores, 1 skipped"),
+        (1, 14.0, 2, "FAILED: pytest ended with 1; 14.0 minutes on 2 cores, 1 skipped"),
+        (0, 15.5, 2, "FAILED: longer than 15 minutes; 15.5 minutes on 2 cores, 1 skipped"),
+        (0, 15.5, 4, f"{suite.GOOD}; 15.5 minutes on 4 cores, 1 skipped"),
+    ],
+)
+def test_the_suite_s_time_is_judged(code: int, minutes: float, cores: int, outcome: str) -> None:
+    cases = [LISTED[0], SKIPPED]
+    assert suite.line(cases, code, minutes, cores) == f"| {suite.TEXT} | 1 | {outcome} |"

@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.reliability [--logs DIR]`` runs the tests of each fault and the soaks,
 and writes the page. What soaks printed is kept in DIR as NAME.log, and the tests' results as
-tests.xml; what is there already is not run again. That takes more than an hour on two cores. Exit
+tests.xml; what is there already is not run again. That takes some two hours on two cores. Exit
 code 1 when a row says FAILED: a test fails or was not there, or a soak did not come to a good end.
 """
 
@@ -16,6 +16,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from tests.benchmarks import suite
 from tests.benchmarks.killing import __main__ as killing
 from tests.benchmarks.large import __main__ as large
 from tests.benchmarks.large.cases import CASES
@@ -89,6 +90,12 @@ FAULTS = (
         "its own error is told",
     ),
     Fault(
+        "memory is refused to nondet itself",
+        RUNNING_OUT,
+        "test_nondet_itself",
+        "one line, and how to go on",
+    ),
+    Fault(
         "the kernel kills a trial for want of memory",
         RUNNING_OUT,
         "test_the_kernel",
@@ -105,6 +112,36 @@ FAULTS = (
         "tests.command.test_interrupting",
         ("test_before_the_first", "test_during_the_second", "test_the_host_is_killed"),
         "best diagnosis so far; resumed, no trial run again",
+    ),
+    Fault(
+        "100 kills of a search whose trials are acts, alone and side by side, once and in chains",
+        "tests.test_killing",
+        "test_a_killed_search",
+        "resumed, the same finding; no trial run again",
+    ),
+    Fault(
+        "SIGKILL while a forked trial runs",
+        "tests.host.executors.test_killed",
+        "test_",
+        "no process left",
+    ),
+    Fault(
+        "files of a trial that has ended lose their end",
+        "tests.host.test_restoring",
+        "test_what_has_lost",
+        "the trial is run again",
+    ),
+    Fault(
+        "started with `-m`, as a package or from elsewhere",
+        "tests.command.test_module",
+        ("test_the_cause", "test_a_package_and", "test_a_module_that_lies", "test_a_command_of"),
+        "right verdict and line",
+    ),
+    Fault(
+        "launched by another script",
+        "tests.command.test_launching",
+        "test_",
+        "right verdict, or that it was not recorded",
     ),
     Fault(
         "the network is cut off, and refused",
@@ -198,6 +235,7 @@ SOAKS = (
         "found where it is; identical runs silent",
     ),
     Soak("large", ("large",), "large: the host's memory", len(CASES), large.GOOD),
+    Soak("suite", ("suite",), suite.TEXT, 1, suite.GOOD),
 )
 
 
@@ -206,7 +244,8 @@ def results(logs: Path) -> list[ElementTree.Element]:
     path = logs / "tests.xml"
     if not path.exists():
         modules = dict.fromkeys(fault.module.replace(".", "/") + ".py" for fault in FAULTS)
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junit-xml={path}", *modules]
+        options = ["-q", "-n", "2", "--dist", "loadgroup", f"--junit-xml={path}"]
+        command = [sys.executable, "-m", "pytest", *options, *modules]
         subprocess.run(command, cwd=ROOT, check=False)
     return list(ElementTree.parse(path).iter("testcase")) if path.exists() else []  # noqa: S314
 

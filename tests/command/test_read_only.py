@@ -63,6 +63,7 @@ def test_a_project_on_a_disk_that_is_read_only(project: Project, tmp_path: Path)
     assert [path.name for path in project.folder.iterdir()] == ["train.py"]
 
 
+@pytest.mark.long
 def test_a_project_that_its_user_may_not_write(
     project: Project, tmp_path: Path, unprivileged: tuple[str, ...]
 ) -> None:
