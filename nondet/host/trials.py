@@ -472,7 +472,7 @@ class Trial:
     def _bytes(self) -> dict[str, int]:
         """Sizes of its event file and its logs of steps."""
         told = (path for path in self.folder.iterdir() if TOLD.fullmatch(path.name))
-        return {path.name: path.stat().st_size for path in sorted(told)}
+        return {path.name: path.lstat().st_size for path in sorted(told)}
 
     def tail(self, name: str) -> str:
         """The end of a log, decoded as far as it can be."""
@@ -505,6 +505,8 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
         horizon=horizon,
     )
     trial.listen()
+    if saved.outcome == "completed" and not trial.began:
+        return None
     trial.outcome, trial.seconds = saved.outcome, saved.seconds
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
@@ -515,7 +517,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
 def shorter(path: Path, size: int) -> bool:
     """Whether a file has not so many bytes, or is gone."""
     try:
-        return path.stat().st_size < size
+        return path.lstat().st_size < size
     except (OSError, ValueError):
         return True
 

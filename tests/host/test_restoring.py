@@ -39,8 +39,26 @@ def test_what_has_lost_its_end_since_is_no_trial(
     assert trials.restore(folder) is None
 
 
+def test_what_never_began_has_not_ended(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    (folder / "trial.json").write_text(
+        (folder / "trial.json").read_text().replace('"plan":"h"', '"plan":"other"')
+    )
+    assert trials.restore(folder) is None
+
+
 def test_those_of_earlier_versions_say_nothing_of_sizes(tmp_path: Path) -> None:
     folder = saved(tmp_path)
     text = (folder / "trial.json").read_text()
     (folder / "trial.json").write_text(text.replace('"bytes":', '"other":'))
     assert trials.restore(folder) is not None
+
+
+def test_a_link_to_nothing_is_written_down_as_it_is(tmp_path: Path) -> None:
+    """The script may have put it there."""
+    one = Written(tmp_path)
+    one.heard("completed")
+    (one.trial.folder / "events.jsonl").unlink()
+    (one.trial.folder / "events.jsonl").symlink_to("nowhere")
+    one.trial.save()
+    assert trials.restore(one.trial.folder) is None
