@@ -151,7 +151,9 @@ class Shown(Target):
         )
 
     def read(self, name: str, data: bytes) -> None:
-        self.show(data, Console(file=io.StringIO(), width=100))
+        # Like a terminal, it takes no text that is no valid Unicode.
+        screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        self.show(data, Console(file=screen, width=100))
 
     def show(self, data: bytes, console: Console) -> None:
         """All that is made of a record, in the terminal and as pages."""

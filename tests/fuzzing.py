@@ -48,7 +48,7 @@ class Report(Shown, Record):
         terminal.print_summary(console, diagnosis, "report.html")
         terminal.print_fix(console, console, diagnosis)
         for render in (html.render, sarif.render, junit.render, markdown.render):
-            render(diagnosis)
+            render(diagnosis).encode()
 
 
 class Trial(Target):

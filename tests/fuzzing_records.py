@@ -39,7 +39,7 @@ class Repetition(Target):
 class RepetitionShown(Shown, Repetition):
     def show(self, data: bytes, console: Console) -> None:
         found = repetition.decode(data)
-        repeat_page.render(found)
+        repeat_page.render(found).encode()
         repeat_console.print_summary(console, found, "repeat.html")
 
 
@@ -57,7 +57,7 @@ class Probing(Target):
 class ProbingShown(Shown, Probing):
     def show(self, data: bytes, console: Console) -> None:
         found = machines.decode_probing(data)
-        machine_page.render(found)
+        machine_page.render(found).encode()
         machine_console.print_probing(console, found, "probing.html")
 
 
@@ -101,6 +101,7 @@ class Recorded(Target):
             for pair in ((one, self.other), (self.other, one)):
                 found = across.compare(*pair)
         self.other.trial.damaged = ""
-        contrast_page.render(found)
-        contrast_console.print_comparison(Console(file=io.StringIO(), width=100), found)
+        contrast_page.render(found).encode()
+        screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        contrast_console.print_comparison(Console(file=screen, width=100), found)
         runs.encode(found)

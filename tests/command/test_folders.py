@@ -159,7 +159,7 @@ def test_what_is_written_while_trials_run(
     monkeypatch.setenv("TMPDIR", str(scratch))
     previous = os.umask(0)
     try:
-        with project.started("--quiet", "train.py"):
+        with project.started("--quiet", "--jobs", "1", "train.py"):
             trial = project.output / "trials/t01"
             until(lambda: (trial / "stdout.log").exists(), "the first trial")
             until(lambda: (trial / "stdout.log").read_bytes(), "its output")
