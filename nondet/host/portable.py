@@ -136,7 +136,7 @@ def opened(path: Path) -> Iterator[Opened]:
 
 
 def _unpack(path: Path, room: Path) -> RecordedRun:
-    """Raises OSError, BadZipFile, zlib.error or RecordError."""
+    """Raises OSError, RecordError or what is UNREADABLE."""
     (room / "trial").mkdir()
     (room / "values").mkdir()
     with files.opened(path) as file, zipfile.ZipFile(_Measured(file)) as archive:
@@ -146,8 +146,10 @@ def _unpack(path: Path, room: Path) -> RecordedRun:
         heads = [member for member in members if member.filename == HEAD]
         if len({member.filename for member in members}) < len(members):
             raise RecordError("it holds something twice")
-        if len(heads) != 1 or heads[0].file_size > MOST_HEAD:
+        if len(heads) != 1:
             raise RecordError(f"it has no {HEAD}")
+        if heads[0].file_size > MOST_HEAD:
+            raise RecordError(f"its {HEAD} holds more than that of any recorded run")
         if any(member.flag_bits & 1 for member in members):
             raise RecordError("it is encrypted")
         if any(member.compress_type not in METHODS for member in members):
