@@ -12,8 +12,11 @@ class PostImport(object):
     so that `__loader__` and `__spec__` stay what they would be without us.
     """
 
-    def __init__(self, failed):
+    def __init__(self, failed, again=lambda name: None):
+        """`again(name)` is called when a module that was listened to is looked for once more."""
         self.failed = failed
+        self.again = again
+        self.heard = set()
         self.wanted = {}
         self.awaited = {}
         self.searching = set()
@@ -22,6 +25,7 @@ class PostImport(object):
         """Call ``callback(module)`` once `name` is imported: now, when it already is."""
         module = sys.modules.get(name)
         if module is not None:
+            self.heard.add(name)
             self._call(callback, module)
         else:
             self.wanted.setdefault(name, []).append(callback)
@@ -43,6 +47,8 @@ class PostImport(object):
         for callback in self.awaited.pop(name, ()):
             self._call(lambda _, callback=callback: callback(), sys)
         if name not in self.wanted:
+            if name in self.heard:
+                self.again(name)
             return None
         self.searching.add(name)
         try:
@@ -70,6 +76,7 @@ class PostImport(object):
         def exec_module(module):
             del loader.exec_module
             original(module)
+            self.heard.add(name)
             for callback in self.wanted.pop(name, ()):
                 self._call(callback, sys.modules.get(name, module))
 

@@ -10,6 +10,7 @@ from .kept import hashlib, os, threading
 
 SEEDS = "seed/"
 """How the names of the streams begin that give factors their seeds."""
+IMPORTING = ("importlib", "importlib._bootstrap", "importlib._bootstrap_external")
 UNKNOWN = "unknown"
 """Stands for a factor in sightings of what no factor explains."""
 
@@ -21,7 +22,7 @@ class Session(object):
         self.plan = plan
         self.arms = plan["arms"]
         self.events = events.Events(plan["events"])
-        self.hooks = hooks.PostImport(self.failed)
+        self.hooks = hooks.PostImport(self.failed, self.again)
         marks = [(f.name, f.recognises) for f in REGISTRY if f.consumer]
         self.sightings = evidence.Sightings(
             self.events.emit,
@@ -144,6 +145,15 @@ class Session(object):
         except Exception as error:
             self.failed("noting " + detail, error)
 
+    def again(self, name):
+        """A module is executed anew: what stood in it is gone, in the new one nobody listens."""
+        try:
+            frame, kind = self.asker(sys._getframe(1), IMPORTING)
+            if kind == "user":
+                self.unexplained("`%s` is executed anew, and not listened to" % name, frame)
+        except Exception as error:
+            self.failed("noting an import", error)
+
     def asker(self, frame, through=()):
         """The frame that asks, above ours and those of the standard library's modules `through`
         (names such as ``uuid``) that only pass on, and its kind: ``user``, ``library``,
@@ -156,9 +166,9 @@ class Session(object):
         if not ok or self.quiet != threading.get_ident():
             self.events.emit("pin", factor=factor, expected=expected, seen=seen, ok=ok)
 
-    def look(self, read, told=False, early=True):
-        """Have `read()` read a pin back at the first checkpoint (not where `early` is false), and
-        again at the end. That it holds is told once; `told`: it was before."""
+    def look(self, read, told=False, early=True, late=True):
+        """Have `read()` read a pin back at the first checkpoint unless `early` is false, and again
+        at the end unless `late` is false. That it holds is told once; `told`: it was before."""
         state = [told]
 
         def again():
@@ -178,7 +188,15 @@ class Session(object):
 
         if early:
             self.first_checkpoint.append(at_checkpoint)
-        self.at_end.append(again)
+        if late:
+            self.at_end.append(again)
+
+    def variables(self, read):
+        """Have `read()` read back now what the host has set in the environment, and again once the
+        script may have set it otherwise, as it does above its imports. What it sets after its
+        libraries have looked makes no difference."""
+        read()
+        self.look(read, told=True, late=False)
 
     def attempt(self, where, call):
         try:

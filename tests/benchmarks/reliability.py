@@ -50,6 +50,18 @@ FAULTS = (
         "right verdict or clear statement; nothing left",
     ),
     Fault(
+        "a draw after such a misdeed, where a line comes after it",
+        "tests.guest.test_misbehaving",
+        "test_a_draw",
+        "seen, at its line",
+    ),
+    Fault(
+        "each pin undone: before it is applied, by the script, or never set",
+        "tests.guest.test_sabotage",
+        "test_a_pin_that_is_undone",
+        "found out",
+    ),
+    Fault(
         "20 MiB and 1 GiB of output to each stream, both orders",
         MISBEHAVING,
         "test_much_output",

@@ -25,6 +25,8 @@ def test_a_pin_that_the_script_undoes_is_no_pin(project: Project) -> None:
     counting = [t for t in diagnosis.trials if t.outcome in ("completed", "stopped-early")]
     counting = [t for t in counting if not t.note.startswith("another trial")]
     assert {t.plan["python-random"] for t in counting} == {"free"}
+    suspects = [(one.what, one.site and one.site.line) for one in diagnosis.suspects]
+    assert suspects == [("`random` is executed anew, and not listened to", 5)]
 
 
 def test_a_script_that_takes_our_finder_away_hides_nothing(project: Project) -> None:

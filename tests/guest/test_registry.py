@@ -277,3 +277,16 @@ def test_what_the_host_sets_for_a_gpu_is_read_back(name: str, tmp_path: Path) ->
     # Without what the host sets, the read-back must fail.
     missed = guided(folder, "train.py", pinned=(name,))
     assert [pin["ok"] for pin in missed.of("pin")] == [False]
+
+
+@pytest.mark.parametrize("name", ["device", "gpu-count", "cuda-streams", "nccl", "tf32"])
+def test_what_the_script_sets_otherwise_for_a_gpu_is_found_out(name: str, tmp_path: Path) -> None:
+    """Above its imports, where it still has an effect."""
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    environ = by_name(name).environment("pinned", 7)
+    given = {key: "0" if value == FIRST else value for key, value in environ.items()}
+    text = f"import os, nondet\nos.environ.update(dict.fromkeys({list(given)}, '0,1'))\n"
+    (folder / "train.py").write_text(text + "nondet.checkpoint('value', 1)\n")
+    shown = guided(folder, "train.py", pinned=(name,), environ=given)
+    assert [pin["ok"] for pin in shown.of("pin")] == [True, False]

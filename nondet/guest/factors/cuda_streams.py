@@ -50,7 +50,7 @@ class CudaStreams(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            session.read_back(self.name, "1", in_environment(VARIABLE))
+            session.variables(lambda: session.read_back(self.name, "1", in_environment(VARIABLE)))
 
 
 FACTOR = CudaStreams()

@@ -4,6 +4,8 @@ import os
 
 from .base import ALWAYS, Factor, without_gpu
 
+NONE = "-1"
+
 
 class Device(Factor):
     name = "device"
@@ -39,7 +41,13 @@ class Device(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            session.read_back(self.name, "-1", os.environ.get("CUDA_VISIBLE_DEVICES"))
+            session.variables(lambda: session.read_back(self.name, NONE, shown()))
+
+
+def shown():
+    """The GPUs that the process may see; `NONE` in whatever way it says so."""
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return NONE if value is not None and value.strip() in ("", NONE) else value
 
 
 FACTOR = Device()

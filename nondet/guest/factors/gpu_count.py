@@ -48,11 +48,9 @@ class GpuCount(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            self.look(session)
-            # A script may choose its GPUs by itself.
-            session.look(lambda: self.look(session), told=True)
+            session.variables(lambda: self.check(session))
 
-    def look(self, session):
+    def check(self, session):
         shown = in_environment(VARIABLE)
         session.read_back(self.name, True, bool(shown) and "," not in shown)
 

@@ -43,8 +43,11 @@ class Nccl(Factor):
 
     def install(self, session, arm):
         if arm == "pinned":
-            seen = [[name, in_environment(name)] for name, _ in self.launch]
-            session.read_back(self.name, [list(pair) for pair in self.launch], seen)
+            session.variables(lambda: self.check(session))
+
+    def check(self, session):
+        seen = [[name, in_environment(name)] for name, _ in self.launch]
+        session.read_back(self.name, [list(pair) for pair in self.launch], seen)
 
 
 FACTOR = Nccl()

@@ -56,7 +56,7 @@ class Tf32(Factor):
         if arm == "free":
             return
         if arm == "pinned":
-            session.read_back(self.name, "0", os.environ.get(VARIABLE))
+            session.variables(lambda: session.read_back(self.name, "0", os.environ.get(VARIABLE)))
         session.on_import(
             "tensorflow.python.framework.config", lambda m: self.hold(session, arm, m)
         )
