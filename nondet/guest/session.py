@@ -168,7 +168,8 @@ class Session(object):
 
     def look(self, read, told=False, early=True, late=True):
         """Have `read()` read a pin back at the first checkpoint unless `early` is false, and again
-        at the end unless `late` is false. That it holds is told once; `told`: it was before."""
+        at the end unless `late` is false. Without a checkpoint it is read at the end in any case.
+        That it holds is told once; `told`: it was before."""
         state = [told]
 
         def again():
@@ -186,10 +187,13 @@ class Session(object):
                 # Its failure is one of recording.
                 again()
 
+        def at_end():
+            if late or not state[0]:
+                again()
+
         if early:
             self.first_checkpoint.append(at_checkpoint)
-        if late:
-            self.at_end.append(again)
+        self.at_end.append(at_end)
 
     def variables(self, read):
         """Have `read()` read back now what the host has set in the environment, and again once the

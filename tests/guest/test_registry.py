@@ -290,3 +290,17 @@ def test_what_the_script_sets_otherwise_for_a_gpu_is_found_out(name: str, tmp_pa
     (folder / "train.py").write_text(text + "nondet.checkpoint('value', 1)\n")
     shown = guided(folder, "train.py", pinned=(name,), environ=given)
     assert [pin["ok"] for pin in shown.of("pin")] == [True, False]
+
+
+def test_what_no_checkpoint_asks_for_is_read_back_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    (folder / "train.py").write_text("print(1)\n")
+    names = [factor.name for factor in REGISTRY if factor.due]
+    environ: dict[str, str | None] = {}
+    for name in names:
+        environ |= by_name(name).environment("pinned", 7)
+    environ = {key: "0" if value == FIRST else value for key, value in environ.items()}
+    shown = guided(folder, "train.py", pinned=tuple(names), environ=environ)
+    assert shown.of("finished")
+    assert "cpu-isa" in told(shown, "due") <= told(shown, "pin")

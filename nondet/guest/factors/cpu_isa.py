@@ -94,7 +94,7 @@ class CpuIsa(Factor):
                 ),
             )
         session.on_import("torch", lambda module: self.check_torch(session, arm, module))
-        session.first_checkpoint.append(lambda: self.check(session, arm))
+        session.look(lambda: self.check(session, arm), late=False)
 
     def limit_xla(self, session, arm, version, first):
         """After what the script's own flags say: the last of two wins."""

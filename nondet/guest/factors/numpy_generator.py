@@ -91,7 +91,7 @@ class NumpyGenerator(Factor):
                     self.drawn.clear()
                 self.drawn[value] = None
             except Exception as error:
-                session.failed("making a NumPy generator", error)
+                session.failed("making a NumPy generator", error, unheld=self.name)
             return value
 
         module.randbits = randbits

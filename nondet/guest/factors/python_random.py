@@ -248,7 +248,7 @@ class Instances(object):
                 else:
                     self.given(generator, a, frame, making)
             except Exception as error:
-                self.session.failed("seeding a random.Random", error)
+                self.session.failed("seeding a random.Random", error, unheld=self.factor.name)
             return original(generator, a, *args, **kwargs)
 
         return wrapper

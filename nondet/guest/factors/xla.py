@@ -129,9 +129,10 @@ class Xla(Factor):
 
         replace(module, "set_optimizer_jit", make)
         if arm == "pinned":
-            session.first_checkpoint.append(
+            session.look(
                 # False in older versions.
-                lambda: session.read_back(self.name, "", module.get_optimizer_jit() or "")
+                lambda: session.read_back(self.name, "", module.get_optimizer_jit() or ""),
+                late=False,
             )
 
     def models(self, session, arm, module):
