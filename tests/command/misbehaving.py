@@ -389,7 +389,7 @@ TAMPERING: dict[str, tuple[str, Case]] = {
     "has a module of our name": (
         """
         import pathlib
-        pathlib.Path("nondet.py").write_text("WHO = 'the user'\n")
+        pathlib.Path("nondet.py").write_text("WHO = 'the user'\\n")
         import nondet
         assert nondet.WHO == "the user"
         """,
