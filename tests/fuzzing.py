@@ -61,6 +61,7 @@ class Trial(Target):
         whole.emit("metric", model="m", fit=1, epoch=1, values={"loss": 0.5, "odd": "NaN"})
         whole.emit("pace", model="m", index=0, interval=1, share=0.01)
         whole.emit("pin", factor="clock", expected=[1, 2], seen=[1, 2], ok=True)
+        whole.emit("due", factor="clock")
         site = {"file": "/a/train.py", "line": 3, "function": "f"}
         seen = {"factor": "clock", "detail": "d", "unseeded": None, "consumer": None, "site": site}
         whole.emit("exercised", **seen, what="")
