@@ -3,7 +3,7 @@ ten thousand variables, for 200,000 step events a trial, and for a gigabyte of w
 
 ``python -m tests.benchmarks.large [CASE...]``. Each case is measured at several sizes, in processes
 of their own: the host's peak memory, and its processor time for each event. From the smallest size
-to the largest that time must not double (by as little it grows by noise), and the memory must stay
+to the largest that time must not double (a little is noise), and the memory must stay
 within the case's bound, or the case fails: exit code 1. Prints a table, and at last a line of the
 page docs/reliability.md.
 """

@@ -225,7 +225,7 @@ def weights(mebibytes: int) -> tuple[int, float]:
 
 CASES = {
     "trials": Case(
-        trials, (100, 300, 1000), "at least 1,000 trials in one diagnosis", 192, "trial"
+        trials, (100, 300, 1000), "at least 1,000 trials in one diagnosis", 128, "trial"
     ),
     "variables": Case(variables, (1000, 10_000), "10,000 variables", 128),
     "steps": Case(steps, (20_000, 200_000), "200,000 step events in each of two trials", 256),
