@@ -39,7 +39,7 @@ def test_too_few_files_may_be_open(project: Project, files: int) -> None:
     ran = project.diagnose(*command, prefix=limited("RLIMIT_NOFILE", files))
     assert files > 10 or ran.code == 2, ran.err
     if ran.code == 2:
-        slug = "trial-not-started" if "t0" in ran.err else "too-many-files"
+        slug = "trial-not-started" if "nondet: trial t" in ran.err else "too-many-files"
         ran.refused(slug, "open", "(ulimit -n)", "go on with --resume")
     before = project.trial_files()
     again = project.diagnose("--resume", *command)

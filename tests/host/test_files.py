@@ -75,7 +75,7 @@ def test_files_of_a_trial(
     plant(path)
     trial = trials.restore(target.trial)
     if trial is None:
-        assert name == "trial.json"
+        assert name in ("trial.json", "events.jsonl")
         return
     found = trials.restore_all(target.trial.parent)[0]
     assert found.id == "t01"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Sequence
@@ -20,17 +19,10 @@ from nondet.host.executors.interface import (
     SupervisorLost,
 )
 from nondet.host.executors.parents import Parent
-from nondet.host.executors.running import LocalRunning
+from nondet.host.executors.running import LocalRunning, cure
 from nondet.host.scratch import remove
 
 MOST_WROTE = 1000
-
-
-def cure(error: ExecutorError | OSError) -> str:
-    """What to do about a trial that the system won't start."""
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return "allow more open files (ulimit -n)"
-    return "give --jobs 1 or free some memory"
 
 
 class LocalExecutor(OnePlace):

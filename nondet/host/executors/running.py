@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -25,6 +26,13 @@ STOP_LIMIT = 15.0
 """Seconds after which a supervisor that was asked to stop is itself killed."""
 Clear = Callable[[], tuple[Path | None, tuple[str, ...]]]
 """Removes a trial's files when it has ended; what it left, and what it wrote."""
+
+
+def cure(error: Exception) -> str:
+    """What to do about a trial that the system won't start."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "allow more open files (ulimit -n)"
+    return "give --jobs 1 or free some memory"
 
 
 class LocalRunning:
@@ -83,13 +91,15 @@ class LocalRunning:
                 )
             why = why or "its supervisor said nothing"
         else:
-            _, text, step = answer["error"]
+            code, text, step = answer["error"]
             if step == program:
                 return ExecutorError(
                     "not-executable",
                     f"{program} can't be started ({text}): name an interpreter that can.",
                 )
             why = f"{step}: {text}"
+            if code in (errno.EMFILE, errno.ENFILE):
+                why += f"; {cure(OSError(code, text))}, then go on with --resume"
         return ExecutorError("trial-not-started", f"trial {self._launch.trial} can't start: {why}.")
 
     def poll(self) -> Ended | None:
