@@ -175,7 +175,8 @@ for seed in (random.seed, np.random.seed, tf.random.set_seed):
 """
 
 
-@pytest.mark.parametrize("arm", ["pinned", pytest.param("ablated", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("arm", ["pinned", "ablated"])
 def test_consumers_are_held_whatever_they_draw_from(arm: str, tmp_path: Path) -> None:
     # What a layer draws from TensorFlow's own generator is no generator of the layer's.
     folder = subject(tmp_path / "subject", ENTROPY)

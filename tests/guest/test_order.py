@@ -138,6 +138,7 @@ GFILE = """
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_listings_of_tensorflow_are_seen_and_held(tmp_path: Path) -> None:
     lines = textwrap.dedent(GFILE).splitlines()
     marked = [(n, line.split("# ")[1]) for n, line in enumerate(lines, 1) if "# " in line]
