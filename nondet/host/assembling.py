@@ -312,12 +312,15 @@ class Assembly:
     def sensitivities(self) -> tuple[record.Sensitivity, ...]:
         """Factors whose pin shifts the result: two plans that agree, apart by that pin alone."""
         plans: dict[frozenset[str], list[Trial]] = {}
-        for trial in self.laboratory.completed():
+        for trial in (t for t in self.laboratory.completed() if t.counts):
             plans.setdefault(frozenset(trial.held), []).append(trial)
+        # Not by their witnesses: a trial whose reference was lost is compared with none.
         steady = {
             held: group
             for held, group in plans.items()
-            if len(group) > 1 and all(t.witness is None for t in group)
+            if len(group) > 1
+            and self._holds(held)
+            and all(t.witness is None and t.checkpoints == group[0].checkpoints for t in group)
         }
         found: dict[str, record.Sensitivity] = {}
         for held, group in steady.items():
@@ -332,3 +335,9 @@ class Assembly:
                         explanation="pinning it gives another result, the same in every run",
                     )
         return tuple(found.values())
+
+    def _holds(self, names: frozenset[str]) -> bool:
+        """Whether pinning these is known to hold all causes. With one free, some trials may agree
+        by chance, and are the same in every run no more than others."""
+        causes = {guilt.factor for guilt in self.finding.guilty}
+        return any(names.issuperset(plan) for plan in (causes, *self.finding.alternatives))
