@@ -89,8 +89,10 @@ def test_the_page_has_a_row_for_each() -> None:
     for fault in FAULTS:
         assert f"| {fault.text} | " in text
     table = text.partition("<!-- table -->")[2].partition("<!-- end")[0]
-    assert table.count("\n|") == 2 + len(FAULTS) + len(SOAKS)
-    for soak in SOAKS:
+    # The suite that this test is of has its own row once it has passed.
+    had = [soak for soak in SOAKS if soak.text != suite.TEXT or f"| {soak.text} | " in text]
+    assert table.count("\n|") == 2 + len(FAULTS) + len(had)
+    for soak in had:
         assert f"| {soak.text} | " in text
     assert FAILED not in table
     assert "not tried" not in table
