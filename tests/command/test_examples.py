@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import rich_click as click
@@ -203,7 +203,12 @@ def cheaper(line: str) -> str:
     return start + call + rest
 
 
-@pytest.mark.parametrize("page", sorted({example.page for example in RUN}))
+def marked(page: str) -> Any:
+    """What measures a machine takes longest."""
+    return pytest.param(page, marks=[pytest.mark.long] if page == "docs/machine.md" else [])
+
+
+@pytest.mark.parametrize("page", [marked(p) for p in sorted({example.page for example in RUN})])
 def test_the_examples_of_a_page_run(project: Project, page: str) -> None:
     """In their order, in one folder, since the later ones use what the earlier ones wrote."""
     prepared(project)

@@ -149,6 +149,7 @@ subprocess.run([sys.executable, "prepare.py"], check=True)
 """
 
 
+@pytest.mark.long
 def test_children_that_do_not_train_are_no_second_course(project: Project) -> None:
     """Before, beside and after the one that does."""
     project.write("import time\nprint('ready', flush=True)\ntime.sleep(60)\n", "server.py")

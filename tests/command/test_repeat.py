@@ -203,6 +203,7 @@ def test_a_budget_starts_no_more_runs(project: Project) -> None:
 # -- by source
 
 
+@pytest.mark.long
 def test_each_source_alone_leaves_the_others_as_they_are(project: Project) -> None:
     project.write(TWO)
     ran = project.repeat("-n", "8", "--sources", "python-random,numpy-global")
@@ -239,6 +240,7 @@ def test_pins_that_don_t_hold_together_are_told(project: Project) -> None:
     assert any("runs still part" in warning for warning in ran.repetition.warnings)
 
 
+@pytest.mark.long
 def test_the_causes_of_a_diagnosis(project: Project) -> None:
     project.write(TWO)
     assert project.diagnose(*QUICK, "train.py").code == 1

@@ -210,7 +210,9 @@ pytestmark = pytest.mark.subject
 in_each = pytest.mark.parametrize("framework", ["tensorflow", "jax", "torch"])
 
 
-@in_each
+@pytest.mark.parametrize(
+    "framework", [pytest.param("tensorflow", marks=pytest.mark.long), "jax", "torch"]
+)
 def test_each_way_gives_the_lanes_of_numpy(framework: str) -> None:
     """Of random bits: in each dtype, and in shapes of nothing, of one block and of several."""
     cases = {str(case): case for case in CASES}

@@ -245,6 +245,7 @@ print(sum(reference() is not None for reference in alive))
 """
 
 
+@pytest.mark.long
 def test_unusual_loops_are_recorded_and_nothing_is_kept_alive(tmp_path: Path) -> None:
     expected, seen = both(tmp_path, UNUSUAL)
     assert seen.out == expected.out

@@ -271,6 +271,7 @@ TRAINING = (
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_training_gives_the_bits_that_a_kernel_gives(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     folder.mkdir()

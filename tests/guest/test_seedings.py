@@ -153,6 +153,7 @@ def test_a_library_seeds_at_the_users_line_by_its_own_name_and_not_on_its_way_in
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_keras_and_tensorflow(tmp_path: Path) -> None:
     script = """
         import keras

@@ -268,7 +268,7 @@ def test_tensors_of_a_gradient_are_taken_as_they_are(tmp_path: Path) -> None:
     assert layouts == [[3], [3, 2], [3], [4]]
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("backend", [pytest.param("jax", marks=pytest.mark.long), "torch"])
 def test_keras_on_another_backend_is_recorded_and_unchanged(backend: str, tmp_path: Path) -> None:
     script = BACKEND.replace("= BACKEND", f'= "{backend}"')
     script = script.replace("SEEDS", "keras.utils.set_random_seed(3)")

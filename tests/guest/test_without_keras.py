@@ -243,6 +243,7 @@ print(outer(x).sum().item(), inner.__name__)
 """
 
 
+@pytest.mark.long
 def test_steps_within_what_torch_compiles_are_recorded(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
     run = shown(tmp_path / "subject", COMPILED)

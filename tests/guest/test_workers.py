@@ -203,6 +203,7 @@ DATASETS = """
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_parallel_stages_of_datasets_are_seen_and_held(tmp_path: Path) -> None:
     seen = started(tmp_path / "subject", DATASETS)
     script = marked(DATASETS)
