@@ -30,6 +30,9 @@ REFUSAL = "refused by TensorFlow"
 PLAIN_TORCH = "plain PyTorch"
 PLAIN_JAX = "plain JAX"
 SET_THERE = "sets its backend itself"
+GRAPH = "a graph of TensorFlow 1's"
+WITHOUT = "without Keras"
+KERAS = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 
 ELSEWHERE = {
     "control_mirrored": STRATEGY,
@@ -38,6 +41,7 @@ ELSEWHERE = {
     "device": KERNEL,
     "distribution": STRATEGY,
     "gan_loop": LOOP,
+    "gpu_nearest": KERNEL,
     "op_determinism_crop": KERNEL,
     "op_determinism_refused": REFUSAL,
     "op_determinism_tape": LOOP,
@@ -46,10 +50,14 @@ ELSEWHERE = {
     "reinforce": LOOP,
     "tf32": "TensorFlow's matrix products",
     "tf_seed_tape": LOOP,
+    "update_order": GRAPH,
 }
 """What is a program for TensorFlow alone."""
 ALONE = {
     "data_threads_dataloader": ("torch", PLAIN_TORCH),
+    "gpu_depthwise": ("torch", SET_THERE),
+    "gpu_keras_jax": ("jax", SET_THERE),
+    "gpu_keras_torch": ("torch", SET_THERE),
     "jax_backend": ("jax", SET_THERE),
     "jax_key_from_time": ("jax", PLAIN_JAX),
     "op_determinism_torch": ("torch", PLAIN_TORCH),
@@ -130,6 +138,8 @@ def port(probe: shipped.Probe, backend: str) -> Port:
     if name in ALONE:
         home, why = ALONE[name]
         return Port(text) if backend == home else Port(absent=why)
+    if not KERAS.search(text):
+        return Port(absent=WITHOUT)
     if backend == "tensorflow":
         return Port(text)
     if name in ELSEWHERE:
