@@ -139,9 +139,11 @@ def shown(answer: Answer, trials: Iterable[Trial], sites: Sites) -> Shown:
                     site = sites.site(s.site, s.detail, s.count)
                     own.setdefault((site.file, site.line), site)
     names = sorted(counts, key=lambda name: -counts[name])
-    return Shown(
-        answer.verdict, answer.trials, {name: tuple(lines[name].values()) for name in names}
-    )
+    verdict = answer.verdict
+    if verdict is Verdict.DIVERGES and answer.divergences < PARTING:
+        # One of several, and no more came.
+        verdict = Verdict.UNSURE
+    return Shown(verdict, answer.trials, {name: tuple(lines[name].values()) for name in names})
 
 
 def released(trial: Trial) -> tuple[str, ...]:

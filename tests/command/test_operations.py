@@ -9,6 +9,7 @@ import pytest
 from nondet.host.releasing import ONE
 from tests.command.running import Project
 
+FACTORS = "op-determinism,python-random,cpu-threads"
 SCRIPT = """
 import nondet
 import torch
@@ -29,7 +30,7 @@ def test_the_operation_that_races_is_named_with_its_line(tmp_path: Path) -> None
     pytest.importorskip("torch", reason="PyTorch is not installed")
     project = Project(tmp_path / "project")
     project.write(SCRIPT)
-    found = project.diagnose("--factors", "op-determinism", "--no-verify", "train.py").diagnosis
+    found = project.diagnose("--factors", FACTORS, "--no-verify", "train.py").diagnosis
     (cause,) = found.causes
     assert cause.factor == "op-determinism"
     assert cause.fix == "import torch\ntorch.use_deterministic_algorithms(True)"
@@ -40,5 +41,7 @@ def test_the_operation_that_races_is_named_with_its_line(tmp_path: Path) -> None
     assert kernel.site.line == SCRIPT.splitlines().index("picked.sum().backward()") + 1
     asked = [question.text for question in found.questions]
     assert asked[-2:] == [ONE.format("index_put"), ONE.format("bincount")]
+    # All is held beside but what holds the same as deterministic kernels do.
+    assert {question.pinned for question in found.questions[-3:]} == {("python-random",)}
     released = {trial.id: trial.released for trial in found.trials if trial.released}
     assert {released[name] for name in kernel.trials} == {("index_put",)}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from nondet.host import kernels
-from nondet.host.releasing import Needed, Release, Shown, search
+from nondet.host.releasing import Needed, Release, Shown, search, shown
+from nondet.host.sites import Sites
 from nondet.record import Cause, First, Moment, Site, Zoom
+from nondet.search.questions import Answer
 from nondet.verdict import Verdict
+from tests.host import acting
 
 LINE = Site(file="train.py", line=8, function="<module>")
 OTHER = Site(file="train.py", line=3, function="<module>")
@@ -171,3 +175,11 @@ def test_two_operations_without_a_line_stay_two() -> None:
         "index_put_",
         "scatter_add",
     ]
+
+
+@pytest.mark.parametrize("divergences", [1, 2])
+def test_a_single_difference_names_nothing(tmp_path: Path, divergences: int) -> None:
+    sites = Sites(acting.settings(tmp_path).subject)
+    answer = Answer(Verdict.DIVERGES, ("t01", "t02"), comparisons=4, divergences=divergences)
+    told = shown(answer, (), sites).verdict
+    assert told is (Verdict.DIVERGES if divergences == 2 else Verdict.UNSURE)
