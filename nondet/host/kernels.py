@@ -2,9 +2,9 @@
 
 Four witnesses are joined: where trials that were looked into part first (the zoom), what makes them
 part when it is released alone, what PyTorch warned of while it was held deterministic, and what a
-framework refused. What is known of operations
-comes from the frameworks' own lists: PyTorch's `use_deterministic_algorithms`, TensorFlow's RFC on
-determinism and NVIDIA's table of operations (framework-reproducibility), cuBLAS' documentation.
+framework refused. What is known of operations comes from the frameworks' own lists: PyTorch's
+`use_deterministic_algorithms`, TensorFlow's RFC on determinism and NVIDIA's table of operations
+(framework-reproducibility), cuBLAS' documentation.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ KNOWN = (
         "scatter-add",
         r"scatter|index_add|index_put|^put_|IndexBackward|IndexSelect|EmbeddingBackward"
         r"|embedding_dense|segment",
-        "a product with one-hot rows, `keras.ops.one_hot(ids, size) @ table`",
+        "a product with one-hot rows, `one_hot(ids, size) @ table`",
         "memory and work that grow with the table's rows",
         ("Embedding",),
         ("gradient", "update"),

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nondet.guest.factors.op_determinism import RELEASED
 from nondet.host.executors.interface import Ended, Launch, OnePlace, Start
 from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
 from nondet.host.planning import Settings
+from nondet.host.releasing import HOLDER
 from nondet.host.subject import Description, Subject
 from nondet.host.watching import Silent
 
@@ -42,6 +44,8 @@ class Act:
     """Frameworks that it imports."""
     draws: tuple[str, ...] = ()
     """Factors that it is seen to use, in a way that varies."""
+    released: tuple[str, ...] = ()
+    """Operations that it lets go."""
     lost: str = ""
     """How its machine is lost in the end."""
 
@@ -61,8 +65,10 @@ class Act:
             yield {"event": "pin", "factor": "hash-seed", "expected": 0, "seen": 1, "ok": ok}
         for name in self.imports:
             yield {"event": "framework", "name": name, "version": "1", "environ": {}}
-        for factor in self.draws:
-            sighting = {"factor": factor, "detail": "a draw", "unseeded": True}
+        sightings = [(factor, "a draw", True) for factor in self.draws]
+        sightings += [(HOLDER, op + RELEASED, False) for op in self.released]
+        for factor, detail, unseeded in sightings:
+            sighting = {"factor": factor, "detail": detail, "unseeded": unseeded}
             place = {"file": "/train.py", "line": 1, "function": "<module>"}
             yield {"event": "exercised", **sighting, "consumer": None, "site": place}
         tensors = [["value", "uint8", [1]]]

@@ -33,8 +33,9 @@ class PythonRandom(Factor):
     group = "generators"
     title = "Python's random module"
     symptom = (
-        "Initial weights, dropout masks or noise are others in every run, although NumPy and "
-        "TensorFlow are seeded: the recipe for Keras 2, under Keras 3."
+        "What is shuffled or drawn by `random` is another in every run, and with Keras 3 so are "
+        "initial weights, dropout masks and noise, although NumPy and TensorFlow are seeded: the "
+        "recipe for Keras 2."
     )
     explanation = (
         "Python's `random` starts from the operating system's entropy in every process unless it "
@@ -55,7 +56,10 @@ class PythonRandom(Factor):
         "alone. Seeds that the script gives are noted with what had been drawn before them."
     )
     due = ("random",)
-    advice = "Seed it before the first model is built; `keras.utils.set_random_seed` does that."
+    advice = (
+        "Seed it before its first use, which in Keras 3 is the first model: there "
+        "`keras.utils.set_random_seed` does that."
+    )
     references = (
         ("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
         ("Python: random", "https://docs.python.org/3/library/random.html"),
