@@ -25,7 +25,7 @@ from nondet.cli.options import (
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
-from nondet.host.errors import BrokenSubject, UsageError
+from nondet.host.errors import SHORTAGES, BrokenSubject, UsageError
 from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
 from nondet.host.plugins import read as read_plugin
@@ -203,9 +203,20 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             horizon=horizon,
             executor=options["executor"],
         )
-        diagnosis = Diagnosing(subject, chosen, watcher, interruption.check).run()
-        code = finish(diagnosis, folder, watcher)
+        diagnosing = Diagnosing(subject, chosen, watcher, interruption.check)
+        diagnosis = diagnosing.run()
+        if diagnosing.failures and not diagnosis.trials:
+            raise diagnosing.failures[0]
+        try:
+            code = finish(diagnosis, folder, watcher)
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            diagnosing.failures.append(error)
+    # What was found by then is told first.
     show(diagnosis, folder, options["as_json"])
+    if diagnosing.failures:
+        raise diagnosing.failures[0]
     return code
 
 
@@ -225,4 +236,5 @@ def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool) -> None:
         sys.stdout.buffer.write(record.encode(diagnosis))
         sys.stdout.buffer.flush()
     else:
-        terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+        page = folder / "report.html"
+        terminal.print_summary(Console(), diagnosis, str(page), written=page.exists())

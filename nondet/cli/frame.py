@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import rich_click as click
 
-from nondet.host.errors import UsageError
+from nondet.host.errors import SHORTAGES, UsageError, failure
 from nondet.host.watching import Silent, Watcher
 from nondet.report.live import Live
 from nondet.report.plain import Plain, shown
@@ -72,13 +72,9 @@ def usage_errors() -> Iterator[None]:
     except MemoryError:
         complain("out-of-memory", "nondet itself got no more memory: free some, then --resume")
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            complain(
-                "too-many-files",
-                "no more files can be opened: allow more (ulimit -n), then go on with --resume",
-            )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            complain("disk-full", "no space left on the disk: free some, then go on with --resume")
+        if error.errno in SHORTAGES:
+            slug, message = failure(error)
+            complain(slug, f"{message}, then go on with --resume")
         if error.errno == errno.EISDIR:
             complain(
                 "not-writable",

@@ -31,7 +31,7 @@ from nondet.host import output as outputs
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.closer import CloserLook
-from nondet.host.errors import BrokenSubject
+from nondet.host.errors import BrokenSubject, failure
 from nondet.host.executors.cluster.executor import ClusterExecutor
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.parents import possible
@@ -144,6 +144,8 @@ class Diagnosing:
         self.ran_free = False
         self.error: record.Failure | None = None
         self.interrupted = False
+        self.failures: list[OSError | ExecutorError] = []
+        """What the machine has run out of, or refused; the diagnosis ended there."""
 
     # -- what can be asked here
 
@@ -190,6 +192,7 @@ class Diagnosing:
         with contextlib.ExitStack() as stack:
             executor = self._opened(settings)
             stack.enter_context(executor)
+            release = stack.enter_context(outputs.reserved(settings.output))
             jobs = self.options.jobs or machine.default_jobs(len(self.environment.gpus))
             can_fork, placing = possible(self.environment.python), None
             if isinstance(executor, ClusterExecutor):
@@ -224,6 +227,12 @@ class Diagnosing:
                 forking=self.options.forking and can_fork,
                 placing=placing,
             )
+
+            def ran_short(error: OSError) -> None:
+                self.failures.append(error)
+                release()
+
+            laboratory.ran_short = ran_short
             if self.options.resume:
                 self._resume(laboratory)
             finding = self._search(laboratory)
@@ -338,11 +347,16 @@ class Diagnosing:
                 slug=broken.slug, message=broken.message, traceback=broken.traceback
             )
             return dataclasses.replace(self.search.finding, verdict="broken")
+        except ExecutorError as error:
+            if not laboratory.trials:
+                raise
+            self.failures.append(error)
         except KeyboardInterrupt:
-            self.interrupted = True
-            if self.search.finding.verdict in ("reproducible", "causes-found"):
-                return self.search.finding  # it stands: only more was asked
-            return dataclasses.replace(self.search.finding, verdict="unsure")
+            pass
+        self.interrupted = True
+        if self.search.finding.verdict in ("reproducible", "causes-found"):
+            return self.search.finding  # it stands: only more was asked
+        return dataclasses.replace(self.search.finding, verdict="unsure")
 
     def _follow(self, laboratory: Laboratory, finding: Finding) -> None:
         """Let two trials that part run to their end: the report shows how far apart they get."""
@@ -570,6 +584,8 @@ class Diagnosing:
             *circumstances.of(trials, pairs),
         ):
             self.telling.warn(fault)
+        for error in self.failures:
+            self.telling.warn(f"the trials ended early: {failure(error)[1]}")
         return record.Diagnosis(
             nondet=__version__,
             subject=msgspec.structs.replace(

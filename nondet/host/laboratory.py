@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
+from nondet.host.errors import SHORTAGES
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
 from nondet.host.placement import VARIABLE
 from nondet.host.placing import Placing
@@ -86,6 +87,9 @@ class Laboratory(Store):
         """Factors that trials of another laboratory were seen to use in a way that varies."""
         self.standing = self._standing(Question("", {}, 1))
         self.clashing: set[str] = set()
+        self.ran_short: Callable[[OSError], None] | None = None
+        """Where there is one, it is told when the machine has run out of something, which then ends
+        a question as an interruption does: what is known by then stands."""
         """Factors whose pins let a trial fail on what the former one left."""
 
     def beside(self, settings: planning.Settings) -> Laboratory:
@@ -104,6 +108,7 @@ class Laboratory(Store):
         )
         other.warming = self.warming
         other.earlier = self.varying
+        other.ran_short = self.ran_short
         return other
 
     def _group(self, question: Question) -> list[Trial]:
@@ -126,6 +131,16 @@ class Laboratory(Store):
 
     def ask(self, question: Question) -> Answer:
         """Run trials until the question is settled. Raises BudgetSpent."""
+        try:
+            return self._settled(question)
+        except OSError as error:
+            if self.ran_short is None or error.errno not in SHORTAGES:
+                raise
+            self.ran_short(error)
+            self._abandon()
+            raise KeyboardInterrupt from error
+
+    def _settled(self, question: Question) -> Answer:
         free = [name for name in self.factors if name not in question.held]
         self.standing = self._standing(question)
         wanted = self._wanted(question)
@@ -569,6 +584,17 @@ class Laboratory(Store):
     def _stop_all(self, reason: str) -> None:
         self._stop(self.running, reason)
         self._drain()
+
+    def _abandon(self) -> None:
+        """End what runs, where its end may be impossible to write down; what has none is gone."""
+        for _ in range(len(self.running) + 1):
+            with contextlib.suppress(OSError):
+                self._stop_all("the machine ran short")
+        self.trials = [trial for trial in self.trials if trial.outcome is not None]
+        for trial in self.trials:
+            if not (trial.folder / "trial.json").exists():
+                with contextlib.suppress(OSError):
+                    trial.save()
 
     # -- telling
 

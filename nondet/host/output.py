@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,10 @@ from nondet.host.errors import UsageError
 Decoded = TypeVar("Decoded")
 FOLDERS = ("trials", "values", "cluster")
 """Those in an output folder that are written to."""
+RESERVE = 2 * 2**20
+"""Bytes: more than the record and the page of an ordinary diagnosis."""
+SHARE = 8
+"""Held where that many times as much is free."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +141,23 @@ def write_whole(path: Path, data: bytes, *, survives_power_loss: bool = True) ->
     """Write beside and rename, readable by the user alone: there is a whole file or none."""
     with files.written(path, survives_power_loss=survives_power_loss) as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def reserved(folder: Path) -> Iterator[Callable[[], None]]:
+    """Hold room on the folder's disk for what is written in the end, should it fill up meanwhile;
+    gives what lets it go.
+
+    By a file without a name, so that nothing is left of it however the process ends. Where the
+    system has none, or the disk is small, nothing is held.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, AttributeError):
+            if shutil.disk_usage(folder).free >= SHARE * RESERVE:
+                held = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+                stack.callback(os.close, held)
+                os.posix_fallocate(held, 0, RESERVE)
+        yield stack.close
 
 
 def write_page(path: Path, text: str) -> None:

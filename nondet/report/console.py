@@ -42,10 +42,12 @@ class Encodable:
             yield Segment(text.decode(options.encoding), segment.style, segment.control)
 
 
-def print_summary(console: Console, diagnosis: Diagnosis, report: str) -> None:
+def print_summary(
+    console: Console, diagnosis: Diagnosis, report: str, *, written: bool = True
+) -> None:
     """Print `summary`; code and commands keep their lines whole, so that they can be copied."""
     console.print()
-    console.print(summary(diagnosis, report), crop=False)
+    console.print(summary(diagnosis, report, written=written), crop=False)
 
 
 def print_factors(console: Console, factors: Iterable[tuple[str, str, str, str]]) -> None:
@@ -60,8 +62,9 @@ def print_factors(console: Console, factors: Iterable[tuple[str, str, str, str]]
     console.print(Encodable(table))
 
 
-def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
-    """What was found, what to change, how sure; `report` is the path of the HTML page."""
+def summary(diagnosis: Diagnosis, report: str, *, written: bool = True) -> RenderableType:
+    """What was found, what to change, how sure; `report` is the path of the HTML page, and
+    `written` says whether it is there."""
     parts = [_headline(diagnosis)]
     if diagnosis.error and diagnosis.error.message not in diagnosis.summary:
         parts.append(Text(shown(diagnosis.error.message)))
@@ -78,7 +81,7 @@ def summary(diagnosis: Diagnosis, report: str) -> RenderableType:
     elif diagnosis.causes:
         parts += [rows.row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
     parts += _assurance(diagnosis)
-    parts += _closing(diagnosis, report)
+    parts += _closing(diagnosis, report, written)
     return Encodable(Group(*parts))
 
 
@@ -266,7 +269,7 @@ def _confidence(sure: Confidence, fixed: bool) -> str:
     )
 
 
-def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
+def _closing(diagnosis: Diagnosis, report: str, written: bool) -> Iterator[RenderableType]:
     cost = diagnosis.cost
     if cost.trials:
         there = " up to there" if diagnosis.horizon and diagnosis.horizon.reached else ""
@@ -279,7 +282,8 @@ def _closing(diagnosis: Diagnosis, report: str) -> Iterator[RenderableType]:
         )
     if diagnosis.machines:
         yield rows.row("Ran on", machines.summary(diagnosis))
-    yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
+    if written:
+        yield _whole(Text.assemble(_label("Report"), (shown(report), "cyan")))
     for why, command in _next(diagnosis, report):
         yield rows.row("Next", why)
         yield _whole(f"  {shown(command)}")

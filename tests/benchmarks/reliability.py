@@ -81,7 +81,8 @@ FAULTS = (
         "the disk is full for nondet",
         "tests.command.test_full_disk",
         "test_",
-        "one line; what has ended is kept and whole; with room again, `--resume` ends it",
+        "one line; what is known is told, what has ended is kept and whole; with room again, "
+        "`--resume` ends it",
     ),
     Fault(
         "folders that can't be written",

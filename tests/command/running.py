@@ -85,6 +85,11 @@ class Ran:
         """It ended with one clear line, which says all of these."""
         assert self.code == 2, (self.code, self.err)
         assert self.out == ""
+        self.complained(slug, *words)
+
+    def complained(self, slug: str, *words: str) -> None:
+        """So it did, whatever it has told before."""
+        assert self.code == 2, (self.code, self.err)
         assert self.err.count("\n") == 1, self.err
         assert self.err.startswith("nondet: ")
         assert self.err.endswith(f"[{slug}]\n"), self.err

@@ -87,9 +87,13 @@ def test_what_is_known_is_kept(disk: Disk, size: int) -> None:
     second = disk.diagnose(*QUICK, "--output", "disk/out", "--resume")
     disk.copy("out", "done")
     disk.take()
-    disk.ran(first).refused("disk-full", "no space left", "--resume")
+    ended = disk.ran(first, "kept")
+    ended.complained("disk-full", "no space left", "--resume")
     kept, done = disk.project.folder / "kept", disk.project.folder / "done"
     assert whole.faults_in(kept) == []
+    # What was known by then is told at least.
+    assert ("best diagnosis so far" in ended.out) == any(kept.glob("trials/*/trial.json"))
+    assert ("Report" in ended.out) == (kept / "report.html").exists()
     again = disk.ran(second, "done")
     assert again.code == 1, again.err
     assert [cause.factor for cause in again.diagnosis.causes] == ["python-random"]
@@ -97,6 +101,29 @@ def test_what_is_known_is_kept(disk: Disk, size: int) -> None:
     assert saved(done).items() >= saved(kept).items()
     whole_ones = {name for name, data in saved(kept).items() if b'"completed"' in data}
     assert whole_ones <= {trial.id for trial in again.diagnosis.trials}
+
+
+def test_the_diagnosis_so_far_is_written(disk: Disk) -> None:
+    disk.project.write(UNSEEDED + "print('x' * 3 * 2**20)\n")
+    disk.mount("24m")
+    first = disk.diagnose(*QUICK, "--output", "disk/out")
+    disk.copy("out", "kept")
+    disk.grow("100m")
+    second = disk.diagnose(*QUICK, "--output", "disk/out", "--resume")
+    disk.copy("out", "done")
+    disk.take()
+    ended = disk.ran(first, "kept")
+    ended.complained("disk-full", "no space left", "--resume")
+    assert "Interrupted: this is the best diagnosis so far." in ended.out
+    assert "disk/out/report.html" in ended.out
+    assert ended.diagnosis.interrupted
+    assert ended.diagnosis.first_divergence is not None
+    assert "the trials ended early: no space left" in " ".join(ended.diagnosis.warnings)
+    # Values are kept while a diagnosis may go on.
+    assert whole.faults_in(ended.output, ended.diagnosis) == ["values is left"]
+    again = disk.ran(second, "done")
+    assert again.code == 1, again.err
+    assert saved(again.output).items() >= saved(ended.output).items()
 
 
 @pytest.mark.parametrize("size", [4, pytest.param(40, marks=pytest.mark.long)])

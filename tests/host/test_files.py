@@ -237,3 +237,40 @@ def test_a_folder_that_leads_elsewhere_is_not_written_to(tmp_path: Path, name: s
     assert not (room / name).exists()
     assert list(other.iterdir()) == [other / "kept"]
     assert not (tmp_path / "made").exists()
+
+
+# -- room held for the end
+
+
+def test_room_is_held_by_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "SHARE", 1)
+    free = shutil.disk_usage(tmp_path).free
+    with output.reserved(tmp_path) as release:
+        assert list(tmp_path.iterdir()) == []
+        (held,) = held_in(tmp_path)
+        assert held.st_size == output.RESERVE
+        assert held.st_blocks * 512 >= output.RESERVE
+        release()
+        assert held_in(tmp_path) == []
+    assert free > output.RESERVE
+
+
+def test_nothing_is_held_on_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "SHARE", 2**40)
+    with output.reserved(tmp_path) as release:
+        assert held_in(tmp_path) == []
+        release()
+
+
+def held_in(folder: Path) -> list[os.stat_result]:
+    """Files that this process has open there."""
+    found = []
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{entry}").startswith(f"{folder}/"):
+                found.append(os.stat(f"/proc/self/fd/{entry}"))
+        except OSError:
+            continue
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 
 from nondet.host import laboratory as module
 from nondet.host import trials
+from nondet.host.executors.interface import Launch
 from nondet.host.laboratory import MOST_LOST, Laboratory
 from nondet.record import Arm
 from nondet.search.questions import BudgetSpent, Question
 from nondet.verdict import Verdict
-from tests.host.acting import Act, ActingExecutor, laboratory, settings
+from tests.host.acting import Act, ActingExecutor, ActingTrial, laboratory, settings
 
 HELD: dict[str, Arm] = {"hash-seed": "pinned"}
 CLEAN: dict[str, Arm] = {"leftovers": "pinned"}
@@ -515,3 +517,67 @@ def test_supervisors_that_are_killed_again_and_again_are_a_failure(tmp_path: Pat
     assert answer.verdict is Verdict.BROKEN
     assert answer.broken == "its supervisor was killed"
     assert len(executor.launches) == MOST_LOST + 1
+
+
+# -- a machine that has no more of something
+
+
+class Filling(ActingExecutor):
+    """Starts so many trials; then the disk is full."""
+
+    most = 3
+
+    def start(self, launch: Launch) -> ActingTrial:
+        if len(self.launches) == self.most:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().start(launch)
+
+
+def filling(folder: Path, *acts: Act) -> tuple[Laboratory, Filling]:
+    lab, acting = laboratory(folder, *acts)
+    lab.executor = executor = Filling(acting.runtime, acts)
+    return lab, executor
+
+
+def test_where_a_disk_is_full_what_has_ended_is_kept(tmp_path: Path) -> None:
+    lab, executor = filling(tmp_path, Act("abc"), Act("abc"), Act("abc", hangs=True))
+    short: list[OSError] = []
+    lab.ran_short = short.append
+    with pytest.raises(KeyboardInterrupt):
+        lab.ask(ask(agreeing=4))
+    assert [error.errno for error in short] == [errno.ENOSPC]
+    assert outcomes(lab) == ["completed", "completed", "stopped-early"]
+    assert executor.trials[2].stopped
+    assert not lab.running
+    assert len(list(lab.settings.output.glob("trials/*/trial.json"))) == 3
+
+
+def test_where_no_end_can_be_written_nothing_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, executor = filling(tmp_path, Act("abc"), Act("abc"), Act("abc", hangs=True))
+    executor.most = 100
+    lab.ran_short = lambda error: None
+
+    def full(trial: trials.Trial) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(trials.Trial, "save", full)
+    with pytest.raises(KeyboardInterrupt):
+        lab.ask(ask(agreeing=4))
+    assert not lab.running
+    assert None not in outcomes(lab)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_other_errors_and_those_nobody_waits_for_are_raised(tmp_path: Path, number: int) -> None:
+    lab, executor = filling(tmp_path, Act("abc"))
+    if number != errno.ENOSPC:
+        lab.ran_short = lambda error: None
+
+    def refuse(launch: Launch) -> ActingTrial:
+        raise OSError(number, "no")
+
+    executor.start = refuse  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no"):
+        lab.ask(ask())
