@@ -367,6 +367,8 @@ class Diagnosing:
         with contextlib.suppress(BudgetSpent):
             try:
                 self._note(laboratory, question, laboratory.ask(question))
+            except ExecutorError as error:
+                self.telling.warn(f"how the difference grows was not seen: {error.message}")
             except KeyboardInterrupt:
                 self.interrupted = True
 
