@@ -1,4 +1,4 @@
-"""Environments of old packages on Python 3.7, made where they are missing."""
+"""Environments of old packages, made where they are missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 FOLDER = ROOT / "build" / "oldstacks"
-OLDEST = "3.7"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +21,12 @@ class Stack:
     packages: tuple[str, ...]
     backend: str = ""
     """Of Keras; empty without it."""
+    version: str = "3.7"
+    """Of Python."""
+    alone: tuple[str, ...] = ()
+    """Packages that are installed without what they ask for."""
+    eager: bool = False
+    """Whether it trains outside of a graph of TensorFlow 1's."""
 
     @property
     def folder(self) -> Path:
@@ -59,32 +64,53 @@ STACKS = (
         "theano",
     ),
     Stack("numpy", "NumPy 1.21 on Python 3.7", ("numpy==1.21.6",)),
+    Stack(
+        "eager",
+        "Keras 2.11 on TensorFlow 2.11",
+        ("tensorflow-cpu==2.11.0", "numpy<1.22"),
+        "tensorflow",
+        eager=True,
+    ),
+    Stack(
+        "tf_keras",
+        "tf_keras 2.18 on TensorFlow 2.18",
+        ("tensorflow-cpu==2.18.0",),
+        "tensorflow",
+        "3.11",
+        # It asks for the build with GPUs.
+        ("tf_keras==2.18.0",),
+        eager=True,
+    ),
 )
 
 
 def made(stack: Stack) -> None:
-    """Make the environment unless it is there. Raises SystemExit without Python 3.7."""
+    """Make the environment unless it is there. Raises SystemExit without its Python."""
     ready = stack.folder / "ready"
-    wanted = "\n".join(stack.packages)
+    wanted = "\n".join((*stack.packages, *stack.alone))
     if ready.exists() and ready.read_text() == wanted:
         return
     shutil.rmtree(stack.folder, ignore_errors=True)
-    subprocess.run([oldest(), "-m", "venv", str(stack.folder)], check=True)
+    subprocess.run([interpreter(stack.version), "-m", "venv", str(stack.folder)], check=True)
     install = [stack.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # Theano's own installation needs it and does not say so.
     subprocess.run([*install, "wheel"], check=True)
     subprocess.run([*install, *stack.packages], check=True)
+    if stack.alone:
+        subprocess.run([*install, "--no-deps", *stack.alone], check=True)
     ready.write_text(wanted)
 
 
-def oldest() -> str:
-    """A Python 3.7: that named by PYTHON37, pyenv's, or the one on PATH."""
+def interpreter(version: str) -> str:
+    """A Python of that version: the one named by PYTHON37 (and alike), pyenv's, or that on PATH."""
+    name = f"PYTHON{version.replace('.', '')}"
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    known = [os.environ.get("PYTHON37"), shutil.which(f"python{OLDEST}")]
-    known[1:1] = [str(path) for path in sorted(root.glob(f"versions/{OLDEST}.*/bin/python"))]
+    known = [os.environ.get(name)]
+    known += [str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python"))]
+    known += [shutil.which(f"python{version}")]
     for found in known:
         if found and os.access(found, os.X_OK):
             return found
     raise SystemExit(
-        "oldstacks: these packages need Python 3.7: install one, or name it with PYTHON37=..."
+        f"oldstacks: these packages need Python {version}: install one, or name it with {name}=..."
     )

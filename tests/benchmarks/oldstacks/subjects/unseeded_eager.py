@@ -1,0 +1,12 @@
+import numpy as np
+from tensorflow import keras
+
+x = np.arange(40, dtype="float32").reshape(-1, 1) / 40
+y = x + 0.1
+
+model = keras.Sequential()
+model.add(keras.layers.Dense(10, input_dim=1))
+model.add(keras.layers.Dropout(0.2))
+model.add(keras.layers.Dense(1))
+model.compile(loss="mean_squared_error", optimizer="adam")
+model.fit(x, y, epochs=5, batch_size=10, verbose=0)
