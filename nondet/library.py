@@ -46,8 +46,10 @@ def diagnose(
     `output`: a folder for record, report and logs; by default nothing is left behind. `options`:
     fields of `nondet.host.diagnosing.Options`, such as ``max_trials`` (a number), ``budget``
     (seconds), ``factors`` (names), ``zoom`` and ``verify`` (whether). Ctrl-C ends it with the best
-    diagnosis so far, whose `interrupted` is then true. Raises UsageError; a script that can't run
-    is a diagnosis with the verdict ``broken``.
+    diagnosis so far, whose `interrupted` is then true; so does a machine that runs out of disk or
+    open files, or loses its workers, which `warnings` then tell. Raises UsageError, and OSError
+    where that comes before the first trial has ended or what was found can't be written; a script
+    that can't run is a diagnosis with the verdict ``broken``.
     """
     path = os.fspath(script)
     with _folder(output, resume, force) as folder:

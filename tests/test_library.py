@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ import pytest
 import nondet
 from nondet import library, record, runs
 from nondet.host.errors import BrokenSubject, UsageError
+from nondet.host.executors.interface import Launch
+from nondet.host.executors.local import LocalExecutor
+from nondet.host.executors.running import LocalRunning
 from tests.command.running import SEEDED, UNSEEDED
 from tests.notebooks import in_a_kernel, written
 from tests.report import samples
@@ -119,3 +125,47 @@ def test_the_examples_of_the_docs_run(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "python-random" in done.stdout
+
+
+@pytest.mark.parametrize(("last", "verdict"), [("t04", "unsure"), ("", "causes-found")])
+def test_where_the_disk_is_full_it_gives_what_is_known(
+    last: str, verdict: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a last one, that is where the patched script is to be run.
+    filling(monkeypatch, lambda launch: launch.trial > last if last else bool(launch.files))
+    found = nondet.diagnose(
+        "train.py", confidence=0.75, output="out", factors=("python-random",), stress=True, jobs=1
+    )
+    assert (found.verdict, found.interrupted) == (verdict, True)
+    assert [w for w in found.warnings if "no space left" in w] != []
+    assert (found.prescription is not None) == (verdict == "causes-found")
+    assert record.decode((folder / "out/diagnosis.json").read_bytes()) == found
+
+
+def test_nothing_is_provoked_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = itertools.count()
+    filling(monkeypatch, lambda launch: next(begun) >= 3)
+    found = nondet.diagnose("seeded.py", confidence=0.75, rate=0.9, stress=True, jobs=1)
+    assert found.stress is not None
+    assert found.stress.note
+    assert len(found.trials) == 3
+
+
+def test_a_disk_that_is_full_from_the_start_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling(monkeypatch, lambda launch: True)
+    with pytest.raises(OSError, match="full"):
+        nondet.diagnose("train.py")
+
+
+def filling(monkeypatch: pytest.MonkeyPatch, refuses: Callable[[Launch], bool]) -> None:
+    """There is no room on the disk for these trials."""
+    plain = LocalExecutor.start
+
+    def start(self: LocalExecutor, launch: Launch) -> LocalRunning:
+        if refuses(launch):
+            raise OSError(errno.ENOSPC, "full")
+        return plain(self, launch)
+
+    monkeypatch.setattr(LocalExecutor, "start", start)

@@ -25,7 +25,7 @@ from nondet.cli.options import (
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
 from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
-from nondet.host.errors import SHORTAGES, BrokenSubject, UsageError
+from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
 from nondet.host.plugins import read as read_plugin
@@ -205,18 +205,17 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
         )
         diagnosing = Diagnosing(subject, chosen, watcher, interruption.check)
         diagnosis = diagnosing.run()
-        if diagnosing.failures and not diagnosis.trials:
-            raise diagnosing.failures[0]
+        failures: list[Exception] = [*diagnosing.failures]
+        written = False
         try:
             code = finish(diagnosis, folder, watcher)
-        except OSError as error:
-            if error.errno not in SHORTAGES:
-                raise
-            diagnosing.failures.append(error)
-    # What was found by then is told first.
-    show(diagnosis, folder, options["as_json"])
-    if diagnosing.failures:
-        raise diagnosing.failures[0]
+            written = True
+        except (OSError, MemoryError) as error:
+            failures.append(error)
+    # Whatever went wrong, what was found is told first.
+    show(diagnosis, folder, options["as_json"], written=written)
+    if failures:
+        raise failures[0]
     return code
 
 
@@ -230,11 +229,11 @@ def finish(diagnosis: record.Diagnosis, folder: Path, watcher: Watcher) -> int:
     return INTERRUPTED if diagnosis.interrupted else record.EXIT_CODES[diagnosis.verdict]
 
 
-def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool) -> None:
-    """The summary for people, or the record for programs."""
+def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool, *, written: bool = True) -> None:
+    """The summary for people, or the record for programs. `written`: whether the page is there."""
     if as_json:
         sys.stdout.buffer.write(record.encode(diagnosis))
         sys.stdout.buffer.flush()
     else:
-        page = folder / "report.html"
-        terminal.print_summary(Console(), diagnosis, str(page), written=page.exists())
+        page = str(folder / "report.html")
+        terminal.print_summary(Console(), diagnosis, page, written=written)

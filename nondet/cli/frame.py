@@ -73,8 +73,8 @@ def usage_errors() -> Iterator[None]:
         complain("out-of-memory", "nondet itself got no more memory: free some, then --resume")
     except OSError as error:
         if error.errno in SHORTAGES:
-            slug, message = failure(error)
-            complain(slug, f"{message}, then go on with --resume")
+            short = failure(error)
+            complain(short.slug, short.message)
         if error.errno == errno.EISDIR:
             complain(
                 "not-writable",

@@ -187,7 +187,8 @@ class Diagnosing:
     # -- running
 
     def run(self) -> record.Diagnosis:
-        """Diagnose; every way out but a usage error gives a record."""
+        """Diagnose; every way out but a usage error gives a record. Raises OSError when the machine
+        has run out of something before the first trial has ended; later, see `failures`."""
         settings = self._settings()
         with contextlib.ExitStack() as stack:
             executor = self._opened(settings)
@@ -236,6 +237,8 @@ class Diagnosing:
             if self.options.resume:
                 self._resume(laboratory)
             finding = self._search(laboratory)
+            if self.failures and not laboratory.trials:
+                raise self.failures[0]
             self._follow(laboratory, finding)
             if laboratory.warming.mistaken and not self.interrupted:
                 # What forked trials have shown counts no more; all others are used again.
@@ -348,8 +351,6 @@ class Diagnosing:
             )
             return dataclasses.replace(self.search.finding, verdict="broken")
         except ExecutorError as error:
-            if not laboratory.trials:
-                raise
             self.failures.append(error)
         except KeyboardInterrupt:
             pass
@@ -389,6 +390,8 @@ class Diagnosing:
         """What ``--stress`` brings to light; None when it was not asked for."""
         if not self.options.stress:
             return None
+        if self.interrupted:
+            return Provoked(note="interrupted")
         if finding.verdict not in ("reproducible", "causes-found"):
             return Provoked(note="the runs must repeat before anything can be provoked")
         able = [f for f in self.factors if f.stress and f.name not in self.not_tested]
@@ -587,7 +590,7 @@ class Diagnosing:
         ):
             self.telling.warn(fault)
         for error in self.failures:
-            self.telling.warn(f"the trials ended early: {failure(error)[1]}")
+            self.telling.warn(f"the trials ended early: {failure(error).message}")
         return record.Diagnosis(
             nondet=__version__,
             subject=msgspec.structs.replace(

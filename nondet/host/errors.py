@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 
-SHORTAGES = {
-    errno.ENOSPC: ("disk-full", "no space left on the disk: free some"),
-    errno.EDQUOT: ("disk-full", "no space left on the disk: free some"),
-    errno.EMFILE: ("too-many-files", "no more files can be opened: allow more (ulimit -n)"),
-    errno.ENFILE: ("too-many-files", "no more files can be opened: allow more (ulimit -n)"),
-}
-"""What a machine can run out of: slug, and what to do before going on with ``--resume``."""
+DISK = (errno.ENOSPC, errno.EDQUOT)
+FILES = (errno.EMFILE, errno.ENFILE)
+SHORTAGES = DISK + FILES
+"""Numbers of the errors by which a machine tells that it has run out of something."""
 
 
 class UsageError(Exception):
@@ -25,11 +22,16 @@ class UsageError(Exception):
         self.message = message
 
 
-def failure(error: OSError | UsageError) -> tuple[str, str]:
-    """Slug and words of what has ended a diagnosis. An OSError must be one of `SHORTAGES`."""
-    if isinstance(error, OSError):
-        return SHORTAGES[error.errno or 0]
-    return error.slug, error.message
+def failure(error: OSError | UsageError) -> UsageError:
+    """What has ended a diagnosis, with what to do. An OSError must be one of `SHORTAGES`."""
+    if isinstance(error, UsageError):
+        return error
+    if error.errno in FILES:
+        return UsageError(
+            "too-many-files",
+            "no more files can be opened: allow more (ulimit -n), then go on with --resume",
+        )
+    return UsageError("disk-full", "no space left on the disk: free some, then go on with --resume")
 
 
 class BrokenSubject(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import statistics
 import time
@@ -87,10 +88,10 @@ class Laboratory(Store):
         """Factors that trials of another laboratory were seen to use in a way that varies."""
         self.standing = self._standing(Question("", {}, 1))
         self.clashing: set[str] = set()
+        """Factors whose pins let a trial fail on what the former one left."""
         self.ran_short: Callable[[OSError], None] | None = None
         """Where there is one, it is told when the machine has run out of something, which then ends
         a question as an interruption does: what is known by then stands."""
-        """Factors whose pins let a trial fail on what the former one left."""
 
     def beside(self, settings: planning.Settings) -> Laboratory:
         """A laboratory for trials under other settings, which are no evidence in this one."""
@@ -133,11 +134,16 @@ class Laboratory(Store):
         """Run trials until the question is settled. Raises BudgetSpent."""
         try:
             return self._settled(question)
+        except ExecutorError:
+            self._abandon()
+            raise
         except OSError as error:
             if self.ran_short is None or error.errno not in SHORTAGES:
                 raise
-            self.ran_short(error)
             self._abandon()
+            # From here on there may be room again.
+            self.ran_short(error)
+            self._save_all()
             raise KeyboardInterrupt from error
 
     def _settled(self, question: Question) -> Answer:
@@ -513,11 +519,20 @@ class Laboratory(Store):
             self.lost += 1
             trial.alone_again = True
         trial.ended(ended, timed_out)
+        self._doubt_disk(trial)
         if self.placing is not None:
             trial.gpus = self.placing.ended(trial.id, trial.gpu_use, bool(trial.frameworks))
         self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)
+
+    def _doubt_disk(self, trial: Trial) -> None:
+        """Raises OSError where it is the disk of the output folder that let a trial fail; that one
+        counts for nothing."""
+        free = output.free(self.settings.output)
+        if trial.starved and free is not None and free < output.RESERVE:
+            self._forget([trial])
+            raise OSError(errno.ENOSPC, trial.note)
 
     def _crowded(self, trial: Trial) -> bool:
         """Whether others may have taken the memory of the machine that a trial ran on."""
@@ -586,11 +601,23 @@ class Laboratory(Store):
         self._drain()
 
     def _abandon(self) -> None:
-        """End what runs, where its end may be impossible to write down; what has none is gone."""
+        """End what runs, where its end may be impossible to see or to write down; what has none is
+        forgotten."""
         for _ in range(len(self.running) + 1):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ExecutorError):
                 self._stop_all("the machine ran short")
-        self.trials = [trial for trial in self.trials if trial.outcome is not None]
+        self._forget([trial for trial in self.trials if trial.outcome is None])
+
+    def _forget(self, trials: Sequence[Trial]) -> None:
+        """As if they had never been started."""
+        gone = {trial.id for trial in trials}
+        self.trials = [trial for trial in self.trials if trial.id not in gone]
+        for trial in self.trials:
+            if trial.reference in gone:
+                trial.refer_to("")
+
+    def _save_all(self) -> None:
+        """Write down the ends that could not be written when they came."""
         for trial in self.trials:
             if not (trial.folder / "trial.json").exists():
                 with contextlib.suppress(OSError):

@@ -152,12 +152,22 @@ def reserved(folder: Path) -> Iterator[Callable[[], None]]:
     system has none, or the disk is small, nothing is held.
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError, AttributeError):
-            if shutil.disk_usage(folder).free >= SHARE * RESERVE:
+        if (free(folder) or 0) >= SHARE * RESERVE:
+            try:
                 held = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
                 stack.callback(os.close, held)
                 os.posix_fallocate(held, 0, RESERVE)
+            except (OSError, AttributeError):
+                stack.close()
         yield stack.close
+
+
+def free(folder: Path) -> int | None:
+    """Bytes that are free on its disk; None where that can't be told."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def write_page(path: Path, text: str) -> None:

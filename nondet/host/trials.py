@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from nondet.host import events, files, output
+from nondet.host.errors import DISK, SHORTAGES
 from nondet.host.executors.interface import Ended, Running
 from nondet.host.horizon import Course, Horizon
 from nondet.host.planning import plan_key
@@ -22,6 +23,8 @@ from nondet.verdict import Checkpoint, Tensors, Witness
 
 CANT_RECORD = 74
 """Exit code with which the guest says so (guest/events.py)."""
+FULL = tuple(f"[Errno {number}]" for number in DISK)
+"""How Python's errors begin that tell of a full disk."""
 TAIL = 4096
 """Bytes of each log that go into the record."""
 TOLD = re.compile(r"events\.jsonl|(steps|rows)-\d+\.bin")
@@ -235,6 +238,8 @@ class Trial:
             else:
                 self.traces[index] = StepTrace(self.folder, index)
         except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in SHORTAGES:
+                raise  # that is no fault of the log's
             self.damaged = str(error)
 
     def _take(self, event: events.AnyEvent) -> None:
@@ -436,6 +441,16 @@ class Trial:
         if end.exit_code < 0:
             return "killed", f"ended by signal {-end.exit_code}{self._memory(end)}"
         return "crashed", f"ended with exit code {end.exit_code}"
+
+    @property
+    def starved(self) -> bool:
+        """Whether it failed as one does whose disk is full: the guest could not write its events,
+        or the script was told so."""
+        if self.outcome != "crashed" or self.exit_code is None:
+            return False
+        if self.crash is None:
+            return self.exit_code == CANT_RECORD
+        return self.crash.message.startswith(FULL)
 
     def _memory(self, end: Ended) -> str:
         """What to know of memory where the kernel may have killed it for want of that."""

@@ -28,6 +28,8 @@ class Act:
     shows: str = "ab"
     """A letter for each checkpoint, in place of a digest."""
     exit_code: int | None = 0
+    message: str = "oh"
+    """Of the exception, where the code is 1."""
     hangs: bool = False
     """It ends only when it is stopped."""
     pins: tuple[bool, ...] = ()
@@ -80,7 +82,8 @@ class Act:
                 **{"fit": 0, "epoch": 0, "step": step, "digests": [letter]},
             }
         if self.exit_code == 1:
-            yield {"event": "crashed", "kind": "ValueError", "message": "oh", "traceback": "..."}
+            told = {"kind": "ValueError", "message": self.message, "traceback": "..."}
+            yield {"event": "crashed", **told}
 
 
 class ActingTrial:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ from typing import Any
 import pytest
 
 from nondet.host import laboratory as module
-from nondet.host import trials
-from nondet.host.executors.interface import Launch
+from nondet.host import output, trials
+from nondet.host.executors.interface import Ended, ExecutorError, Launch
 from nondet.host.laboratory import MOST_LOST, Laboratory
 from nondet.record import Arm
 from nondet.search.questions import BudgetSpent, Question
@@ -566,6 +568,7 @@ def test_where_no_end_can_be_written_nothing_goes_on(
     with pytest.raises(KeyboardInterrupt):
         lab.ask(ask(agreeing=4))
     assert not lab.running
+    # Whose end was seen is kept, if only here.
     assert None not in outcomes(lab)
 
 
@@ -581,3 +584,42 @@ def test_other_errors_and_those_nobody_waits_for_are_raised(tmp_path: Path, numb
     executor.start = refuse  # type: ignore[method-assign]
     with pytest.raises(OSError, match="no"):
         lab.ask(ask())
+
+
+@pytest.mark.parametrize("act", [Act("a", exit_code=74), Act("ab", exit_code=1)])
+@pytest.mark.parametrize("free", [0, None, 2**30])
+def test_a_trial_that_a_full_disk_let_fail_counts_for_nothing(
+    act: Act, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "free", lambda folder: free)
+    act = dataclasses.replace(act, message="[Errno 28] No space left on device")
+    lab, _ = laboratory(tmp_path, act, jobs=1)
+    short: list[OSError] = []
+    lab.ran_short = short.append
+    if free == 0:
+        with pytest.raises(KeyboardInterrupt):
+            lab.ask(ask())
+        assert [error.errno for error in short] == [errno.ENOSPC]
+        assert (list(lab.trials), lab.running) == ([], [])
+    else:
+        assert lab.ask(ask()).verdict is Verdict.BROKEN
+        assert (short, outcomes(lab)) == ([], ["crashed"] * len(lab.trials))
+
+
+def test_where_trials_are_out_of_reach_none_is_left_without_an_end(tmp_path: Path) -> None:
+    lab, executor = laboratory(tmp_path, Act("abc"), Act("abc", hangs=True))
+    asked = itertools.count()
+    plain = ActingTrial.poll
+
+    def poll(self: ActingTrial) -> Ended | None:
+        if self.launch.trial == "t02" and next(asked) > 4:
+            raise ExecutorError("executor-gone", "the scheduler is gone")
+        return plain(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ActingTrial, "poll", poll)
+        with pytest.raises(ExecutorError):
+            lab.ask(ask(agreeing=4))
+    assert executor.trials[1].stopped
+    assert not lab.running
+    assert None not in outcomes(lab)

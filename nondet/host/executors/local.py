@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nondet.host.errors import SHORTAGES
 from nondet.host.executors import folders as trees
 from nondet.host.executors.choice import CopyLimit, Mode, choose
 from nondet.host.executors.interface import (
@@ -19,7 +20,7 @@ from nondet.host.executors.interface import (
     SupervisorLost,
 )
 from nondet.host.executors.parents import Parent
-from nondet.host.executors.running import LocalRunning, cure
+from nondet.host.executors.running import LocalRunning
 from nondet.host.scratch import remove
 
 MOST_WROTE = 1000
@@ -78,7 +79,8 @@ class LocalExecutor(OnePlace):
         remove(self._scratch.rooms / name)
 
     def start(self, launch: Launch) -> LocalRunning:
-        """Start a trial. Returns once its program runs; raises ExecutorError when it can't."""
+        """Start a trial. Returns once its program runs; raises ExecutorError when it can't, and
+        OSError when the machine has run out of something."""
         try:
             return self._start(launch)
         except SupervisorLost:
@@ -102,12 +104,12 @@ class LocalExecutor(OnePlace):
                 running.release()
                 del self._running[launch.trial]
             remove(room)
-            if isinstance(error, ExecutorError):
+            if isinstance(error, ExecutorError) or error.errno in SHORTAGES:
                 raise
             raise ExecutorError(
                 "trial-not-started",
-                f"trial {launch.trial} can't start: {error}; {cure(error)}, then go on with "
-                "--resume.",
+                f"trial {launch.trial} can't start: {error}; give --jobs 1 or free some memory, "
+                "then go on with --resume.",
             ) from error
         return running
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import dataclasses
 import json
 import os
 import select
@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from nondet.host.errors import SHORTAGES
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import Ended, ExecutorError, Launch, SupervisorLost
 from nondet.host.executors.parents import Forked, Parent
@@ -26,13 +27,6 @@ STOP_LIMIT = 15.0
 """Seconds after which a supervisor that was asked to stop is itself killed."""
 Clear = Callable[[], tuple[Path | None, tuple[str, ...]]]
 """Removes a trial's files when it has ended; what it left, and what it wrote."""
-
-
-def cure(error: Exception) -> str:
-    """What to do about a trial that the system won't start."""
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        return "allow more open files (ulimit -n)"
-    return "give --jobs 1 or free some memory"
 
 
 class LocalRunning:
@@ -67,7 +61,8 @@ class LocalRunning:
         return self._supervisor.pid
 
     def give(self, order: dict[str, Any]) -> None:
-        """Hand the supervisor its order and wait until the trial's program runs."""
+        """Hand the supervisor its order and wait until the trial's program runs. Raises
+        ExecutorError, and OSError when the machine has run out of something."""
         self._send(json.dumps(order).encode() + b"\n")
         deadline = time.monotonic() + START_LIMIT
         answer = None
@@ -79,7 +74,7 @@ class LocalRunning:
         self._kill()
         raise self._not_started(answer)
 
-    def _not_started(self, answer: dict[str, Any] | None) -> ExecutorError:
+    def _not_started(self, answer: dict[str, Any] | None) -> ExecutorError | OSError:
         program = self._launch.argv[0]
         if answer is None:
             log = (self._room / "supervisor.log").read_text("utf-8", "replace").strip()
@@ -98,8 +93,8 @@ class LocalRunning:
                     f"{program} can't be started ({text}): name an interpreter that can.",
                 )
             why = f"{step}: {text}"
-            if code in (errno.EMFILE, errno.ENFILE):
-                why += f"; {cure(OSError(code, text))}, then go on with --resume"
+            if code in SHORTAGES:
+                return OSError(code, why)
         return ExecutorError("trial-not-started", f"trial {self._launch.trial} can't start: {why}.")
 
     def poll(self) -> Ended | None:
@@ -155,17 +150,19 @@ class LocalRunning:
     def _end(self, result: dict[str, Any] | None) -> None:
         """Clear up after the last process; `result` is None when the supervisor was lost."""
         self.release()
-        leftovers, wrote = self._clear()
         told = result or {}
-        self._ended = Ended(
+        ended = Ended(
             exit_code=told.get("exit_code"),
             seconds=told.get("seconds", time.monotonic() - self._started),
             peak_memory=told.get("peak_memory"),
-            wrote=wrote,
-            leftovers=leftovers,
+            wrote=(),
+            leftovers=None,
             stopped=self._reason if told.get("stopped", True) else "",
             left_running=told.get("left_running", 0),
         )
+        self._ended = ended  # however the clearing up goes
+        leftovers, wrote = self._clear()
+        self._ended = dataclasses.replace(ended, leftovers=leftovers, wrote=wrote)
 
     def release(self) -> None:
         """Wait for the supervisor, which has nothing more to do, and close its pipes."""
