@@ -37,8 +37,8 @@ FEW = 2
 MOST_LOST = 3
 """Trials whose supervisor was killed, after which that counts as a failure of the trial."""
 MOST_STRAYED = 8
-"""Trials lost with their machine, one after another with none that ends between them, after which
-that counts as a failure of the trial."""
+"""Times that trials are lost with their machines, one after another with none that ends between
+them, after which that counts as a failure of the trial."""
 OUT_OF_MEMORY = -9
 """Exit code of a process that the kernel killed, mostly for want of memory."""
 
@@ -77,7 +77,9 @@ class Laboratory(Store):
         self.lost = 0
         """Trials whose supervisor was killed."""
         self.strayed = 0
-        """Trials lost with their machine since one has ended."""
+        """Times that trials were lost with their machines since one has ended."""
+        self.struck = 0
+        """Number of the last trial that was started when that happened last."""
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
@@ -504,9 +506,7 @@ class Laboratory(Store):
             return
         timed_out = ended.stopped.startswith("time limit")
         if ended.lost:
-            # The machine is gone, or cut off. Where no trial ends any more, it is their doing.
-            self.strayed += 1
-            trial.alone_again = self.strayed <= MOST_STRAYED
+            self._strays(trial)
         elif ended.exit_code is not None or ended.stopped:
             self.strayed = 0
         if ended.exit_code == OUT_OF_MEMORY and not ended.stopped and self._crowded(trial):
@@ -533,6 +533,15 @@ class Laboratory(Store):
         if trial.starved and free is not None and free < output.RESERVE:
             self._forget([trial])
             raise OSError(errno.ENOSPC, trial.note)
+
+    def _strays(self, trial: Trial) -> None:
+        """The machine of a trial is gone, or cut off. Where no trial ends any more, it is their
+        doing; but not of one that had not begun. Those that ran side by side may all have been hit
+        at once, as when this machine was suspended."""
+        if trial.began and trials.number(trial.id) > self.struck:
+            self.strayed += 1
+            self.struck = self.last
+        trial.alone_again = self.strayed <= MOST_STRAYED
 
     def _crowded(self, trial: Trial) -> bool:
         """Whether others may have taken the memory of the machine that a trial ran on."""

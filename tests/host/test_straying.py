@@ -50,6 +50,21 @@ def test_a_trial_that_ends_shows_that_machines_can(tmp_path: Path) -> None:
     assert len(executor.launches) == len(acts)
 
 
+def test_those_that_are_lost_at_once_are_lost_once(tmp_path: Path) -> None:
+    """As when this machine is suspended for longer than the workers wait."""
+    at_once = 2 * MOST_STRAYED
+    lab, executor = laboratory(tmp_path, *[GONE] * at_once, Act(), jobs=at_once)
+    assert lab.ask(Question("Does it repeat?", {}, at_once - 1)).verdict is Verdict.AGREES
+    assert [trial.outcome for trial in lab.trials].count("killed") == at_once
+
+
+def test_what_had_not_begun_is_not_lost_by_the_script(tmp_path: Path) -> None:
+    """As when each of many workers turns out to have lost what runs trials there."""
+    gone = Act("", lost="its attendant ended", begins=False)
+    lab, executor = laboratory(tmp_path, *[gone] * 2 * MOST_STRAYED, Act(), jobs=1)
+    assert lab.ask(Question("Does it repeat?", {}, 1)).verdict is Verdict.AGREES
+
+
 class Workers(ActingExecutor):
     """One trial at a time, each on the machine that its plan asks for."""
 

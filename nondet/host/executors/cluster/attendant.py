@@ -169,24 +169,32 @@ class Attendant:
         """Answers of trials that have ended since; stops those that are to end."""
         answers = []
         for trial, (running, launch) in list(self.running.items()):
-            if trial in self.line.stops:
-                running.stop("ordered", self.line.stops[trial])
-            if (end := running.poll()) is not None:
+            try:
+                told = self._look(trial, running, launch)
+            except OSError as error:
+                # Of its folder, or of the one that all share: what it has shown can't be had here.
+                told = {"lost": str(error)}
+            if told is not None:
                 del self.running[trial]
                 self.line.leave(trial)
-                answers.append(
-                    {
-                        "trial": trial,
-                        "exit_code": end.exit_code,
-                        "seconds": end.seconds,
-                        "peak_memory": end.peak_memory,
-                        "wrote": list(end.wrote),
-                        "stopped": bool(end.stopped),
-                        "left_running": end.left_running,
-                        "sizes": sizes(launch.log_folder),
-                    }
-                )
+                answers.append({"trial": trial, **told})
         return answers
+
+    def _look(self, trial: str, running: Running, launch: Launch) -> dict[str, Any] | None:
+        """The answer of a trial that has ended; None while it runs. Raises OSError."""
+        if trial in self.line.stops:
+            running.stop("ordered", self.line.stops[trial])
+        if (end := running.poll()) is None:
+            return None
+        return {
+            "exit_code": end.exit_code,
+            "seconds": end.seconds,
+            "peak_memory": end.peak_memory,
+            "wrote": list(end.wrote),
+            "stopped": bool(end.stopped),
+            "left_running": end.left_running,
+            "sizes": sizes(launch.log_folder),
+        }
 
     @property
     def abandoned(self) -> bool:
@@ -194,7 +202,7 @@ class Attendant:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of each file: the host waits until it sees as much."""
+    """Bytes of each file: the host waits until it sees as much. Raises OSError."""
     return {entry.name: entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 from nondet.host.executors.cluster.engine import Engine, Refusal
 from nondet.host.executors.cluster.placement import Roster, Seat
+from nondet.host.executors.cluster.running import Fate
 from nondet.host.executors.interface import ExecutorError, Machine
 
 WATCH_SECONDS = 1.0
@@ -17,6 +19,9 @@ GATHER_SECONDS = 15.0
 """How long others are waited for once a worker is ready."""
 SCHEDULER_SECONDS = 60.0
 """Without an answer for so long, the scheduler is taken for lost."""
+MOST_SILENT = 2
+"""Trials of a worker, one after another, for which nobody there answered any more. It is surveyed
+anew after each; after one more it gets none."""
 TELL_SECONDS = 20.0
 CLOSE_SECONDS = 20.0
 ASLEEP = 0.05
@@ -42,6 +47,10 @@ class Crew:
         self._surveys: dict[str, concurrent.futures.Future[Told]] = {}
         self._refused: dict[str, Refusal] = {}
         """By worker, of those that can't run trials."""
+        self._silent = collections.Counter[str]()
+        """By worker, the trials for which nobody there answered any more, since one has ended."""
+        self._again: set[str] = set()
+        """Workers that are to be surveyed anew."""
         self._there: set[str] = set()
         self._answered, self._failure = time.monotonic(), ""
         self._empty_since: float | None = None
@@ -72,13 +81,17 @@ class Crew:
             self._closing.wait(WATCH_SECONDS)
 
     def _take_in(self, there: set[str]) -> None:
-        for worker in there - self._there:
+        for worker in (there - self._there) | (there & self._again):
             if why := self._engine.unfit(worker):
                 self._refused[worker] = Refusal(slug="executor-worker", message=why)
             else:
                 self._surveys[worker] = self._survey(worker)
+            self._again.discard(worker)
         for worker in self._there - there:
             self._roster.remove(worker)
+            self._again.discard(worker)
+            self._refused.pop(worker, None)
+            self._silent.pop(worker, None)
             if (survey := self._surveys.pop(worker, None)) is not None:
                 survey.cancel()
         self._there = there
@@ -147,11 +160,18 @@ class Crew:
             raise ExecutorError(
                 "executor-no-worker",
                 f"{self._engine.name} has no worker that can run trials, after "
-                f"{self._engine.waits:g} s: start some, then go on with --resume",
+                f"{self._engine.waits:g} s{self._last_refusal()}: start some, then go on with "
+                "--resume",
             )
         if now - max(since, self._told) > TELL_SECONDS:
             self._told = now
             self._tell(f"waiting for a worker of {self._engine.name}")
+
+    def _last_refusal(self) -> str:
+        """Of a worker that is there, in brackets; empty where there is none."""
+        with self._lock:
+            refused = list(self._refused.items())
+        return f" (worker {refused[-1][0]}: {refused[-1][1].message})" if refused else ""
 
     def _none_fits(self, refused: Mapping[str, Refusal]) -> ExecutorError:
         worker, why = next(iter(refused.items()))
@@ -173,9 +193,10 @@ class Crew:
 
     @property
     def workers(self) -> list[str]:
-        """Those that have an attendant, or are about to."""
+        """Those that have an attendant, or are about to, or may still have one."""
         with self._lock:
-            return [*self._roster.seats, *self._surveys]
+            silent = self._there.intersection(self._silent)
+            return list(dict.fromkeys([*self._roster.seats, *self._surveys, *silent]))
 
     @property
     def kind(self) -> str:
@@ -226,7 +247,23 @@ class Crew:
             self._check()
             time.sleep(ASLEEP)
 
-    def release(self, trial: str, refused: bool) -> None:
-        """The seat of a trial is free again; `refused`: it could not even be started there."""
+    def release(self, trial: str, fate: Fate) -> None:
+        """The seat of a trial is free again, unless nobody answers there."""
         with self._lock:
-            self._roster.release(trial, refused)
+            seat = self._roster.release(trial, fate is Fate.REFUSED)
+            if seat is None:
+                return
+            if fate is Fate.ENDED:
+                self._silent.pop(seat.worker, None)
+            elif fate is Fate.SILENT:
+                self._survey_again(seat.worker)
+
+    def _survey_again(self, worker: str) -> None:
+        """A worker gets no trial before it has said once more what it is."""
+        self._roster.remove(worker)
+        self._silent[worker] += 1
+        if self._silent[worker] <= MOST_SILENT:
+            self._again.add(worker)
+        else:
+            why = f"{self._silent[worker]} trials one after another were lost there"
+            self._refused[worker] = Refusal(slug="executor-worker", message=why)

@@ -24,7 +24,7 @@ from nondet.host.executors.cluster import errand, lease, shipping
 from nondet.host.executors.cluster.crew import ASLEEP, CLOSE_SECONDS, Crew
 from nondet.host.executors.cluster.engine import Engine
 from nondet.host.executors.cluster.placement import Seat
-from nondet.host.executors.cluster.running import ClusterRunning
+from nondet.host.executors.cluster.running import ClusterRunning, Fate
 from nondet.host.executors.interface import ExecutorError, ImportingProcess, Launch, Machine, Start
 from nondet.host.executors.isolation import Copy
 
@@ -153,10 +153,10 @@ class ClusterExecutor:
     def there(self, worker: str) -> bool:
         return self._crew.there(worker)
 
-    def over(self, trial: str, refused: bool) -> None:
+    def over(self, trial: str, fate: Fate) -> None:
         self._running.pop(trial, None)
         self._seats.pop(trial, None)
-        self._crew.release(trial, refused)
+        self._crew.release(trial, fate)
 
     @property
     def kind(self) -> str:

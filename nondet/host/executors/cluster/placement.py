@@ -158,12 +158,14 @@ class Roster:
         self.turn += elsewhere is None
         return seat
 
-    def release(self, trial: str, refused: bool = False) -> None:
-        """`refused`: the trial could not even be started there."""
+    def release(self, trial: str, refused: bool = False) -> Seat | None:
+        """The seat that it had, unless that is gone; `refused`: it could not even be started."""
         for seat in self.seats.values():
             if seat.trial == trial:
                 seat.trial, seat.gpu = "", ""
                 seat.refusals += refused
+                return seat
+        return None
 
     def _device(self, seat: Seat) -> str | None:
         """The device for its next trial; empty where none need be named, None when all are in

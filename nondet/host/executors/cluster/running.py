@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import enum
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,19 @@ OF_THE_MACHINE = ("copy-failed", "no-scratch", "trial-not-started")
 """Errors that another worker may not make."""
 
 
+class Fate(enum.Enum):
+    """What the end of a trial says of its worker."""
+
+    ENDED = "ended"
+    """It works: the trial ended as it says."""
+    LOST = "lost"
+    """Nothing is known of it."""
+    REFUSED = "refused"
+    """It could not even start the trial."""
+    SILENT = "silent"
+    """It may be there, but nobody there answers for the trial."""
+
+
 class Manager(Protocol):
     """What a running trial needs of its executor."""
 
@@ -28,8 +42,8 @@ class Manager(Protocol):
         """Whether the worker is still known to the scheduler. Raises ExecutorError when nothing is
         known of any."""
 
-    def over(self, trial: str, refused: bool) -> None:
-        """The worker is free again; `refused`: it could not even start the trial."""
+    def over(self, trial: str, fate: Fate) -> None:
+        """The worker has nothing more to do with that trial."""
 
 
 class ClusterRunning:
@@ -87,11 +101,13 @@ class ClusterRunning:
             told = self._future.result()
         except concurrent.futures.CancelledError:
             self._lose("its worker was lost")
-        except Exception as error:
+        except OSError as error:  # the scheduler is out of reach
             self._lose(f"its worker was lost ({type(error).__name__})")
+        except Exception as error:
+            self._lose(f"its worker was lost ({type(error).__name__})", Fate.SILENT)
         else:
             if "lost" in told:
-                self._lose(f"its worker was lost: {told['lost']}")
+                self._lose(f"its worker was lost: {told['lost']}", Fate.SILENT)
             elif "error" in told:
                 self._refused(Refusal(*told["error"]))
             else:
@@ -99,9 +115,9 @@ class ClusterRunning:
 
     def _refused(self, why: Refusal) -> None:
         if why.slug not in OF_THE_MACHINE:
-            self._end(Ended(None, 0.0, None, ()))
+            self._end(Ended(None, 0.0, None, ()), Fate.LOST)
             raise ExecutorError(why.slug, why.message)
-        self._lose(f"{self.worker} could not start it: {why.message}", refused=True)
+        self._lose(f"{self.worker} could not start it: {why.message}", Fate.REFUSED)
 
     def _arrive(self, told: dict[str, Any]) -> None:
         """Wait until its files are seen here as they were there."""
@@ -117,7 +133,8 @@ class ClusterRunning:
                 wrote=tuple(told["wrote"]),
                 stopped=self._reason if told["stopped"] else "",
                 left_running=told["left_running"],
-            )
+            ),
+            Fate.ENDED,
         )
 
     def _doubt(self) -> None:
@@ -125,11 +142,12 @@ class ClusterRunning:
         if not self._manager.there(self.worker):
             self._lose("its worker was lost")
         elif self._pulse.stale:
-            self._lose(f"its worker gave no sign of life for {self._pulse.limit:g} s")
+            limit = f"{self._pulse.limit:g} s"
+            self._lose(f"its worker gave no sign of life for {limit}", Fate.SILENT)
         elif self._clock() > self._deadline:
-            self._lose("its worker did not end it")
+            self._lose("its worker did not end it", Fate.SILENT)
 
-    def _lose(self, why: str, refused: bool = False) -> None:
+    def _lose(self, why: str, fate: Fate = Fate.LOST) -> None:
         """Give it up: should anything of it live on, that is to end."""
         with contextlib.suppress(OSError):
             lease.order_stop(self._files / f"{self.trial}.order", 0.0)
@@ -137,11 +155,11 @@ class ClusterRunning:
         seconds = self._clock() - self._began
         # What it had shown before it was told to end stands.
         lost = "" if self._reason else why
-        self._end(Ended(None, seconds, None, (), stopped=self._reason, lost=lost), refused)
+        self._end(Ended(None, seconds, None, (), stopped=self._reason, lost=lost), fate)
 
-    def _end(self, ended: Ended, refused: bool = False) -> None:
+    def _end(self, ended: Ended, fate: Fate) -> None:
         self._ended = ended
-        self._manager.over(self.trial, refused)
+        self._manager.over(self.trial, fate)
 
 
 def size(path: Path) -> int:

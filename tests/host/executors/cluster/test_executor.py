@@ -164,6 +164,48 @@ def test_a_worker_that_leaves_takes_no_result_with_it(
     assert executor.room() is False
 
 
+@pytest.fixture
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "WATCH_SECONDS", 0.05)
+
+
+def kill_attendant() -> None:
+    (attending,) = errand.attendants().values()
+    attending.process.kill()
+    attending.process.wait()
+
+
+@pytest.mark.usefixtures("watchful")
+def test_a_worker_whose_attendant_has_died_gets_another(
+    executor: ClusterExecutor, engine: Threads
+) -> None:
+    engine.waits = 0.1
+    for number in range(2 * crew.MOST_SILENT):
+        kill_attendant()
+        assert "its attendant ended" in Started(executor, "", f"t{number}").end().lost
+        assert not executor._crew.fitting()  # or trial after trial would be lost there
+        until(executor._crew.fitting, "another attendant")
+        if number == crew.MOST_SILENT - 1:  # a trial that ends shows that the worker can
+            assert Started(executor, "", "ended").end().exit_code == 0
+    # That can't go on for ever.
+    kill_attendant()
+    assert Started(executor, "", "last").end().lost
+    with pytest.raises(ExecutorError, match="3 trials one after another were lost there"):
+        until(executor.room, "a worker")
+
+
+@pytest.mark.usefixtures("watchful")
+def test_what_an_attendant_can_not_read_ends_it_for_no_other_trial(
+    executor: ClusterExecutor,
+) -> None:
+    (before,) = errand.attendants().values()
+    text = "import os, shutil\nshutil.rmtree(os.path.dirname(__file__))\n"
+    assert "No such file" in Started(executor, text).end().lost
+    until(executor._crew.fitting, "its word that it sees the folders")
+    assert before.process.returncode == 0  # dismissed
+    assert Started(executor, "", "t02").end().exit_code == 0
+
+
 def test_a_scheduler_out_of_reach_gets_no_trial_until_it_answers(
     executor: ClusterExecutor, engine: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

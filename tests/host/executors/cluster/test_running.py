@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from nondet.host.executors.cluster import lease
-from nondet.host.executors.cluster.running import ARRIVAL_LIMIT, STOP_LIMIT, ClusterRunning
+from nondet.host.executors.cluster.running import (
+    ARRIVAL_LIMIT,
+    STOP_LIMIT,
+    ClusterRunning,
+    Fate,
+)
 from nondet.host.executors.interface import Ended, ExecutorError
 from tests.host.executors.cluster.test_lease import Clock
 
@@ -23,7 +28,7 @@ class Tried:
         self.files.mkdir()
         self.clock = Clock()
         self.alive = True
-        self.overs: list[tuple[str, bool]] = []
+        self.overs: list[tuple[str, Fate]] = []
         self.future: concurrent.futures.Future[dict[str, Any]] = concurrent.futures.Future()
         self.beat = lease.Beat(self.files / "t01.alive")
         self.running = ClusterRunning(
@@ -33,8 +38,8 @@ class Tried:
     def there(self, worker: str) -> bool:
         return self.alive
 
-    def over(self, trial: str, refused: bool) -> None:
-        self.overs.append((trial, refused))
+    def over(self, trial: str, fate: Fate) -> None:
+        self.overs.append((trial, fate))
 
     def answer(self, **changes: Any) -> None:
         told = {
@@ -69,7 +74,7 @@ def test_it_ends_as_the_worker_says(tried: Tried) -> None:
     tried.answer()
     end = ended(tried)
     assert (end.exit_code, end.seconds, end.wrote, end.lost) == (0, 3.0, ("model.keras",), "")
-    assert tried.overs == [("t01", False)]
+    assert tried.overs == [("t01", Fate.ENDED)]
 
 
 def test_it_has_ended_once_its_files_are_seen_here(tried: Tried) -> None:
@@ -104,6 +109,7 @@ def test_no_sign_of_life_makes_it_lost(tried: Tried) -> None:
         assert tried.running.poll() is None
     tried.clock.now += lease.LEASE_SECONDS + 1
     assert "no sign of life" in ended(tried).lost
+    assert tried.overs == [("t01", Fate.SILENT)]
 
 
 def test_what_a_ghost_answers_later_counts_for_nothing(tried: Tried) -> None:
@@ -113,20 +119,22 @@ def test_what_a_ghost_answers_later_counts_for_nothing(tried: Tried) -> None:
     tried.alive = True
     tried.answer()
     assert tried.running.poll() is lost
-    assert tried.overs == [("t01", False)]
+    assert tried.overs == [("t01", Fate.LOST)]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "fate"),
     [
-        lambda future: future.cancel(),
-        lambda future: future.set_exception(RuntimeError("KilledWorker")),
-        lambda future: future.set_result({"lost": "the worker was started anew"}),
+        (lambda future: future.cancel(), Fate.LOST),
+        (lambda future: future.set_exception(OSError("no route")), Fate.LOST),
+        (lambda future: future.set_exception(RuntimeError("KilledWorker")), Fate.SILENT),
+        (lambda future: future.set_result({"lost": "its attendant ended"}), Fate.SILENT),
     ],
 )
-def test_no_answer_is_no_failure_of_the_trial(tried: Tried, answer: Any) -> None:
+def test_no_answer_is_no_failure_of_the_trial(tried: Tried, answer: Any, fate: Fate) -> None:
     answer(tried.future)
     assert ended(tried).lost.startswith("its worker was lost")
+    assert tried.overs == [("t01", fate)]
 
 
 def test_an_order_to_end_reaches_the_worker_and_its_answer_counts(tried: Tried) -> None:
@@ -150,7 +158,7 @@ def test_what_was_to_end_and_is_lost_has_ended(tried: Tried) -> None:
 def test_a_machine_that_can_not_start_it_is_not_its_fault(tried: Tried) -> None:
     tried.future.set_result({"trial": "t01", "error": ["copy-failed", "no space left"]})
     assert "no space left" in ended(tried).lost
-    assert tried.overs == [("t01", True)]
+    assert tried.overs == [("t01", Fate.REFUSED)]
 
 
 def test_what_no_machine_can_do_is_an_error(tried: Tried) -> None:
@@ -158,4 +166,4 @@ def test_what_no_machine_can_do_is_an_error(tried: Tried) -> None:
     with pytest.raises(ExecutorError) as error:
         tried.running.poll()
     assert error.value.slug == "files-shared"
-    assert tried.overs == [("t01", False)]
+    assert tried.overs == [("t01", Fate.LOST)]
