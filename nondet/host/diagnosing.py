@@ -198,7 +198,7 @@ class Diagnosing:
             can_fork, placing = possible(self.environment.python), None
             if isinstance(executor, ClusterExecutor):
                 found = executing.surroundings(executor, self.subject)
-                settings = self._settle(settings, found)
+                settings = self._settle(settings, executor, found)
                 jobs, can_fork = self.options.jobs or executing.MOST_JOBS, False
             else:
                 placing = stack.enter_context(placing_trials(jobs))
@@ -282,7 +282,9 @@ class Diagnosing:
             outputs.drop_empty(settings.output)
             raise
 
-    def _settle(self, settings: Settings, found: executing.Surroundings) -> Settings:
+    def _settle(
+        self, settings: Settings, executor: ClusterExecutor, found: executing.Surroundings
+    ) -> Settings:
         """Take in what trials find where they run."""
         self.subject, self.environment = found.subject, found.environment
         self.factors = REGISTRY + CLUSTER
@@ -297,7 +299,8 @@ class Diagnosing:
                 self.provoked_only = (MACHINE,)
             self.mixture = f"{found.mixture}: trials are kept on these"
         self.search = self._new_search()
-        digest = self._digest()
+        elsewhere = MACHINE not in self.not_tested
+        digest = self.options.digest or executing.digest(executor, elsewhere)
         return dataclasses.replace(
             settings, subject=found.subject, machine=found.kind, digest=digest
         )

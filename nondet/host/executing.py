@@ -84,6 +84,12 @@ def surroundings(executor: ClusterExecutor, subject: Subject) -> Surroundings:
     )
 
 
+def digest(executor: ClusterExecutor, elsewhere: bool) -> str:
+    """The algorithm that all trials can compute digests by, wherever they run: `elsewhere`, on
+    other kinds of machines as well. From then on none runs where it can't."""
+    return "xxh3_128" if executor.insist("xxhash", elsewhere) else "sha256"
+
+
 def mixture(executor: ClusterExecutor, main: Machine) -> str:
     """What there is beside the largest kind of machine; empty when nothing is."""
     count = len(executor.kinds)

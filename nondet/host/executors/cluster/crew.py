@@ -219,6 +219,17 @@ class Crew:
         with self._lock:
             return self._roster.fitting(False)
 
+    def insist(self, module: str, elsewhere: bool) -> bool:
+        """Have no trial run from now on where the subject's interpreter lacks a module. False, and
+        nothing changes, where it is lacking: on a worker of the kind that trials are kept on, or,
+        with `elsewhere`, on any."""
+        with self._lock:
+            seats = self._roster.able() if elsewhere else self._roster.fitting(False)
+            if not all(seat.has(module) for seat in seats):
+                return False
+            self._roster.needs = module
+            return True
+
     # -- seats
 
     def room(self, elsewhere: bool | None) -> bool:

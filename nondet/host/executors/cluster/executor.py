@@ -182,6 +182,10 @@ class ClusterExecutor:
         """What the attendant of a worker of that kind has told (see attendant.py)."""
         return self._crew.chosen
 
+    def insist(self, module: str, elsewhere: bool) -> bool:
+        """See `Crew.insist`."""
+        return self._crew.insist(module, elsewhere)
+
     @property
     def isolation(self) -> str:
         """The weakest of the workers of that kind."""

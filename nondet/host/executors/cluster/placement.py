@@ -78,6 +78,10 @@ class Seat:
             isolation=self.told["isolation"],
         )
 
+    def has(self, module: str) -> bool:
+        """Whether the subject's interpreter has a module there, of those that it was asked for."""
+        return bool(self.told["described"]["found"].get(module))
+
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """What the trial's environment gets of the allotment; nothing where it says itself which
         devices it wants."""
@@ -111,6 +115,8 @@ class Roster:
         self.kind = ""
         """The kind of machine that trials are kept on; empty until it is chosen."""
         self.turn = 0
+        self.needs = ""
+        """A module that the subject's interpreter must have where trials run; empty for none."""
 
     def add(self, worker: str, told: Mapping[str, Any]) -> Seat:
         seat = self.seats[worker] = Seat(worker, told)
@@ -131,7 +137,8 @@ class Roster:
         self.kind = kind or next(iter(self.kinds()), "")
 
     def able(self) -> Iterator[Seat]:
-        return (seat for seat in self.seats.values() if seat.refusals < SHUNNED)
+        found = (seat for seat in self.seats.values() if seat.refusals < SHUNNED)
+        return (seat for seat in found if not self.needs or seat.has(self.needs))
 
     def fitting(self, elsewhere: bool | None) -> list[Seat]:
         """Seats, free or not, for a trial. `elsewhere`: on the largest other kind of machine; None

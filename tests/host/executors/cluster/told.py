@@ -1,15 +1,20 @@
-"""What attendants say of machines, for tests."""
+"""What attendants say of machines, and workers that say no more, for tests."""
 
 from __future__ import annotations
 
+import concurrent.futures
+from collections.abc import Callable
 from typing import Any
+
+from nondet.host.executors.cluster import errand
 
 A100 = ["0", "GPU-aa", "A100"], ["1", "GPU-ab", "A100"]
 
 
 def told(host: str = "one", **changes: Any) -> dict[str, Any]:
-    """`changes`: to the facts, but for ``packages``, ``isolation`` and ``rooms``."""
+    """`changes`: to the facts, but for ``packages``, ``found``, ``isolation`` and ``rooms``."""
     packages = changes.pop("packages", {"numpy": "2.0"})
+    found = changes.pop("found", {"xxhash": True})
     isolation = changes.pop("isolation", "overlay")
     rooms = changes.pop("rooms", "/tmp/rooms")
     facts = {
@@ -26,9 +31,46 @@ def told(host: str = "one", **changes: Any) -> dict[str, Any]:
     }
     return {
         "facts": facts | changes,
-        "described": {"python": "3.11.7", "packages": packages},
+        "described": {
+            "python": "3.11.7",
+            "executable": "/env/bin/python",
+            "packages": packages,
+            "found": found,
+            "syntax_error": None,
+        },
         "isolation": isolation,
         "warning": "",
         "runtime": "/tmp/run",
         "rooms": rooms,
     }
+
+
+class Saying:
+    """An engine whose workers say at once what they are, and run nothing."""
+
+    name = "saying"
+    waits = 0.2
+    coming = 0
+
+    def __init__(self, **workers: dict[str, Any] | None) -> None:
+        """By name what each answers; None for one that has yet to answer."""
+        self.there = workers
+        self.closed = False
+
+    def workers(self) -> set[str]:
+        return set(self.there)
+
+    def unfit(self, worker: str) -> str:
+        return ""
+
+    def submit(
+        self, worker: str, function: Callable[..., Any], *args: Any
+    ) -> concurrent.futures.Future[Any]:
+        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        said = self.there.get(worker) if function is errand.survey else {}
+        if said is not None:
+            answer.set_result(said)
+        return answer
+
+    def close(self) -> None:
+        self.closed = True
