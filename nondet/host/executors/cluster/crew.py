@@ -47,6 +47,7 @@ class Crew:
         self._surveys: dict[str, concurrent.futures.Future[Told]] = {}
         self._refused: dict[str, Refusal] = {}
         """By worker, of those that can't run trials."""
+        self._told_refusals: set[Refusal] = set()
         self._silent = collections.Counter[str]()
         """By worker, the trials for which nobody there answered any more, since one has ended."""
         self._again: set[str] = set()
@@ -136,23 +137,22 @@ class Crew:
         while True:
             self._check()
             self._alive()
-            with self._lock:
-                seats, pending = len(self._roster.seats), len(self._surveys)
-                refused = dict(self._refused)
             now = time.monotonic()
-            ready = ready or (now if seats else 0.0)
-            if seats and seats >= self._engine.coming and not pending:
-                break
-            if ready and now - ready > GATHER_SECONDS:
-                break
+            with self._lock:
+                seats, refused = len(self._roster.seats), dict(self._refused)
+                all_here = not self._surveys and seats + len(refused) >= self._engine.coming
+                ready = (ready or now) if seats else 0.0
+                if seats and (all_here or now - ready > GATHER_SECONDS):
+                    self._roster.choose()
+                    self.chosen = self._roster.fitting(False)[0].told
+                    break
             if not seats:
-                if refused and not pending:
+                if refused and all_here:
                     raise self._none_fits(refused)
                 self._wait_on(began, now)
+            self._tell_refusals()
             time.sleep(ASLEEP)
-        with self._lock:
-            self._roster.choose()
-            self.chosen = next(iter(self._roster.fitting(False))).told
+        self._tell_refusals()
 
     def _wait_on(self, since: float, now: float) -> None:
         """Say now and then what is waited for. Raises ExecutorError when that has been too long."""
@@ -166,6 +166,15 @@ class Crew:
         if now - max(since, self._told) > TELL_SECONDS:
             self._told = now
             self._tell(f"waiting for a worker of {self._engine.name}")
+
+    def _tell_refusals(self) -> None:
+        """Say once of each reason which worker it keeps from running trials."""
+        with self._lock:
+            refused = list(self._refused.items())
+        for worker, why in refused:
+            if why not in self._told_refusals:
+                self._told_refusals.add(why)
+                self._tell(f"worker {worker} gets no trial: {why.message}")
 
     def _last_refusal(self) -> str:
         """Of a worker that is there, in brackets; empty where there is none."""
@@ -235,6 +244,7 @@ class Crew:
     def room(self, elsewhere: bool | None) -> bool:
         """As that of an executor."""
         self._alive()
+        self._tell_refusals()
         if self._failure:
             return False
         with self._lock:
