@@ -121,7 +121,7 @@ class CloserLook:
 
     def _beside(self, settings: Settings) -> Laboratory:
         other = self.laboratory.beside(settings)
-        other.max_trials -= sum(len(each.trials) for each in self.laboratories)
+        other.max_trials -= sum(each.spent for each in self.laboratories)
         if self.resume:
             other.restore(self.laboratory.settings.output / "trials")
         self.laboratories.append(other)

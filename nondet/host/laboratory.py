@@ -80,6 +80,8 @@ class Laboratory(Store):
         """Times that trials were lost with their machines since one has ended."""
         self.struck = 0
         """Number of the last trial that was started when that happened last."""
+        self.astray = 0
+        """Trials lost with their machines."""
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
         self.warming = Warming(settings, executor, forking)
@@ -105,7 +107,7 @@ class Laboratory(Store):
             factors=self.factors,
             timeout=self.time_limit(),
             deadline=self.deadline,
-            max_trials=self.max_trials - len(self.trials),
+            max_trials=self.max_trials - self.spent,
             check=self.check,
             placing=self.placing,
         )
@@ -113,6 +115,12 @@ class Laboratory(Store):
         other.earlier = self.varying
         other.ran_short = self.ran_short
         return other
+
+    @property
+    def spent(self) -> int:
+        """Trials that count towards the number allowed. Those that were lost with their machines do
+        not; but as many again as are allowed end it as well."""
+        return len(self.trials) - min(self.astray, self.max_trials)
 
     def _group(self, question: Question) -> list[Trial]:
         """The trials that bear on a question; the first is what the others are compared with."""
@@ -315,7 +323,7 @@ class Laboratory(Store):
                 return
             if not self.executor.room(self._elsewhere(question.held)):
                 return
-            if len(self.trials) >= self.max_trials:
+            if self.spent >= self.max_trials:
                 if self.running:
                     return
                 raise BudgetSpent
@@ -538,6 +546,7 @@ class Laboratory(Store):
         """The machine of a trial is gone, or cut off. Where no trial ends any more, it is their
         doing; but not of one that had not begun. Those that ran side by side may all have been hit
         at once, as when this machine was suspended."""
+        self.astray += 1
         if trial.began and trials.number(trial.id) > self.struck:
             self.strayed += 1
             self.struck = self.last

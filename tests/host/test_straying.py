@@ -13,7 +13,7 @@ from nondet.host.laboratory import MOST_STRAYED, Laboratory
 from nondet.host.planning import plan_hash
 from nondet.host.trials import restore_all
 from nondet.record import Arm
-from nondet.search.questions import Question
+from nondet.search.questions import BudgetSpent, Question
 from nondet.verdict import Verdict
 from tests.host.acting import FACTORS, Act, ActingExecutor, laboratory, settings
 
@@ -63,6 +63,21 @@ def test_what_had_not_begun_is_not_lost_by_the_script(tmp_path: Path) -> None:
     gone = Act("", lost="its attendant ended", begins=False)
     lab, executor = laboratory(tmp_path, *[gone] * 2 * MOST_STRAYED, Act(), jobs=1)
     assert lab.ask(Question("Does it repeat?", {}, 1)).verdict is Verdict.AGREES
+
+
+def test_lost_trials_are_none_of_those_allowed(tmp_path: Path) -> None:
+    acts = [GONE, Act(), GONE, GONE, Act()]
+    lab, executor = laboratory(tmp_path, *acts, jobs=1, max_trials=3)
+    assert lab.ask(Question("Does it repeat?", {}, 1)).verdict is Verdict.AGREES
+    assert lab.spent == 2 and lab.beside(lab.settings).max_trials == 1
+
+
+def test_trials_that_are_lost_without_end_come_to_one(tmp_path: Path) -> None:
+    gone = Act("", lost="its attendant ended", begins=False)
+    lab, executor = laboratory(tmp_path, gone, jobs=1, max_trials=3)
+    with pytest.raises(BudgetSpent):
+        lab.ask(Question("Does it repeat?", {}, 1))
+    assert len(executor.launches) == 6
 
 
 class Workers(ActingExecutor):
