@@ -490,6 +490,15 @@ class Diagnosing:
             )
         )
         self.telling.answered(question, answer, text, free, self.search.finding.guilty)
+        self._look_for_others(laboratory)
+
+    def _look_for_others(self, laboratory: Laboratory) -> None:
+        """Tell of machines of another kind, where there were none when the trials began."""
+        if self.not_tested.get(MACHINE) != executing.ALIKE:
+            return
+        if late := executing.late(laboratory.executor):
+            self.not_tested[MACHINE] = executing.LATE
+            self.telling.warn(late)
 
     def _causes(self, laboratory: Laboratory, finding: Finding) -> tuple[record.Cause, ...]:
         if finding.verdict == "broken":
@@ -577,6 +586,7 @@ class Diagnosing:
     ) -> record.Diagnosis:
         if laboratory.clashing and not any(g.factor == "leftovers" for g in finding.guilty):
             self.not_tested["leftovers"] = CLASH
+        self._look_for_others(laboratory)
         assembly = Assembly(laboratory, finding)
         horizon = recording.horizon(self.options.horizon, laboratory)
         first = assembly.parting([t.id for t in laboratory.of_plan({})])

@@ -23,6 +23,10 @@ MOST_JOBS = 64
 ONE_MACHINE = "trials run on this machine alone: see --executor"
 ALIKE = "all workers have the same hardware and software"
 KEPT = "trials were kept on one kind of machine: --factors machine or --stress compares them"
+LATE = (
+    "machines of another kind came after the first trials, and got none: --factors machine or "
+    "--stress compares them once they are there"
+)
 FRESH = "trials run on the machines of a cluster, and each starts from a fresh folder"
 Opened = LocalExecutor | ClusterExecutor
 
@@ -99,6 +103,17 @@ def mixture(executor: ClusterExecutor, main: Machine) -> str:
         f"the workers have {count} kinds of hardware and software, most of them "
         f"({executor.slots}) {described(main)}"
     )
+
+
+def late(executor: Executor) -> str:
+    """What came beside the kind that trials are kept on; empty when nothing did."""
+    if not isinstance(executor, ClusterExecutor):
+        return ""
+    others = {one.kind: one for one in executor.machines if one.kind != executor.kind}
+    if not others:
+        return ""
+    found = "; ".join(described(one) for one in others.values())
+    return f"workers of another kind came after the first trials, and got none: {found}"
 
 
 def described(one: Machine) -> str:

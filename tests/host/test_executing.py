@@ -13,7 +13,8 @@ from nondet.host import executing
 from nondet.host.diagnosing import Diagnosing, Options
 from nondet.host.executors.cluster.executor import ClusterExecutor
 from nondet.host.watching import Silent
-from tests.host.acting import settings
+from nondet.search.questions import Question
+from tests.host.acting import laboratory, settings
 from tests.host.executors.cluster.test_executor import sharing
 from tests.host.executors.cluster.told import Saying, told
 
@@ -61,3 +62,20 @@ def test_no_trial_goes_where_the_digest_can_not_be_computed(tmp_path: Path) -> N
         roster = executor._crew._roster
         roster.add("late", told("d", **PLAIN))
         assert len(executor.kinds) == 2 and len(executor.machines) == 4
+
+
+def test_machines_of_another_kind_that_come_late_are_told_once(tmp_path: Path) -> None:
+    with settled(tmp_path, told("a"), told("b")) as (one, executor, _):
+        assert one.not_tested["machine"] == executing.ALIKE
+        lab, _ = laboratory(tmp_path, same=settings(tmp_path))
+        lab.executor = executor
+        question = Question("Does it repeat?", {}, 1)
+        executor._crew._roster.add("w2", told("c"))
+        one._note(lab, question, None)
+        assert one.not_tested["machine"] == executing.ALIKE
+        executor._crew._roster.add("late", told("d", cores=4))
+        one._note(lab, question, None)
+        one._note(lab, question, None)
+    assert one.not_tested["machine"] == executing.LATE
+    (warning,) = one.telling.warnings
+    assert "EPYC, 4 cores" in warning and executor.slots == 3

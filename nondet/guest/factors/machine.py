@@ -14,7 +14,7 @@ class Machine(Factor):
         "same bits."
     )
     because = "the cluster's machines are not all of one kind"
-    pinned = "Trials run on machines of one kind: the one that most workers have."
+    pinned = "Trials run on machines of one kind: the one that most workers had at the start."
     free = "Trials run on each kind of machine in turn."
     varied = "Trials run on another kind of machine: the one that most of the other workers have."
     noticed = "A trial can't see it, so it counts as in use where workers are of several kinds."
