@@ -15,7 +15,7 @@ from nondet.host.comparing import Following, parting
 from nondet.host.errors import SHORTAGES
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
 from nondet.host.placement import VARIABLE
-from nondet.host.placing import Placing
+from nondet.host.placing import Placing, told_of
 from nondet.host.standing import Counts, Standing
 from nondet.host.store import MOST_LAYERS, Store
 from nondet.host.trials import Trial
@@ -459,6 +459,7 @@ class Laboratory(Store):
             environ[VARIABLE] = spot
         if (number := place.machine) is not None:
             trial.machine, trial.host = number, self.executor.machines[number].host
+        trial.given = place.gpus(environ)
         launch = Launch(
             trial=name,
             argv=planning.command(self.settings, name, place.runtime),
@@ -530,6 +531,8 @@ class Laboratory(Store):
         self._doubt_disk(trial)
         if self.placing is not None:
             trial.gpus = self.placing.ended(trial.id, trial.gpu_use, bool(trial.frameworks))
+        elif trial.given:
+            trial.gpus = told_of(trial.given, trial.gpu_use, bool(trial.frameworks))
         self.has_ended(trial)
         trial.save()
         self.watcher.trial_ended(trial.id, trial.outcome or "", trial.seconds, trial.remark)

@@ -130,7 +130,7 @@ class Placing:
             uuid=device.uuid,
             name=device.name,
             mig=device.mig,
-            used=_used(stay, device, used) if used or computes else False,
+            used=_used([d.uuid for d in stay.devices], device.uuid, used, computes),
             memory=max(0, *filled) if filled and alone and before.used is not None else None,
             sm_clock=_range([s.sm_clock for s in seen]),
             memory_clock=_range([s.memory_clock for s in seen]),
@@ -155,14 +155,26 @@ def placing_trials(jobs: int) -> Iterator[Placing | None]:
         gpus.close()
 
 
-def _used(stay: Stay, device: Device, used: Sequence[Used]) -> bool | None:
-    """Whether the trial took memory on it; None where it did not tell of any GPU."""
+def told_of(
+    given: Sequence[tuple[str, str]], used: Sequence[Used], computes: bool
+) -> tuple[record.OnGpu, ...]:
+    """Of a trial that has ended on another machine: the GPUs that it saw there, by UUID and name,
+    and which of them it used. `computes`: as in `Placing.ended`."""
+    uuids = [uuid for uuid, _ in given]
+    return tuple(
+        record.OnGpu(uuid=uuid, name=name, used=_used(uuids, uuid, used, computes))
+        for uuid, name in given
+    )
+
+
+def _used(seen: Sequence[str], uuid: str, used: Sequence[Used], computes: bool) -> bool | None:
+    """Whether a trial took memory on one of the GPUs that it saw; None where it may have used one
+    that it did not tell of."""
     if not used:
-        return None
+        return None if computes else False
     known = {each.uuid for each in used if each.uuid}
     numbers = {each.gpu for each in used if not each.uuid}
-    named = any(device.uuid.startswith(uuid) for uuid in known)
-    return named or stay.devices.index(device) in numbers
+    return any(uuid.startswith(name) for name in known) or seen.index(uuid) in numbers
 
 
 def _range(values: Sequence[int | None]) -> tuple[int, int] | None:

@@ -115,6 +115,8 @@ class Trial:
     """Settings that bear on a GPU's results, at the first checkpoint."""
     gpu_use: tuple[events.Used, ...] = ()
     """The GPUs that it took memory on, as far as it told."""
+    given: tuple[tuple[str, str], ...] = ()
+    """Identifier and model of those that it sees on the machine of a cluster."""
     gpus: tuple[OnGpu, ...] = ()
     """Those that it could see, once it has ended."""
     values_omitted: int = 0

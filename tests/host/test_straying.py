@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from nondet.host.executors.interface import Machine
 from nondet.host.laboratory import MOST_STRAYED, Laboratory
 from nondet.host.planning import plan_hash
 from nondet.host.trials import restore_all
-from nondet.record import Arm
+from nondet.record import Arm, OnGpu
 from nondet.search.questions import BudgetSpent, Question
 from nondet.verdict import Verdict
 from tests.host.acting import FACTORS, Act, ActingExecutor, laboratory, settings
@@ -81,12 +82,15 @@ def test_trials_that_are_lost_without_end_come_to_one(tmp_path: Path) -> None:
 
 
 class Workers(ActingExecutor):
-    """One trial at a time, each on the machine that its plan asks for."""
+    """One trial at a time, each on the machine that its plan asks for, which has a GPU."""
 
     asked: list[bool | None]
 
     def room(self, elsewhere: bool | None = False) -> bool:
         return all(trial.end is not None for trial in self.trials)
+
+    def gpus(self, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        return (("GPU-aa", "A100"),)
 
     def place(self, trial: str, elsewhere: bool | None = False) -> Workers:
         assert self.room(elsewhere)
@@ -113,6 +117,17 @@ def test_no_more_trials_are_started_than_there_is_room_for(tmp_path: Path) -> No
     assert lab.ask(Question("Does it repeat?", {}, 2)).verdict is Verdict.AGREES
     assert workers.asked == [False] * 3
     assert {(trial.machine, trial.host) for trial in lab.trials} == {(0, "one")}
+
+
+@pytest.mark.parametrize(("imports", "used"), [((), False), (("torch",), None)])
+def test_the_gpu_that_a_trial_had_there_is_kept(
+    tmp_path: Path, imports: tuple[str, ...], used: bool | None
+) -> None:
+    lab, workers = on_workers(tmp_path)
+    workers.acts = (Act(imports=imports),)
+    lab.ask(Question("Does it repeat?", {}, 1))
+    for trials in (lab.trials, restore_all(lab.settings.output / "trials")):
+        assert {trial.gpus for trial in trials} == {(OnGpu(uuid="GPU-aa", name="A100", used=used),)}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -148,6 +149,10 @@ class Place(Protocol):
     def map_path(self, trial: str, path: Path) -> Path:
         """A path in the user's folders as that trial sees it."""
 
+    def gpus(self, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Identifier and model of the GPUs that a trial with this environment sees on the machine
+        of a cluster, as far as that can be told; none where there is but this machine."""
+
 
 class OnePlace:
     """An executor whose trials all run at one place, which is the executor itself."""
@@ -161,6 +166,9 @@ class OnePlace:
 
     def place(self, trial: str, elsewhere: bool | None = False) -> Self:
         return self
+
+    def gpus(self, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        return ()
 
 
 class Executor(Protocol):

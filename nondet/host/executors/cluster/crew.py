@@ -39,11 +39,13 @@ class Crew:
         survey: Survey,
         check: Callable[[], None],
         tell: Callable[[str], None],
+        named: str | None = None,
     ) -> None:
-        """`check` may raise KeyboardInterrupt; `tell`: a line for people."""
+        """`check` may raise KeyboardInterrupt; `tell`: a line for people; `named`: the GPUs that
+        the user's environment names."""
         self._engine, self._survey, self._check, self._tell = engine, survey, check, tell
         self._lock = threading.RLock()
-        self._roster = Roster()
+        self._roster = Roster(named)
         self._surveys: dict[str, concurrent.futures.Future[Told]] = {}
         self._refused: dict[str, Refusal] = {}
         """By worker, of those that can't run trials."""

@@ -23,13 +23,17 @@ from nondet.host.executors.choice import Mode
 from nondet.host.executors.cluster import errand, lease, shipping
 from nondet.host.executors.cluster.crew import ASLEEP, CLOSE_SECONDS, Crew
 from nondet.host.executors.cluster.engine import Engine
-from nondet.host.executors.cluster.placement import Seat
+from nondet.host.executors.cluster.placement import DEVICES, Seat
 from nondet.host.executors.cluster.running import ClusterRunning, Fate
 from nondet.host.executors.interface import ExecutorError, ImportingProcess, Launch, Machine, Start
 from nondet.host.executors.isolation import Copy
+from nondet.host.placement import Room, visible
 
 FOLDER = "cluster"
 """In the output folder: what host and workers tell one another by."""
+ONE_AT_A_TIME = (
+    f"{DEVICES} is set here and gives every trial the same GPUs, so each machine runs one at a time"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Placed:
         room = Path(self.seat.told["rooms"]) / trial
         return Copy(self.folders, self.output).map_path(room, path)
 
+    def gpus(self, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        rooms = [Room(uuid, name) for _, uuid, name in self.seat.told["facts"]["gpus"]]
+        seen = visible({**environ, **self.seat.variables(environ)}, rooms)
+        return tuple((room.uuid, room.name) for room in seen or ())
+
 
 class ClusterExecutor:
     """Starts trials on workers, one on each. A context manager: on leaving it, nothing it started
@@ -101,7 +110,8 @@ class ClusterExecutor:
         self._attending = self._settings(isolation)
         self._thread = threading.Thread(target=self._keep_alive, daemon=True)
         self._thread.start()
-        self._crew = Crew(engine, self._survey, check, tell)
+        named = sharing.environ.get(DEVICES)
+        self._crew = Crew(engine, self._survey, check, tell, named)
         try:
             self._crew.gather()
         except BaseException:
@@ -195,8 +205,11 @@ class ClusterExecutor:
 
     @property
     def warning(self) -> str:
-        found = dict.fromkeys(str(seat.told["warning"]) for seat in self._crew.fitting())
-        return "; ".join(filter(None, found))
+        seats = self._crew.fitting()
+        found = [str(seat.told["warning"]) for seat in seats]
+        shared = [seat.host for seat in seats if seat.named is not None and seat.gpus]
+        found += [ONE_AT_A_TIME] if len(set(shared)) < len(shared) else []
+        return "; ".join(filter(None, dict.fromkeys(found)))
 
     # -- trials
 

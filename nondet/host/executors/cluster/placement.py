@@ -11,7 +11,7 @@ from typing import Any
 
 from nondet.host.executors.interface import Machine
 
-HIDDEN = ("", "-1", "none")
+HIDDEN = ("", "-1", "none", "nodevfiles")
 """Values of the variables that allot devices, with which there is none."""
 DEVICES = "CUDA_VISIBLE_DEVICES"
 SHUNNED = 2
@@ -29,8 +29,10 @@ class Seat:
     trial: str = ""
     """The one that it runs; empty when it is free."""
     gpu: str = ""
-    """The device that its trial was given, where nobody else has allotted one."""
+    """Identifier of the device that its trial was given, where nobody else has allotted one."""
     refusals: int = 0
+    named: str | None = None
+    """The devices that the user's environment gives to every trial; None where it names none."""
 
     @property
     def host(self) -> str:
@@ -38,15 +40,18 @@ class Seat:
 
     @property
     def gpus(self) -> tuple[str, ...]:
-        """Models of the devices that a trial may use: those allotted to the worker, else one."""
+        """Models of the devices that a trial may use: those that the user's environment names, or
+        those allotted to the worker, else one."""
         facts = self.told["facts"]
-        return visible(facts["gpus"], facts["allotted"].get(DEVICES))
+        if self.named is None:
+            return visible(facts["gpus"], facts["allotted"].get(DEVICES))
+        return visible(facts["gpus"], self.named) if facts["gpus"] else ()
 
     @property
     def shares_gpus(self) -> bool:
         """Whether it has devices that others on its machine may use as well."""
         facts = self.told["facts"]
-        return bool(facts["gpus"]) and DEVICES not in facts["allotted"]
+        return bool(self.gpus) and (self.named is not None or DEVICES not in facts["allotted"])
 
     @property
     def machine(self) -> Machine:
@@ -108,7 +113,9 @@ def visible(gpus: list[list[str]], allotted: str | None) -> tuple[str, ...]:
 class Roster:
     """The workers that can run trials, and what each of them does."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: str | None = None) -> None:
+        """`named`: see `Seat`."""
+        self.named = named
         self.seats: dict[str, Seat] = {}
         self.machines: list[Machine] = []
         """Those that ever were, in the order in which they came."""
@@ -119,7 +126,7 @@ class Roster:
         """A module that the subject's interpreter must have where trials run; empty for none."""
 
     def add(self, worker: str, told: Mapping[str, Any]) -> Seat:
-        seat = self.seats[worker] = Seat(worker, told)
+        seat = self.seats[worker] = Seat(worker, told, named=self.named)
         if seat.machine not in self.machines:
             self.machines.append(seat.machine)
         return seat
@@ -176,11 +183,13 @@ class Roster:
 
     def _device(self, seat: Seat) -> str | None:
         """The device for its next trial; empty where none need be named, None when all are in
-        use."""
+        use. Not by number, which means another device to CUDA than to the driver."""
         if not seat.shares_gpus:
             return ""
-        model = seat.gpus[0]
-        own = [i for i, _, name in seat.told["facts"]["gpus"] if name == model]
         others = [s for s in self.seats.values() if s.host == seat.host and s.trial]
-        left = [number for number in own if number not in {other.gpu for other in others}]
+        if seat.named is not None:
+            return None if others else ""
+        model = seat.gpus[0]
+        own = [uuid for _, uuid, name in seat.told["facts"]["gpus"] if name == model]
+        left = [uuid for uuid in own if uuid not in {other.gpu for other in others}]
         return left[0] if left else None

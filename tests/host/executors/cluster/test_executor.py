@@ -21,7 +21,7 @@ from nondet.host.executors.cluster.executor import ClusterExecutor, Placed, Shar
 from nondet.host.executors.cluster.placement import Seat
 from nondet.host.executors.interface import Ended, ExecutorError, Launch
 from nondet.host.subject import GUEST
-from tests.host.executors.cluster.told import told
+from tests.host.executors.cluster.told import A100, Saying, told
 from tests.host.executors.trying import gone, until
 
 HANGS = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
@@ -339,3 +339,31 @@ def test_paths_are_mapped_as_the_worker_has_them(tmp_path: Path) -> None:
         place = Placed(seat, 0, (project,), project / "out")
         assert place.map_path("t01", project / "train.py") == seen
         assert place.map_path("t01", project / "out" / "x") == project / "out" / "x"
+
+
+def test_where_gpus_are_named_here_trials_that_must_wait_are_said(tmp_path: Path) -> None:
+    worker = told("a", gpus=A100, driver="550")
+    shared = sharing(tmp_path, environ={"CUDA_VISIBLE_DEVICES": "0"})
+    with ClusterExecutor(Saying(w0=worker, w1=worker), shared) as executor:
+        assert "one at a time" in executor.warning
+        assert executor.room() and executor.place("t01").gpus(shared.environ)
+        assert not executor.room()
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "seen"),
+    [
+        ({"gpu": "GPU-ab"}, {}, ("GPU-ab",)),
+        ({"allotted": "1"}, {}, ("GPU-ab",)),
+        ({"gpu": "GPU-ab"}, {"CUDA_VISIBLE_DEVICES": "-1"}, ()),
+        ({"allotted": "1"}, {"CUDA_VISIBLE_DEVICES": "1,0"}, ("GPU-ab", "GPU-aa")),
+        ({"allotted": "MIG-9"}, {}, ()),
+    ],
+)
+def test_which_gpus_a_trial_sees(
+    given: dict[str, str], environ: dict[str, str], seen: tuple[str, ...]
+) -> None:
+    allotted = {"CUDA_VISIBLE_DEVICES": given["allotted"]} if "allotted" in given else {}
+    seat = Seat("w0", told(gpus=A100, driver="550", allotted=allotted), gpu=given.get("gpu", ""))
+    place = Placed(seat, 0, (), Path("/out"))
+    assert place.gpus(environ) == tuple((uuid, "A100") for uuid in seen)

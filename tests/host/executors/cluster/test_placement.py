@@ -97,11 +97,38 @@ def test_workers_of_one_machine_get_a_gpu_each() -> None:
     shared = told("a", gpus=A100, driver="550")
     made = roster(shared, shared, shared)
     seats = [made.take(trial, False) for trial in ("t01", "t02")]
-    assert [seat.variables({})["CUDA_VISIBLE_DEVICES"] for seat in seats] == ["0", "1"]
+    # Not by number: CUDA counts the fastest first, and the driver does not.
+    assert [seat.variables({})["CUDA_VISIBLE_DEVICES"] for seat in seats] == ["GPU-aa", "GPU-ab"]
     assert made.free(False) is None  # a third worker, and no third GPU
     assert seats[0].variables({"CUDA_VISIBLE_DEVICES": "-1"}) == {}
     made.release("t01")
-    assert made.take("t03", False).gpu == "0"
+    assert made.take("t03", False).gpu == "GPU-aa"
+
+
+def test_the_users_own_gpus_are_those_of_every_trial_and_one_has_them_at_a_time() -> None:
+    machine = {"gpus": A100, "driver": "550"}
+    made = Roster(named="0,1")
+    for number, host in enumerate(["a", "a", "b"]):
+        allotted = {"CUDA_VISIBLE_DEVICES": str(number)}
+        made.add(f"w{number}", told(host, **machine, allotted=allotted))
+    made.add("plain", told("c"))
+    made.choose()
+    seats = [made.take(trial, False) for trial in ("t01", "t02")]
+    assert [seat.host for seat in seats] == ["a", "b"]
+    assert {seat.gpus for seat in seats} == {("A100", "A100")} and made.free(False) is None
+    assert seats[0].variables({"CUDA_VISIBLE_DEVICES": "0,1"}) == {}
+    assert made.seats["plain"].gpus == ()
+    made.release("t01")
+    assert made.free(False) is not None
+
+
+def test_where_the_user_hides_all_gpus_trials_run_side_by_side() -> None:
+    made = Roster(named="-1")
+    for worker in ("w0", "w1"):
+        made.add(worker, told("a", gpus=A100, driver="550"))
+    made.choose()
+    assert made.kind == kind()
+    assert {made.take(trial, False).worker for trial in ("t01", "t02")} == {"w0", "w1"}
 
 
 def test_what_a_scheduler_has_allotted_is_handed_on() -> None:
