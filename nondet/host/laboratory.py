@@ -507,6 +507,8 @@ class Laboratory(Store):
             self.placing.look()
         trial.listen()
         if ended is None:
+            if trial.running.waiting and not trial.starts:
+                trial.started = time.monotonic()  # its time begins when it does
             if trial.fault:
                 trial.running.stop(trial.fault)
             elif trial.course.over:

@@ -42,6 +42,8 @@ class Act:
     wrote: tuple[str, ...] = ()
     late: int = 0
     """Polls until its first event."""
+    waits: bool = False
+    """Until then nobody has begun with it."""
     imports: tuple[str, ...] = ()
     """Frameworks that it imports."""
     draws: tuple[str, ...] = ()
@@ -94,11 +96,13 @@ class ActingTrial:
         plan = json.loads((launch.log_folder / "plan.json").read_bytes())["hash"]
         self.coming = itertools.chain([None] * act.late, act.events(plan))
         self.stopped = ""
+        self.waiting = act.waits
         self.end: Ended | None = None
 
     def poll(self) -> Ended | None:
         event = None if self.stopped else next(self.coming, "over")
         if isinstance(event, dict):
+            self.waiting = False
             with (self.launch.log_folder / "events.jsonl").open("a") as file:
                 file.write(json.dumps(event) + "\n")
         elif self.stopped or (event == "over" and not self.act.hangs):

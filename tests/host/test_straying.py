@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import types
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -128,6 +130,20 @@ def test_the_gpu_that_a_trial_had_there_is_kept(
     lab.ask(Question("Does it repeat?", {}, 1))
     for trials in (lab.trials, restore_all(lab.settings.output / "trials")):
         assert {trial.gpus for trial in trials} == {(OnGpu(uuid="GPU-aa", name="A100", used=used),)}
+
+
+def test_the_time_of_a_trial_begins_when_its_worker_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = itertools.count()
+    clock = types.SimpleNamespace(monotonic=lambda: next(now), sleep=lambda seconds: None)
+    monkeypatch.setattr(module, "time", clock)
+    busy = Act(late=5000, waits=True)
+    lab, executor = laboratory(tmp_path, busy, busy, Act(), timeout=1000)
+    assert lab.ask(Question("Does it repeat?", {}, 1)).verdict is Verdict.AGREES
+    slow = Act(late=5000)
+    lab, executor = laboratory(tmp_path / "slow", slow, timeout=1000)
+    assert lab.ask(Question("Does it repeat?", {}, 1)).verdict is Verdict.BROKEN
 
 
 @pytest.mark.parametrize(

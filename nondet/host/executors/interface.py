@@ -103,6 +103,11 @@ class ImportingProcess(Protocol):
 class Running(Protocol):
     """A started process."""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it is still to be started, as far as is known: a worker of a cluster may have
+        something else to do."""
+
     def poll(self) -> Ended | None:
         """How it ended, or None while it runs. Cheap; called many times a second."""
 

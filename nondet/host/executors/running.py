@@ -32,6 +32,8 @@ Clear = Callable[[], tuple[Path | None, tuple[str, ...]]]
 class LocalRunning:
     """A trial under its supervisor."""
 
+    waiting = False
+
     def __init__(
         self, launch: Launch, room: Path, clear: Clear, parent: Parent | None = None
     ) -> None:

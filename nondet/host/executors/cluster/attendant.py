@@ -48,8 +48,10 @@ class Line:
     """What goes by the files that the host shares: its signs of life and orders, and ours. In a
     thread of its own, since the file system may be cut off."""
 
-    def __init__(self, folder: Path, lease: float) -> None:
+    def __init__(self, folder: Path, alive: str, lease: float) -> None:
+        """`alive`: the file of our own signs of life, whatever runs. Raises OSError."""
         self.folder = folder
+        self.own = Beat(folder / alive)
         self.host = Pulse(folder / "lease", lease)
         self.beats: dict[str, Beat] = {}
         self.stops: dict[str, float] = {}
@@ -75,7 +77,7 @@ class Line:
             if count * LOOK_SECONDS >= BEAT_SECONDS:
                 count = 0
                 self.host.look()
-                for beat in list(self.beats.values()):
+                for beat in [self.own, *self.beats.values()]:
                     with contextlib.suppress(OSError):
                         beat.beat()
 
@@ -84,7 +86,7 @@ class Attendant:
     """The trials of one worker."""
 
     def __init__(self, home: Path, settings: dict[str, Any]) -> None:
-        """Raises ExecutorError where this machine can't run them."""
+        """Raises ExecutorError or OSError where this machine can't run them."""
         self.settings = settings
         self.guest = home / "nondet" / "guest"
         self.output = Path(settings["output"])
@@ -93,7 +95,7 @@ class Attendant:
         self.executor = LocalExecutor(
             self.output, [Path(folder) for folder in settings["folders"]], settings["isolation"]
         )
-        self.line = Line(self.output / "cluster", settings["lease"])
+        self.line = Line(self.output / "cluster", settings["alive"], settings["lease"])
         self.running: dict[str, tuple[Running, Launch]] = {}
 
     def _check(self) -> None:

@@ -162,7 +162,7 @@ class Crew:
             raise ExecutorError(
                 "executor-no-worker",
                 f"{self._engine.name} has no worker that can run trials, after "
-                f"{self._engine.waits:g} s{self._last_refusal()}: start some, then go on with "
+                f"{self._engine.waits:g} s{self._why_none()}: start some, then go on with "
                 "--resume",
             )
         if now - max(since, self._told) > TELL_SECONDS:
@@ -178,10 +178,12 @@ class Crew:
                 self._told_refusals.add(why)
                 self._tell(f"worker {worker} gets no trial: {why.message}")
 
-    def _last_refusal(self) -> str:
-        """Of a worker that is there, in brackets; empty where there is none."""
+    def _why_none(self) -> str:
+        """What is known of workers that are there, in brackets; empty where there is none."""
         with self._lock:
-            refused = list(self._refused.items())
+            refused, asked = list(self._refused.items()), len(self._surveys)
+        if asked:
+            return f" ({asked} did not answer: tasks of others may keep them busy)"
         return f" (worker {refused[-1][0]}: {refused[-1][1].message})" if refused else ""
 
     def _none_fits(self, refused: Mapping[str, Refusal]) -> ExecutorError:

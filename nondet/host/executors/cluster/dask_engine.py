@@ -15,6 +15,7 @@ from typing import Any
 
 from nondet.host.executors.cluster import errand
 from nondet.host.executors.cluster.engine import Engine
+from nondet.host.executors.cluster.running import QUEUE_SECONDS
 from nondet.host.executors.interface import ExecutorError
 
 ADDRESS = re.compile(r"dask(\+tls)?://([^\s/]+:\d+)/?")
@@ -23,9 +24,7 @@ FORMS = "local, dask://HOST:PORT, dask+tls://HOST:PORT, slurm or slurm:PARTITION
 ANSWER_SECONDS = 20
 SUBMIT_SECONDS = 120
 WORKER_SECONDS = 120.0
-"""Within which a scheduler must have a worker."""
-QUEUE_SECONDS = 24 * 3600.0
-"""The same for jobs, which may have to wait for their turn."""
+"""Within which a scheduler must have a worker; jobs may have to wait for their turn."""
 DEFAULT_JOBS = 4
 MISSING = (
     "trials on a cluster need dask: install nondet with its extra `cluster` "

@@ -104,6 +104,8 @@ class ClusterExecutor:
         self._files = self._output / FOLDER
         self._running: dict[str, ClusterRunning] = {}
         self._seats: dict[str, Seat] = {}
+        self._attendants: dict[str, lease.Pulse] = {}
+        """By worker, signs of life of what runs its trials."""
         self._closing = threading.Event()
         self._archive = shipping.archive()
         self._beat = self._prepare()
@@ -148,14 +150,20 @@ class ClusterExecutor:
                 self._beat.beat()
             for running in list(self._running.values()):
                 running.look()
+            for attendant in list(self._attendants.values()):
+                attendant.look()
 
     def _named(self, worker: str) -> str:
         """The attendant of that worker: several workers may share a process."""
         return f"{self._token}/{worker}"
 
     def _survey(self, worker: str) -> concurrent.futures.Future[dict[str, Any]]:
+        alive = self._files / f"{secrets.token_hex(8)}.alive"
+        alive.touch(mode=0o600)
+        self._attendants[worker] = lease.Pulse(alive)
+        settings = {**self._attending, "alive": alive.name}
         return self._engine.submit(
-            worker, errand.survey, self._named(worker), *self._archive, self._attending
+            worker, errand.survey, self._named(worker), *self._archive, settings
         )
 
     # -- workers
@@ -232,9 +240,11 @@ class ClusterExecutor:
         seat = self._seats[launch.trial]
         for kind in ("order", "alive"):
             (self._files / f"{launch.trial}.{kind}").touch(mode=0o600)
+        attendant = self._attendants[seat.worker]
+        attendant.look()  # it may have begun since it was last looked for
         future = self._carried_out(seat.worker, self._order(launch, seat))
         running = ClusterRunning(
-            launch.trial, seat.worker, launch.log_folder, self._files, future, self
+            launch.trial, seat.worker, launch.log_folder, self._files, future, self, attendant
         )
         self._running[launch.trial] = running
         return running

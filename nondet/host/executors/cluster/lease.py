@@ -67,6 +67,11 @@ class Pulse:
             self.over = text == OVER
 
     @property
+    def begun(self) -> bool:
+        """Whether there was a sign of life at any time."""
+        return bool(self.text)
+
+    @property
     def stale(self) -> bool:
         return self.clock() - self.seen > self.limit
 

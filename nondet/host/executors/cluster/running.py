@@ -18,6 +18,9 @@ STOP_LIMIT = 30.0
 """Seconds after which a trial that was told to end is given up."""
 ARRIVAL_LIMIT = 90.0
 """Seconds in which the files of a trial that has ended must be seen here as the worker saw them."""
+QUEUE_SECONDS = 24 * 3600.0
+"""The longest that anything waits for its turn: a job for its node, a trial for a worker that has
+something else to do."""
 OF_THE_MACHINE = ("copy-failed", "no-scratch", "trial-not-started")
 """Errors that another worker may not make."""
 
@@ -59,18 +62,25 @@ class ClusterRunning:
         files: Path,
         future: concurrent.futures.Future[dict[str, Any]],
         manager: Manager,
+        attendant: lease.Pulse,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`folder`: the trial's own; `files`: where signs of life and orders go."""
+        """`folder`: the trial's own; `files`: where signs of life and orders go; `attendant`: the
+        signs of life of what runs the worker's trials."""
         self.trial, self.worker = trial, worker
         self._folder, self._files = folder, files
         self._future, self._manager, self._clock = future, manager, clock
         self._pulse = lease.Pulse(files / f"{trial}.alive", clock=clock)
-        self._began = clock()
+        self._attendant, self._began = attendant, clock()
         self._reason, self._deadline = "", float("inf")
         self._told: dict[str, Any] | None = None
         self._arriving = 0.0
         self._ended: Ended | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether its worker has yet to begin with it, as far as is known."""
+        return not self._pulse.begun
 
     def look(self) -> None:
         """Look for a sign of life. May take long; called by a thread of its own."""
@@ -141,11 +151,12 @@ class ClusterRunning:
         """Whether anything is still to be expected."""
         if not self._manager.there(self.worker):
             self._lose("its worker was lost")
-        elif self._pulse.stale:
-            limit = f"{self._pulse.limit:g} s"
-            self._lose(f"its worker gave no sign of life for {limit}", Fate.SILENT)
         elif self._clock() > self._deadline:
-            self._lose("its worker did not end it", Fate.SILENT)
+            self._lose("its worker did not end it", Fate.LOST if self.waiting else Fate.SILENT)
+        elif self.waiting and self._clock() - self._began > QUEUE_SECONDS:
+            self._lose("its worker did not begin with it", Fate.SILENT)
+        elif (pulse := self._attendant if self.waiting else self._pulse).stale:
+            self._lose(f"its worker gave no sign of life for {pulse.limit:g} s", Fate.SILENT)
 
     def _lose(self, why: str, fate: Fate = Fate.LOST) -> None:
         """Give it up: should anything of it live on, that is to end."""

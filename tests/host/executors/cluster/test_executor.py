@@ -282,6 +282,7 @@ def test_an_attendant_ends_by_itself_when_the_host_is_silent(tmp_path: Path) -> 
         "cwd": str(shared.cwd),
         "environ": dict(shared.environ),
         "same": [],
+        "alive": "attendant.alive",
         "lease": 6.0,
     }
     try:

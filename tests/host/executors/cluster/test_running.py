@@ -11,6 +11,7 @@ import pytest
 from nondet.host.executors.cluster import lease
 from nondet.host.executors.cluster.running import (
     ARRIVAL_LIMIT,
+    QUEUE_SECONDS,
     STOP_LIMIT,
     ClusterRunning,
     Fate,
@@ -22,7 +23,7 @@ from tests.host.executors.cluster.test_lease import Clock
 class Tried:
     """One trial with a worker, a clock and a manager that are all at hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begun: bool = True) -> None:
         self.folder, self.files = folder / "t01", folder / "cluster"
         self.folder.mkdir()
         self.files.mkdir()
@@ -30,10 +31,15 @@ class Tried:
         self.alive = True
         self.overs: list[tuple[str, Fate]] = []
         self.future: concurrent.futures.Future[dict[str, Any]] = concurrent.futures.Future()
-        self.beat = lease.Beat(self.files / "t01.alive")
+        if begun:
+            self.beat = lease.Beat(self.files / "t01.alive")
+        self.attendant = lease.Beat(self.files / "w0.alive")
+        signs = lease.Pulse(self.files / "w0.alive", clock=self.clock)
         self.running = ClusterRunning(
-            "t01", "w0", self.folder, self.files, self.future, self, self.clock
+            "t01", "w0", self.folder, self.files, self.future, self, signs, self.clock
         )
+        self.look = signs.look
+        self.running.look()
 
     def there(self, worker: str) -> bool:
         return self.alive
@@ -110,6 +116,42 @@ def test_no_sign_of_life_makes_it_lost(tried: Tried) -> None:
     tried.clock.now += lease.LEASE_SECONDS + 1
     assert "no sign of life" in ended(tried).lost
     assert tried.overs == [("t01", Fate.SILENT)]
+
+
+def test_a_worker_that_has_something_else_to_do_is_not_silent(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, begun=False)
+    tried.clock.now += QUEUE_SECONDS - 1
+    tried.attendant.beat()
+    tried.look()
+    tried.running.look()
+    assert tried.running.waiting and tried.running.poll() is None
+    tried.beat = lease.Beat(tried.files / "t01.alive")
+    tried.running.look()
+    tried.clock.now += lease.LEASE_SECONDS - 1
+    assert not tried.running.waiting and tried.running.poll() is None
+    tried.clock.now += 2
+    assert "no sign of life" in ended(tried).lost
+
+
+def test_a_worker_that_lost_what_runs_trials_is_not_waited_for(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, begun=False)
+    tried.clock.now += lease.LEASE_SECONDS + 1
+    assert "no sign of life" in ended(tried).lost
+    assert tried.overs == [("t01", Fate.SILENT)]
+
+
+def test_nothing_waits_for_ever(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, begun=False)
+    tried.clock.now += QUEUE_SECONDS + 1
+    assert "did not begin" in ended(tried).lost
+
+
+def test_what_is_to_end_before_it_has_begun_says_nothing_of_its_worker(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, begun=False)
+    tried.running.stop("no longer needed")
+    tried.clock.now += STOP_LIMIT + 1
+    assert ended(tried).stopped == "no longer needed"
+    assert tried.overs == [("t01", Fate.LOST)]
 
 
 def test_what_a_ghost_answers_later_counts_for_nothing(tried: Tried) -> None:
