@@ -18,6 +18,7 @@ def main(out, script, module=False):
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "packages": packages(),
+        "conda": conda(),
         "found": {name: present(name) for name in LOOKED_FOR},
     }
     if module:
@@ -51,6 +52,19 @@ def packages():
         if name:
             found[name] = distribution.version or ""
     return found
+
+
+def conda():
+    """Name, version and build of every package of the conda environment, if it is one: libraries
+    that no distribution of Python's tells of are among them."""
+    found = set()
+    for prefix in (sys.prefix, sys.base_prefix):
+        try:
+            names = os.listdir(os.path.join(prefix, "conda-meta"))
+        except OSError:
+            continue
+        found.update(name[: -len(".json")] for name in names if name.endswith(".json"))
+    return sorted(found)
 
 
 def installed_in(folder):

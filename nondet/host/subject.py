@@ -36,6 +36,8 @@ class Description(msgspec.Struct, frozen=True):
     """Of a module: its whole name, with a package's ``__main__``."""
     package: str = ""
     """Folder of the installed package that the script is a part of; empty for other code."""
+    conda: tuple[str, ...] = ()
+    """Name, version and build of every package of a conda environment."""
 
 
 @dataclasses.dataclass(frozen=True)

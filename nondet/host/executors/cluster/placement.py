@@ -66,6 +66,7 @@ class Seat:
             "driver": facts["driver"] if self.gpus else None,
             "python": described["python"],
             "packages": packages,
+            "conda": described["conda"],
         }
         text = json.dumps(same, sort_keys=True)
         return Machine(

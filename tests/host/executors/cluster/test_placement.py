@@ -31,6 +31,7 @@ def kind(**changes: Any) -> str:
         {"cores": 4},
         {"libc": "glibc 2.28 x86_64"},
         {"packages": {"numpy": "2.1"}},
+        {"conda": ["cudnn-9.3.0-h50b6be5_0"]},
         {"gpus": A100, "driver": "550"},
     ],
     ids=lambda changes: next(iter(changes)),

@@ -12,9 +12,11 @@ A100 = ["0", "GPU-aa", "A100"], ["1", "GPU-ab", "A100"]
 
 
 def told(host: str = "one", **changes: Any) -> dict[str, Any]:
-    """`changes`: to the facts, but for ``packages``, ``found``, ``isolation`` and ``rooms``."""
+    """`changes`: to the facts, but for ``packages``, ``found``, ``conda``, ``isolation`` and
+    ``rooms``."""
     packages = changes.pop("packages", {"numpy": "2.0"})
     found = changes.pop("found", {"xxhash": True})
+    conda = changes.pop("conda", [])
     isolation = changes.pop("isolation", "overlay")
     rooms = changes.pop("rooms", "/tmp/rooms")
     facts = {
@@ -36,6 +38,7 @@ def told(host: str = "one", **changes: Any) -> dict[str, Any]:
             "executable": "/env/bin/python",
             "packages": packages,
             "found": found,
+            "conda": conda,
             "syntax_error": None,
         },
         "isolation": isolation,
