@@ -19,7 +19,8 @@ LOCAL = "local"
 CERTIFICATES = ".dask-jobqueue.*"
 """Names of the files that dask-jobqueue makes, and removes in the end."""
 MOST_JOBS = 64
-"""Trials side by side on a cluster, however many workers it has."""
+"""Trials side by side on a cluster, however many workers it has, unless ``--jobs`` says how many:
+the host opens files of each some thirty times a second (docs/scaling.md)."""
 ONE_MACHINE = "trials run on this machine alone: see --executor"
 ALIKE = "all workers have the same hardware and software"
 KEPT = "trials were kept on one kind of machine: --factors machine or --stress compares them"

@@ -9,6 +9,11 @@ import numpy as np
 
 from nondet import stats
 from nondet.host import machine
+from nondet.host.executing import MOST_JOBS
+from nondet.host.executors.cluster.attendant import LOOK_SECONDS
+from nondet.host.executors.cluster.lease import BEAT_SECONDS
+from nondet.host.laboratory import POLL_SECONDS
+from nondet.host.planning import VALUES_LIMIT
 from tests.benchmarks.scaling.axes import AXES, EPOCHS, STEP_TENSORS, Axis
 from tests.benchmarks.scaling.fitting import FITTED, Growth, growth, power, shown
 
@@ -110,6 +115,12 @@ def page(every: Mapping[str, Found]) -> str:
         step_tensors=STEP_TENSORS,
         trial_sends=shown(events + log, "bytes"),
         trials_send=shown(10_000 * (events + log), "bytes"),
+        values=f"{VALUES_LIMIT / 2**20:.0f} MiB",
+        looks=round(1 / POLL_SECONDS),
+        orders=round(1 / LOOK_SECONDS),
+        beat=f"{BEAT_SECONDS:g}",
+        side_by_side=MOST_JOBS,
+        all_looks=f"{MOST_JOBS / POLL_SECONDS:,.0f}",
         shared=shown(target("tensors", "memory"), "bytes"),
         unshared=shown(10_000 * target("tensors", "memory"), "bytes"),
         weights=shown(weights, "bytes"),
@@ -160,10 +171,15 @@ by the same powers, is the first wall.
   is the script: if it takes a minute, 10^4 runs one after the other take a week, and only more
   machines move that. Trials that agree share one trajectory in memory: with 10^4 tensors and
   {epochs} epochs {shared}, which would be {unshared} for 10^4 trials.
-- *Network*. A trial on another machine would have its events to send, and the log of its steps:
-  with 10^4 tensors, {epochs} epochs, and 10^6 steps of {step_tensors} tensors {trial_sends}, and
-  {trials_send} for 10^4 trials. Weights need not travel: digests are compared, and values could be
-  asked for where two trials part.
+- *Network*. On a [cluster](cluster.md) a trial writes its events and the log of its steps to the
+  folder that all machines share: with 10^4 tensors, {epochs} epochs, and 10^6 steps of
+  {step_tensors} tensors {trial_sends}, and {trials_send} for 10^4 trials. Values of
+  tensors go there too, each distinct one once, {values} a trial at most.
+  As long as a trial runs, the host opens its files about {looks} times a second to see
+  what is new, its machine looks {orders} times a second whether it
+  is to end, and each looks every {beat} s whether the other lives. So at most {side_by_side} trials
+  run side by side, unless `--jobs` says more: that is {all_looks} times a second that a file is
+  opened by the host alone. The number is an estimate; it was tried on no network.
 - *Steps*. The log takes 48 bytes a step. The digests of single tensors are kept as well, for every
   step until they take 32 MiB, and for fewer and fewer up to 64 MiB. The first step that differs is
   found by bisection: among 10^6 steps that reads some forty records.
