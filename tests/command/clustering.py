@@ -36,10 +36,17 @@ class Cluster:
         """``dask://HOST:PORT``"""
         return str(json.loads(self.file.read_text())["address"]).replace("tcp://", "dask://")
 
-    def worker(self, *options: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-        """Start one, without a nanny, so that it is gone when it is killed."""
-        joining = ("--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny")
-        return self._start("worker", *joining, *options, prefix=prefix)
+    @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        return self.processes[0]
+
+    def worker(
+        self, *options: str, prefix: tuple[str, ...] = (), nanny: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start one; without a nanny, it is gone when it is killed."""
+        joining = ("--scheduler-file", str(self.file), "--nthreads", "1")
+        nursing = "--nanny" if nanny else "--no-nanny"
+        return self._start("worker", *joining, nursing, *options, prefix=prefix)
 
     def _start(self, *command: str, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         name = f"{command[0]}-{len(self.processes)}"
@@ -62,7 +69,11 @@ class Cluster:
 
     def close(self) -> None:
         for process in reversed(self.processes):
+            family = below(process)
             process.kill()
+            for child in family:  # of a nanny
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
         for process in self.processes:
             process.wait()
 
@@ -84,6 +95,14 @@ def below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         return psutil.Process(process.pid).children(recursive=True)
     return []
+
+
+def nursed(nanny: subprocess.Popen[bytes]) -> psutil.Process:
+    """The worker below a nanny that runs a trial now."""
+    found = trial_of(nanny)
+    assert found is not None
+    (worker,) = [p for p in found[0].parents() if p.ppid() == nanny.pid]
+    return worker
 
 
 def trial_of(worker: subprocess.Popen[bytes]) -> tuple[psutil.Process, str] | None:

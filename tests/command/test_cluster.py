@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from tests.command.clustering import alive, below, cluster, held_up
-from tests.command.running import PATIENCE, QUICK, Project, marked, until
+from tests.command.clustering import alive, below, cluster, held_up, nursed
+from tests.command.running import PATIENCE, QUICK, Project, Ran, marked, until
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="needs the extra `cluster`"
@@ -91,6 +92,51 @@ def test_what_a_worker_does_not_see_is_said(tmp_path: Path, project: Project) ->
         dask.worker(prefix=(*alone, f'{hide} && exec "$0" "$@"'))
         done = project.diagnose("--quiet", "--executor", dask.address, "train.py")
     done.refused("executor-folder", "cluster/token", "share")
+
+
+@pytest.mark.long
+def test_a_worker_that_its_nanny_starts_anew_runs_trials_again(
+    tmp_path: Path, project: Project
+) -> None:
+    """On the port that it had, so that it has the same name for the scheduler."""
+    project.write(SCRIPT)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    with cluster(tmp_path / "dask", workers=0) as dask:
+        nanny = dask.worker("--worker-port", port, nanny=True)
+        command = (*QUICK, "--executor", dask.address, "train.py")
+        with project.started(*command) as process:
+            pinned = ([nanny], project.output, "python-random")
+            _, trial = until(lambda: held_up(*pinned), "a trial that goes on to its end")
+            nursed(nanny).kill()
+            out, err = process.communicate(timeout=2 * PATIENCE)
+            assert process.returncode == 1, err
+            assert not marked(project.mark)
+    diagnosis = record.decode((project.output / "diagnosis.json").read_bytes())
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random"]
+    lost = {t.id for t in diagnosis.trials if t.outcome == "killed"}
+    assert trial in lost and len(lost) <= 2
+
+
+@pytest.mark.long
+def test_what_was_known_when_the_scheduler_was_lost_is_written(
+    tmp_path: Path, project: Project
+) -> None:
+    project.write(SCRIPT)
+    with cluster(tmp_path / "dask", workers=2) as dask:
+        command = ("--quiet", "--no-verify", "--executor", dask.address, "train.py")
+        with project.started(*command) as process:
+            until(lambda: len(project.trial_files()) > 2, "trials that have ended")
+            dask.scheduler.kill()
+            out, err = process.communicate(timeout=2 * PATIENCE)
+            until(lambda: not marked(project.mark), "the end of all that ran")
+    Ran(process.returncode, out, err, project.output).complained("executor-scheduler", "--resume")
+    diagnosis = record.decode((project.output / "diagnosis.json").read_bytes())
+    assert diagnosis.interrupted and diagnosis.verdict == "unsure"
+    assert any("does not answer any more" in warning for warning in diagnosis.warnings)
+    assert {t.outcome for t in diagnosis.trials} <= {"completed", "stopped-early", "killed"}
+    assert (project.output / "report.html").exists()
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import logging
 import platform
 import re
 import shutil
@@ -44,6 +45,8 @@ class DaskEngine:
         import cloudpickle
 
         cloudpickle.register_pickle_by_value(errand)
+        # What becomes of the connection is told by us, in one line.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         self._client, self._cluster = client, cluster
         self.name, self.waits, self.coming = name, waits, coming
         self._pythons: dict[str, str] = {}
