@@ -145,6 +145,7 @@ def test_what_a_scheduler_has_allotted_is_handed_on() -> None:
         (None, ("A100",)),
         ("", ()),
         ("-1", ()),
+        ("NoDevFiles", ()),
         ("0,1", ("A100", "T4")),
         ("GPU-b", ("T4",)),
         ("MIG-9", ("MIG-9",)),
