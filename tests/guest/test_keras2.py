@@ -1,5 +1,5 @@
 """Keras 2 as TensorFlow still carries it, and as tf_keras: recorded in every way to train, and left
-as it is. On TensorFlow 1 and Theano that is shown by `sh .ci/do oldstacks`."""
+as it is. On TensorFlow 1 and Theano, and eagerly, that is shown by `sh .ci/do oldstacks`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sys
 from numpy.random import seed
 
 seed(1)
-# Keras 2 draws from it as well from 2.7 on.
+# On TensorFlow 2, Keras draws from it as well.
 random.seed(3)
 
 import numpy as np
