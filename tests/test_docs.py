@@ -260,3 +260,8 @@ def test_every_page_is_reached_from_the_readme() -> None:
             for link in re.findall(r"\]\(([^)\s#:]+\.md)", text(page))
         ]
     assert set(DOCS.glob("*.md")) <= reached
+
+
+def test_the_readme_counts_the_factors() -> None:
+    (told,) = re.findall(r"\[(\d+) factors\]", text(ROOT / "README.md"))
+    assert int(told) == len(REGISTRY)

@@ -45,7 +45,8 @@ HEAD = f"""\
 
 A factor is one source of nondeterminism that can be held or let go. There are {len(REGISTRY)},
 listed by group. `nondet factors` prints the list in a terminal; a factor's name is what `--factors`
-and `--skip` take, and what `diagnosis.json` holds.
+and `--skip` take, and what `diagnosis.json` holds. One more, `machine`, is there for trials [on a
+cluster](cluster.md) alone.
 
 In each trial a factor is in one arm:
 
