@@ -69,14 +69,13 @@ def stress(assembly: Assembly, provoked: Provoked) -> record.Stress:
 def _dormant(assembly: Assembly, name: str, trials: Sequence[str]) -> record.Dormant:
     factor = by_name(name)
     seen = evidence.sightings_of(name, assembly.laboratory.trials)
-    launch = " ".join(f"{key}={value}" for key, value in factor.launch)
     return record.Dormant(
         factor=name,
         title=factor.title,
         explanation=factor.explanation,
         provoked=factor.varied,
         advice=factor.advice,
-        fix=assembly.code(factor) or (f"{launch} {assembly.subject.started}" if launch else ""),
+        fix=assembly.change(factor),
         sites=foremost(assembly.sites.of(seen)),
         trials=tuple(trials),
         first_divergence=assembly.parting(trials),

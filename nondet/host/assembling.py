@@ -15,7 +15,7 @@ from nondet.guest.factors.base import Factor
 from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
-from nondet.host.prescribing import Places, code, edits, seed_edits
+from nondet.host.prescribing import Places, code, edits, launching, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
@@ -168,7 +168,6 @@ class Assembly:
         seen = evidence.sightings_of(guilt.factor, self.laboratory.trials)
         sites = self.sites.of(seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
-        launch = " ".join(f"{name}={value}" for name, value in factor.launch)
         seedings = self.seedings(guilt)
         # Keys made from a seed that varies are what carries the difference.
         fed = [s.factor for s in seedings if s.fault == "varies" and by_name(s.factor).consumer]
@@ -189,11 +188,7 @@ class Assembly:
             trials=guilt.parting,
             agreeing=guilt.agreeing,
             advice=factor.advice,
-            fix=(
-                "\n".join(dict.fromkeys(changes))
-                or self.code(factor)
-                or (f"{launch} {self.subject.started}" if launch else "")
-            ),
+            fix="\n".join(dict.fromkeys(changes)) or self.change(factor),
             spread=self._spread(guilt.parting),
             seedings=seedings,
             slowdown=slowness.slowdown(guilt, self.laboratory.trials),
@@ -215,9 +210,12 @@ class Assembly:
         """Keras'; empty where there is none."""
         return next((trial.backend for trial in self.laboratory.trials if trial.backend), "")
 
-    def code(self, factor: Factor) -> str:
-        """What holds a factor, in the terms of the framework that the script computes with."""
-        return code(factor, self.frameworks, self.backend)
+    def change(self, factor: Factor) -> str:
+        """Code that holds a factor, in the terms of the framework that the script computes with,
+        or else the launch line; empty where there is neither."""
+        pairs = launching(factor, self.frameworks)
+        line = " ".join([*(f"{name}={value}" for name, value in pairs), self.subject.started])
+        return code(factor, self.frameworks, self.backend) or (line if pairs else "")
 
     def seedings(self, guilt: Guilt) -> tuple[record.Seeding, ...]:
         """The seeds that the script gives, as far as they bear on this cause: those of the same

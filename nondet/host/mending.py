@@ -134,8 +134,10 @@ def unwritten(
 ) -> list[str]:
     """Causes that the patch does not hold, or not everywhere: for people there is advice."""
     held = {one.factor for one in written}
-    held |= {cause.factor for cause in causes if by_name(cause.factor).launch}
     for cause in causes:
+        # The launch line holds only what it says: a cause whose lines are to change is not in it.
+        if set(by_name(cause.factor).launch) & prescription.variables.items():
+            held.add(cause.factor)
         own = [edit for edit in prescription.edits if edit.factor == cause.factor]
         if own and all(edit.template or edit.top for edit in own):
             held.add(cause.factor)

@@ -16,8 +16,10 @@ MADE_THERE, NAMED_LAST = "{made}", "{last}"
 """In place of a name in `Factor.rewrites`: what makes a NumPy generator at the user's line; the
 last word of what was seen there, without what stands before a dot in it."""
 
-FIRST = "tensorflow-1"
-"""What TensorFlow 1 is called in `Factor.fixes`, beside its own name."""
+TENSORFLOW, FIRST = "tensorflow", "tensorflow-1"
+"""What TensorFlow is called in `Factor.fixes`, and what its first version."""
+OF_TENSORFLOW = "TF_"
+"""How the names of its variables begin."""
 
 MADE = (
     ("default_rng", "np.random.default_rng(42)"),
@@ -151,9 +153,9 @@ def prescribe(
     written = at_top(factors, frameworks, backend)
     top = [one.text for one in written]
     without = [factor for factor in factors if not code(factor, frameworks, backend)]
-    launch = [pair for factor in without for pair in factor.launch]
+    launch = [pair for factor in without for pair in launching(factor, frameworks)]
     line = " ".join(f"{name}={value}" for name, value in launch)
-    spoken = [factor for factor in without if not factor.launch]
+    spoken = [factor for factor in without if not launching(factor, frameworks)]
     prescription = record.Prescription(
         snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
@@ -183,18 +185,43 @@ def at_top(
 
 
 def code(factor: Factor, frameworks: Mapping[str, str], backend: str = "") -> str:
-    """A factor's code in the terms of Keras' backend, which is not all that a script may use: Keras
-    imports TensorFlow to seed it, whatever it computes with. Empty where no code at the top of a
-    script is one."""
-    home = backend or ("tensorflow" if "tensorflow" in frameworks else "")
-    old = frameworks.get("tensorflow", "").startswith("1.")
-    for name, text in factor.fixes:
-        framework = name.partition(" ")[0]  # of `torch on a GPU`
-        if name in frameworks and home in ("", framework):
-            return text
-        if name == FIRST and old and home == "tensorflow":
-            return text
-    return factor.fix
+    """A factor's code in the terms of the script. Empty where no code at its top holds the factor:
+    then the launch line does, or advice is all there is."""
+    return said(factor.fixes, frameworks, backend, elsewhere=not factor.launch) or factor.fix
+
+
+def said(
+    texts: Sequence[tuple[str, str]],
+    frameworks: Mapping[str, str],
+    backend: str = "",
+    elsewhere: bool = True,
+) -> str:
+    """Of texts by framework, that of Keras' backend, which is not all that a script may use: Keras
+    imports TensorFlow to seed it, whatever it computes with. Without one, with `elsewhere`, that of
+    what else the script uses; else empty."""
+    home = backend or (TENSORFLOW if TENSORFLOW in frameworks else "")
+    used = [(name, text) for name, text in texts if _uses(name, frameworks)]
+    # `torch on a GPU` is PyTorch's.
+    own = [text for name, text in used if home in ("", name.partition(" ")[0].removesuffix("-1"))]
+    other = [text for _, text in used] if elsewhere else []
+    return next(iter(own + other), "")
+
+
+def _uses(name: str, frameworks: Mapping[str, str]) -> bool:
+    old = frameworks.get(TENSORFLOW, "").startswith("1.")
+    if name == FIRST:
+        return old
+    return name in frameworks and not (name == TENSORFLOW and old)
+
+
+def launching(factor: Factor, frameworks: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The environment of the launch line, without what only TensorFlow reads where there is
+    none."""
+    return [
+        (name, value)
+        for name, value in factor.launch
+        if TENSORFLOW in frameworks or not name.startswith(OF_TENSORFLOW)
+    ]
 
 
 def seeds_all(frameworks: Mapping[str, str]) -> bool:

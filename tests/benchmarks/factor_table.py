@@ -79,6 +79,7 @@ and names, outside the process, and can't be held in every container: a factor o
 
 
 NAMES = {
+    "tensorflow": "TensorFlow",
     "tensorflow-1": "TensorFlow 1",
     "torch": "PyTorch",
     "jax": "JAX",

@@ -6,8 +6,9 @@ import pytest
 
 from nondet import record
 from nondet.guest.factors import by_name
-from nondet.host import prescribing
+from nondet.host import mending, prescribing
 from nondet.host.prescribing import Places
+from nondet.search.questions import Finding
 
 
 def site(detail: str, line: int = 3) -> record.Site:
@@ -90,6 +91,8 @@ def test_keras_seeds_pytorch_where_that_is_its_backend() -> None:
         ({"keras": "2.3.1", "theano": "1.0.5"}, "numpy-global", "np.random.seed"),
         ({"torch": "2.13.0"}, "cpu-threads", "torch.set_num_threads"),
         ({"tensorflow": "1.15.5"}, "cpu-threads", "tf.compat.v1.Session"),
+        ({"tensorflow": "2.21.0"}, "cpu-threads", "tf.config.threading"),
+        ({"torch": "2.13.0"}, "onednn", "torch.backends.mkldnn"),
     ],
 )
 def test_code_is_in_the_terms_of_the_versions_in_use(
@@ -97,3 +100,54 @@ def test_code_is_in_the_terms_of_the_versions_in_use(
 ) -> None:
     (written,) = prescribing.at_top([by_name(factor)], frameworks)
     assert code in written.text
+
+
+def prescribed(
+    factor: str, frameworks: dict[str, str], backend: str = "", *sites: record.Site
+) -> tuple[record.Prescription, list[str]]:
+    """What is prescribed for one cause, and what a patch of that leaves out."""
+    causes = [record.Cause(factor=factor)]
+    places = {factor: Places(sites)}
+    found, written = prescribing.prescribe(
+        Finding(), causes, places, "python train.py", frameworks, (), backend
+    )
+    return found, mending.unwritten(causes, found, written)
+
+
+THREADS = "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"
+POOLS = "TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1"
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "backend", "variables"),
+    [
+        ({}, "", THREADS),
+        ({"sklearn": "1.9.1"}, "", THREADS),
+        ({"jax": "0.10.2"}, "", THREADS),
+        ({"keras": "3.15.1", "jax": "0.10.2"}, "jax", THREADS),
+        # Keras has imported TensorFlow, which reads its own as well.
+        ({"keras": "3.15.1", "tensorflow": "2.21.0"}, "jax", f"{POOLS} {THREADS}"),
+        ({"keras": "2.3.1", "theano": "1.0.5"}, "", THREADS),
+    ],
+)
+def test_threads_of_what_has_no_code_for_them_are_held_by_the_launch_line(
+    frameworks: dict[str, str], backend: str, variables: str
+) -> None:
+    found, left = prescribed("cpu-threads", frameworks, backend)
+    assert (found.snippet, found.advice, left) == ("", (), [])
+    assert found.launch == f"{variables} python train.py"
+
+
+def test_a_launch_line_of_tensorflow_alone_is_none_of_others() -> None:
+    assert prescribed("onednn", {"tensorflow": "2.21.0"})[0].variables
+    found, _ = prescribed("onednn", {"sklearn": "1.9.1"})
+    assert (found.variables, found.launch) == ({}, "")
+    assert found.advice == (by_name("onednn").advice,)
+
+
+def test_what_the_launch_line_does_not_say_is_not_held_by_it() -> None:
+    racing = site("XGBoost's shotgun updater")
+    found, left = prescribed("cpu-threads", {"xgboost": "3.2.0"}, "", racing)
+    assert found.edits
+    assert not found.launch
+    assert left == ["what holds cpu-threads is no line of code that can be changed by itself"]

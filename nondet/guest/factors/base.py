@@ -66,7 +66,7 @@ class Factor(object):
     references: tuple[tuple[str, str], ...] = ()
     """(title, address) of what tells more."""
     fix: str = ""
-    """Code to copy; empty when the launch line is the fix."""
+    """Code to copy, whatever the script computes with; empty when the launch line is the fix."""
     edits: tuple[tuple[str, str], ...] = ()
     """(start of a sighting's detail, code to write at its place): what no seed at the top holds."""
     rewrites: tuple[tuple[str, str, str, str], ...] = ()
@@ -75,11 +75,13 @@ class Factor(object):
     braces stands for one that the host finds out."""
     fixes: tuple[tuple[str, str], ...] = ()
     """(framework, code): what stands for `fix` in a script that computes with that framework, such
-    as ``torch``, ``torch on a GPU``, or ``tensorflow-1`` for an old one."""
+    as ``torch``, ``torch on a GPU``, or ``tensorflow-1`` for an old one. What needs a framework
+    stands here, unless the factor acts in that one alone."""
     fix_is_sample = False
     """Whether `fix` shows how to write a line of the script, rather than what to put at its top."""
     launch: tuple[tuple[str, str], ...] = ()
-    """Environment of the launch line, as (name, value)."""
+    """Environment of the launch line, as (name, value), where no code for the script's framework
+    says it. What begins with ``TF_`` is for scripts with TensorFlow."""
     reseeds = False
     """Whether `keras.utils.set_random_seed` holds it."""
     reseeds_on: tuple[str, ...] = ()

@@ -96,12 +96,14 @@ class CpuThreads(Factor):
             "https://lightgbm.readthedocs.io/en/latest/Parameters.html#deterministic",
         ),
     )
-    fix = (
-        "import tensorflow as tf\n"
-        "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
-        "tf.config.threading.set_inter_op_parallelism_threads(1)"
-    )
+    launch = tuple((name, "1") for name in VARIABLES)
     fixes = (
+        (
+            "tensorflow",
+            "import tensorflow as tf\n"
+            "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
+            "tf.config.threading.set_inter_op_parallelism_threads(1)",
+        ),
         (
             "tensorflow-1",
             "import keras\n"
@@ -120,7 +122,7 @@ class CpuThreads(Factor):
 
     def environment(self, arm, number):
         if arm == "pinned":
-            return dict.fromkeys(VARIABLES, "1")
+            return dict(self.launch)
         if arm == "varied":
             cores = cores_of_this_process()
             counts = [count for count in (1, 2, 3, 4) if count != cores]

@@ -49,6 +49,7 @@ class Onednn(Factor):
         ),
     )
     launch = ((VARIABLE, "0"),)
+    fixes = (("torch", "import torch\ntorch.backends.mkldnn.set_flags(False)"),)
 
     def install(self, session, arm):
         if arm != "free":

@@ -111,8 +111,11 @@ class OpDeterminism(Factor):
         ),
         ("openxla/xla#12520: flags for GPUs", "https://github.com/openxla/xla/pull/12520"),
     )
-    fix = "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()"
     fixes = (
+        (
+            "tensorflow",
+            "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()",
+        ),
         (
             "torch on a GPU",
             'import os\nos.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"\n'
