@@ -54,12 +54,14 @@ ELSEWHERE = {
 }
 """What is a program for TensorFlow alone."""
 ALONE = {
+    "control_jax_stateless": ("jax", SET_THERE),
     "data_threads_dataloader": ("torch", PLAIN_TORCH),
     "gpu_depthwise": ("torch", SET_THERE),
     "gpu_keras_jax": ("jax", SET_THERE),
     "gpu_keras_torch": ("torch", SET_THERE),
     "jax_backend": ("jax", SET_THERE),
     "jax_key_from_time": ("jax", PLAIN_JAX),
+    "jax_stateless_loop": ("jax", SET_THERE),
     "op_determinism_torch": ("torch", PLAIN_TORCH),
     "torch_backend": ("torch", SET_THERE),
     "torch_dropout": ("torch", PLAIN_TORCH),

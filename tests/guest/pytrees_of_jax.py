@@ -43,6 +43,40 @@ def test_several_kinds_of_parameters_are_found_in_one_result() -> None:
     assert found((PARAMS, other, 2.0), PARAMS, other) == ["0", "1"]
 
 
+def test_parameters_that_are_built_alike_but_for_their_shapes_are_told_apart() -> None:
+    other = {"a": np.ones((4, 3), "float32"), "b": np.ones(3, "float32")}
+    assert found((PARAMS, other), PARAMS, other) == ["0", "1"]
+    assert found((PARAMS, other), other) == ["1"]
+
+
+class Variable:
+    """As Keras has it, in a tree of JAX' a leaf."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self.dtype, self.shape = value, str(value.dtype), value.shape
+
+
+Variable.__module__ = "keras.src.backend.jax.core"
+
+
+def test_variables_of_keras_stand_for_their_values() -> None:
+    given = {name: Variable(value) for name, value in PARAMS.items()}
+    ((path, part),) = pytrees.find(([given], 1.0), [pytrees.shape_of(PARAMS)])
+    assert path == "0/0"
+    assert all(part[name] is value for name, value in PARAMS.items())
+
+
+def test_leaves_have_the_names_that_are_known() -> None:
+    def names(*parts: str) -> list[str]:
+        known = {"x": ("k", "l"), "z": ("m", "n")}
+        rows = [(part, [part, part]) for part in parts]
+        return [p for p, _ in pytrees.named_leaves(rows, lambda part: known.get(part[0], ()))]
+
+    assert names("x") == ["k", "l"]
+    assert names("x", "z") == ["k", "l", "m", "n"]
+    assert names("x", "y") == ["x/k", "x/l", "y/0", "y/1"]
+
+
 def test_paths_say_what_tells_parts_apart() -> None:
     def names(*paths: str) -> list[str]:
         return [path for path, _ in pytrees.named_leaves([(path, [1, 2]) for path in paths])]

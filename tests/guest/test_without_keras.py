@@ -412,6 +412,106 @@ def test_steps_of_optax_are_recorded_compiled_and_by_hand(tmp_path: Path) -> Non
     assert found["step", "step", 2] == found["step_1", "step", 2]
 
 
+STATELESS = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "jax"
+# Keras only prepares data by it, and it takes long to import.
+sys.modules["tensorflow"] = None
+import jax, keras
+from keras import layers
+
+keras.utils.set_random_seed(1)
+x = np.random.default_rng(1).normal(size=(32, 4)).astype("float32")
+y = x.sum(1, keepdims=True)
+
+def made(kind, name, units=8):
+    body = [layers.Dense(units, name="first"), layers.BatchNormalization(), layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((4,)), *body, layers.Dense(1)], name=name)
+    optimizer = kind(0.01)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+def loss_of(model, trained, others, x, y):
+    found, others = model.stateless_call(trained, others, x, training=True)
+    return keras.ops.mean((found - y) ** 2), others
+
+def stepping(model, optimizer):
+    grad = jax.value_and_grad(lambda *given: loss_of(model, *given), has_aux=True)
+    def step(state, x, y):
+        trained, others, kept = state
+        (loss, others), grads = grad(trained, others, x, y)
+        trained, kept = optimizer.stateless_apply(kept, grads, trained)
+        return loss, (trained, others, kept)
+    return step
+
+def start(model, optimizer, kind=list):
+    held = model.trainable_variables, model.non_trainable_variables, optimizer.variables
+    return tuple(kind(v.value for v in each) for each in held)
+
+def train(name, state, step, count):
+    for _ in range(count):
+        _, state = step(state, x, y)
+    tell(name, [a for each in state for a in each if a.dtype != "uint32"])
+
+net = made(keras.optimizers.Adam, "net")
+train("compiled", start(*net), jax.jit(stepping(*net), donate_argnums=0), 3)
+"""
+STATELESS_OTHERWISE = """
+tuples = made(keras.optimizers.SGD, "tuples")
+train("tuples", start(*tuples, tuple), jax.jit(stepping(*tuples)), 2)
+plain = made(keras.optimizers.Adam, "plain")
+train("by hand", start(*plain), stepping(*plain), 2)
+scaling = lambda rate: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate))
+scaled = made(scaling, "scaled")
+train("scaled", start(*scaled), jax.jit(stepping(*scaled)), 2)
+
+# Two models that have as many weights, in one step.
+pair = made(keras.optimizers.SGD, "small"), made(keras.optimizers.SGD, "large", 16)
+both = [stepping(*one) for one in pair]
+@jax.jit
+def rivals(states, x, y):
+    return 0.0, [step(state, x, y)[1] for step, state in zip(both, states)]
+states = [start(*one) for one in pair]
+for _ in range(2):
+    _, states = rivals(states, x, y)
+tell("rivals", [a for state in states for a in state[0]])
+
+fitted, optimizer = made(keras.optimizers.SGD, "fitted")
+fitted.compile(optimizer, loss="mse", run_eagerly=True)
+fitted.fit(x, y, batch_size=16, verbose=0)
+fitted.train_on_batch(x, y)
+tell("fitted", fitted.get_weights())
+"""
+
+
+def test_steps_of_keras_without_a_state_are_recorded(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="JAX is an extra")
+    run = shown(tmp_path / "subject", STATELESS)
+    assert moments(run) == {"net": steps(3)}
+    assert tensors(run)["net"][:2] == ["net/first/kernel", "net/first/bias"]
+    digests = [tuple(e["digests"]) for e in run.of("checkpoint")]
+    assert len(set(digests)) == 4
+
+
+@pytest.mark.long
+def test_steps_of_keras_without_a_state_are_recorded_however_written(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="JAX is an extra")
+    run = shown(tmp_path / "subject", STATELESS + STATELESS_OTHERWISE)
+    assert moments(run) == {
+        "net": steps(3),
+        "tuples": steps(2),
+        "plain": steps(2),
+        "scaled": steps(2),
+        # Of both, called as the one that is updated first.
+        "small": steps(2),
+        # Not a second time.
+        "fitted": [("init", 0), ("epoch", 1), ("step", 3)],
+    }
+    names = tensors(run)["small"]
+    assert len(names) == len(set(names)) == 2 * len(tensors(run)["net"])
+    assert {path.split("/")[0] for path in names} == {"small", "large"}
+
+
 FLAX = """
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
-"""Training steps in JAX, recognised by the updates of Optax, and so by those of Flax.
+"""Training steps in JAX, recognised by the updates of Optax, and so by those of Flax, and by those
+of Keras' optimizers in a loop of the script's own.
 
 Outside compiled functions `optax.apply_updates` is a step. Inside one it is only traced: each
 compiled function on the way is then a step whenever it is the outermost that is called, and the
@@ -12,7 +13,8 @@ import types
 import weakref
 
 from ..factors.base import replace
-from . import pytrees
+from . import keras_updates, pytrees
+from .keras_updates import NAMELESS
 from .trainees import ByObject, constant
 
 
@@ -63,7 +65,8 @@ class Parameters(object):
 class Learner(object):
     """A training: its Tracked, and a weak hold on its latest parameters."""
 
-    def __init__(self):
+    def __init__(self, names):
+        self.names = names
         self.tracked = None
         self.latest = lambda: None
         self.keys = []
@@ -74,8 +77,11 @@ class Learner(object):
         latest = self.latest()
         if latest is None or pytrees.deleted(pytrees.parts_of(latest.found)):
             return []
-        leaves = pytrees.named_leaves(latest.found)
+        leaves = pytrees.named_leaves(latest.found, self.paths)
         return [constant(path, leaf) for path, leaf in leaves if pytrees.readable(leaf)]
+
+    def paths(self, part):
+        return self.names.get(pytrees.shape_of(part), NAMELESS).paths
 
 
 class Step(object):
@@ -87,6 +93,22 @@ class Step(object):
         self.carries = False
         """Whether nothing in its arguments is built so: then all that it gives back counts."""
         self.learner = None
+        self.names = {}
+        """The Names of parameters by how they are built."""
+
+    def knows(self, shapes, names):
+        """Take these into account; returns whether some are new."""
+        new = [shape for shape in shapes if shape not in self.shapes]
+        self.shapes += new
+        for shape in shapes:
+            if self.names.setdefault(shape, names).paths != names.paths:
+                # Two models are built alike: which is which, only their place tells.
+                self.names[shape] = NAMELESS
+        return bool(new)
+
+    def name(self, given, function):
+        models = {names.model for names in self.names.values()}
+        return (models.pop() if len(models) == 1 else "") or pytrees.name_of(given, function)
 
 
 class JaxSteps(object):
@@ -177,30 +199,33 @@ class JaxSteps(object):
             self.guarded("a step ends", self.ends, step, function, given, left, result)
         return result
 
-    def updated(self, params, new):
-        """Parameters were updated: a step by itself, or a part of what is being compiled."""
-        shape = pytrees.shape_of(new)
-        if not shape[1] or not self.recording():
+    def updated(self, params, new, names=NAMELESS, alike=()):
+        """Parameters were updated: a step by itself, or a part of what is being compiled. `alike`:
+        the same, put together in other ways."""
+        shapes = [pytrees.shape_of(each) for each in (new,) + tuple(alike)]
+        if not shapes[0][1] or not self.recording():
             return
         if not pytrees.concrete(new):
             for function, given in self.stack:
                 step = self.steps.get(function) or self.steps.set(function, Step())
-                if shape not in step.shapes:
-                    step.shapes.append(shape)
-                    if function is self.stack[0][0]:
-                        self.begins(step, function, given)
+                if step.knows(shapes, names) and function is self.stack[0][0]:
+                    self.begins(step, function, given)
         elif all(self.steps.get(function) is None for function, _ in self.stack):
             # Also within functions that JAX was told not to compile.
             known = pytrees.concrete(params)
             first = [("", params if known else new)]
-            self.stepped(self.learner(first, None, "params", begun=not known), [("", new)])
+            step = Step()
+            step.knows(shapes, names)
+            name = names.model or "params"
+            learner = self.learner(first, None, name, step.names, begun=not known)
+            self.stepped(learner, [("", new)])
 
     def begins(self, step, function, given):
         """Find what a step starts from, before its memory may be given away."""
         found = pytrees.find(given(), step.shapes)
         if found and pytrees.concrete(pytrees.parts_of(found)) and self.recording():
-            name = pytrees.name_of(given(), function)
-            step.learner = self.learner(found, step.learner, name)
+            name = step.name(given(), function)
+            step.learner = self.learner(found, step.learner, name, step.names)
 
     def ends(self, step, function, given, left, result):
         if not self.recording():
@@ -212,8 +237,8 @@ class JaxSteps(object):
             found, step.carries = pytrees.carried(given(), result), True
         if found and pytrees.concrete(pytrees.parts_of(found)):
             if step.learner is None:
-                name = pytrees.name_of(given(), function)
-                step.learner = self.learner(found, None, name, begun=True)
+                name = step.name(given(), function)
+                step.learner = self.learner(found, None, name, step.names, begun=True)
             self.stepped(step.learner, found)
 
     def stepped(self, learner, found):
@@ -221,7 +246,7 @@ class JaxSteps(object):
         learner.tracked.forget()
         self.recorder.step_ends(learner.tracked, parameters, 1)
 
-    def learner(self, found, latest, name, begun=False):
+    def learner(self, found, latest, name, names, begun=False):
         """The training that these parameters belong to: one whose step has left them, or a new one.
 
         `latest`: that of the function's last call. A loop that copies its parameters between steps
@@ -235,7 +260,7 @@ class JaxSteps(object):
                 return known[1]
         if latest is not None and not latest.chained:
             return latest
-        learner = Learner()
+        learner = Learner(names)
         learner.tracked = self.trainees.track(name, learner.weights)
         parameters = self.hold(learner, found)
         if not begun:
@@ -267,3 +292,4 @@ def install(session, trainees, guarded):
     # Before `optax` takes it over from there.
     session.on_import("optax._src.update", steps.optax)
     session.on_import("flax.nnx.transforms.compilation", steps.flax)
+    keras_updates.install(session, trainees.recorder, steps.updated, guarded)

@@ -5,6 +5,8 @@ import sys
 STATES = "optax."
 """How the modules' names begin whose objects are states of optimizers: their moments are built as
 the parameters are."""
+VARIABLES = "keras.src.backend."
+"""The same of the modules of Keras' variables."""
 
 
 def trees():
@@ -48,7 +50,8 @@ def deleted(tree):
 
 def find(tree, shapes):
     """Pairs of (path, part) of the parts that are built in one of these ways, in order."""
-    structures = dict(shapes)
+    wanted = set(shapes)
+    structures = {structure for structure, _ in wanted}
     most = max(structure.num_leaves for structure in structures)
     least = min(structure.num_leaves for structure in structures)
     found = []
@@ -58,8 +61,8 @@ def find(tree, shapes):
         if structure.num_leaves < least or type(part).__module__.startswith(STATES):
             return
         alike = structure.num_leaves <= most and structure in structures
-        if alike and arrays_alone(part) and shape_of(part)[1] == structures[structure]:
-            found.append((path, part))
+        if alike and arrays_alone(part) and shape_of(part) in wanted:
+            found.append((path, arrays(part)))
             return
         if trees().all_leaves([part]):
             return
@@ -95,17 +98,32 @@ def arrays_alone(tree):
     return all(hasattr(leaf, "dtype") for leaf in trees().tree_leaves(tree))
 
 
-def named_leaves(found):
+def arrays(tree):
+    """The same with values in the place of Keras' variables, which older versions of JAX take as
+    they are."""
+    return trees().tree_map(lambda leaf: leaf.value if is_variable(leaf) else leaf, tree)
+
+
+def is_variable(leaf):
+    return type(leaf).__module__.startswith(VARIABLES)
+
+
+def named_leaves(found, known=lambda part: ()):
     """Pairs of (path, array). What was found alone needs no name of its own, and of several parts
-    what their paths have in common says nothing."""
+    what their paths have in common says nothing. `known(part)` gives the names of its leaves where
+    they have some."""
     paths = [path.split("/") for path, _ in found]
     while all(len(path) > 1 for path in paths) and len({path[0] for path in paths}) == 1:
         paths = [path[1:] for path in paths]
-    for path, (_, part) in zip(paths, found):
-        for keys, leaf in trees().tree_flatten_with_path(part)[0]:
-            names = list(path) if len(found) > 1 else []
-            names += [key_name(key) for key in keys]
-            yield "/".join(names) or "value", leaf
+    named = [list(known(part)) for _, part in found]
+    flat = [name for each in named for name in each]
+    if len(found) == 1 or (all(named) and len(flat) == len(set(flat))):
+        paths = [[] for _ in found]
+    for path, own, (_, part) in zip(paths, named, found):
+        leaves = trees().tree_flatten_with_path(part)[0]
+        for number, (keys, leaf) in enumerate(leaves):
+            last = [own[number]] if own else [key_name(key) for key in keys]
+            yield "/".join(path + last) or "value", leaf
 
 
 def firsts(found):
