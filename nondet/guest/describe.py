@@ -9,7 +9,9 @@ import traceback
 
 from . import notebook
 
-LOOKED_FOR = ("tensorflow", "keras", "xxhash", "torch", "jax", "IPython")
+LOOKED_FOR = ("tensorflow", "keras", "torch", "jax", "IPython")
+DIGEST = "xxh3_128"
+"""What trials take of `xxhash`, which has it since its version 2."""
 
 
 def main(out, script, module=False):
@@ -19,7 +21,7 @@ def main(out, script, module=False):
         "executable": sys.executable,
         "packages": packages(),
         "conda": conda(),
-        "found": {name: present(name) for name in LOOKED_FOR},
+        "found": dict({name: present(name) for name in LOOKED_FOR}, xxhash=has_digest()),
     }
     if module:
         sys.path.insert(0, os.getcwd())
@@ -38,6 +40,14 @@ def present(name):
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
+
+
+def has_digest():
+    try:
+        import xxhash
+    except Exception:  # Of whatever kind: a broken installation may raise anything.
+        return False
+    return hasattr(xxhash, DIGEST)
 
 
 def packages():

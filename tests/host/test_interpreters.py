@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nondet.host import checking, interpreters
+from nondet.host import checking, interpreters, subject
 
 OWN = "/opt/nondet/bin/python"
 
@@ -136,3 +136,22 @@ def test_a_missing_package_tells_where_the_script_ran(
     monkeypatch.setattr(interpreters, "tool", lambda: tool)
     failed: Any = types.SimpleNamespace(crash=types.SimpleNamespace(kind=kind))
     assert bool(checking._misplaced(failed, python)) is told
+
+
+@pytest.mark.parametrize(
+    ("library", "usable"),
+    [
+        ("def xxh64(data): ...", False),
+        ("def xxh64(data): ...\ndef xxh3_128(data): ...", True),
+        ("raise OSError('libxxhash.so.0: cannot open shared object file')", False),
+    ],
+    ids=["old", "new", "broken"],
+)
+def test_xxhash_counts_where_it_has_the_digest_that_trials_take(
+    library: str, usable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "xxhash.py").write_text(library)
+    (tmp_path / "train.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    checked = subject.check(str(tmp_path / "train.py"), (), sys.executable)
+    assert checked.description.found["xxhash"] is usable
