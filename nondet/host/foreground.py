@@ -55,7 +55,9 @@ class Ran:
     broken: dict[str, str]
     """Pins that did not take, by factor, with the reason."""
     used: frozenset[str]
-    """Factors that the script was seen to use."""
+    """Factors that the script was seen to use, or to draw for."""
+    taken: frozenset[str]
+    """Factors whose pins were seen to act."""
     result: str
     """Names the weights and values that were recorded, bit for bit; empty when none were."""
     began: bool
@@ -79,9 +81,15 @@ def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
     """What the user wants to know of a run, in lines."""
     lines = []
     if held and ran.began and not ran.broken:
-        unused = [name for name in held if name not in ran.used and by_name(name).observable]
-        rest = f" (not used: {', '.join(unused)})" if unused else ""
-        lines.append(f"held {', '.join(held)}{rest}")
+        taken = [name for name in held if name in ran.taken]
+        if taken:
+            # One that is not due is read back where it is used.
+            seen = [name for name in taken if by_name(name).observable and by_name(name).due]
+            unused = [name for name in seen if name not in ran.used]
+            rest = f" (not used: {', '.join(unused)})" if unused else ""
+            lines.append(f"held {', '.join(taken)}{rest}")
+        if idle := [name for name in held if name not in ran.taken]:
+            lines.append(f"not seen to act: {', '.join(idle)}")
     if ran.result:
         lines.append(f"recorded {ran.result}, the same in every run that repeats this one")
     return lines
@@ -133,7 +141,10 @@ def run(
     return Ran(
         code=code,
         broken=trial.unheld,
-        used=frozenset(sighting.factor for sighting in trial.sightings.values()),
+        used=frozenset(
+            name for s in trial.sightings.values() for name in (s.factor, s.consumer) if name
+        ),
+        taken=frozenset(pin.factor for pin in trial.pins),
         result=_result(trial),
         began=trial.began,
     )

@@ -80,6 +80,14 @@ def test_nothing_prescribed(project: Project) -> None:
     ran.refused("nothing-prescribed", "reproducible", "--pin")
 
 
+def test_a_pin_that_has_nothing_to_act_on_is_not_said_to_hold(project: Project) -> None:
+    project.write(DRAWS)
+    # Keras is installed here, and this script does not import it.
+    ran = project.run("run", "--pin", "python-random,clock,python-workers,dropout", "train.py")
+    assert "nondet: held python-random, clock (not used: clock)\n" in ran.err
+    assert "nondet: not seen to act: python-workers, dropout\n" in ran.err
+
+
 @pytest.mark.parametrize(
     ("options", "slug", "words"),
     [

@@ -194,7 +194,7 @@ def test_consumers_are_held_whatever_they_draw_from(arm: str, tmp_path: Path) ->
     assert shown[0].out.splitlines()[-2] == f"noise {arm == 'pinned'}"
     pins = shown[0].of("pin")
     assert all(e["ok"] for e in pins)
-    assert {e["factor"] for e in pins} == set(names) - ({"shuffle"} if arm == "ablated" else set())
+    assert {e["factor"] for e in pins} == set(names)
     # Each generator's state and each initializer's seed are read, not one for all.
     assert len({str(e["seen"]) for e in pins if e["factor"] == "noise-and-augmentation"}) > 3
     assert len({e["seen"] for e in pins if e["factor"] == "initial-weights"}) > 5

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nondet.guest.factors import CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.guest.factors.base import FIRST, Factor
+from nondet.guest.factors.base import FIRST, OF_KERAS_2, Factor
 from nondet.host import gpus, machine, shipped
 from tests.guest.exemplars import EXEMPLARS, Exemplar
 from tests.guest.running import Shown, guided
@@ -262,6 +262,40 @@ def test_nothing_is_added_up_over_one_gpu() -> None:
     shown = "CUDA_VISIBLE_DEVICES shows one GPU or none"
     assert by_name("gpu-count").unavailable(two) == shown
     assert not by_name("gpu-count").unavailable(two | {"environ": {"CUDA_VISIBLE_DEVICES": "1,0"}})
+
+
+KERAS_ALONE = ("initial-weights", "dropout", "noise-and-augmentation", "keras-seed")
+
+
+@pytest.mark.parametrize(
+    ("installed", "reason"),
+    [
+        ({}, "Keras is not installed"),
+        ({"torch": "2.13.0"}, "Keras is not installed"),
+        ({"tensorflow": "1.15.5"}, OF_KERAS_2),
+        ({"keras": "2.15.0", "tensorflow": "2.15.1", "torch": "2.13.0"}, OF_KERAS_2),
+        ({"keras": "3.15.1", "torch": "2.13.0"}, ""),
+        ({"keras": "?"}, ""),
+    ],
+)
+def test_what_keras_3_alone_does_can_be_held_only_there(
+    installed: dict[str, object], reason: str
+) -> None:
+    assert {by_name(name).unavailable(installed) for name in KERAS_ALONE} == {reason}
+
+
+def test_what_acts_in_frameworks_alone_needs_one() -> None:
+    """Without one its pin would hold nothing."""
+    bare = {name for name in (f.name for f in REGISTRY) if by_name(name).unavailable({})}
+    needing = {factor.name for factor in REGISTRY if factor.framework is not None}
+    assert {
+        *KERAS_ALONE,
+        "tf-seed",
+        "torch-seed",
+        "jax-seed",
+        "shuffle",
+        "onednn",
+    } | needing <= bare
 
 
 @pytest.mark.parametrize("name", [n for n in GPU_ONLY if by_name(n).environment("pinned", 7)])

@@ -122,6 +122,14 @@ def older(machine, name, *version):
 OF_KERAS_2 = "it is seen in Keras 2, and held in Keras 3 only"
 
 
+def without_keras_3(machine):
+    """Why what Keras 3 does can't be held; empty where it is installed."""
+    if not machine.get("keras"):
+        # Older versions of TensorFlow have a Keras 2 inside.
+        return OF_KERAS_2 if older(machine, "tensorflow", 2, 16) else "Keras is not installed"
+    return OF_KERAS_2 if older(machine, "keras", 3) else ""
+
+
 class Unbound(object):
     """A stand-in for a builtin or bound method: in a class it does not bind, and it is pickled as
     the original, which takes a copy of its generator along. (`functools.partial` warns of binding

@@ -3,7 +3,7 @@
 import sys
 
 from .. import generators
-from .base import OF_KERAS_2, Factor, older, replace
+from .base import Factor, replace, without_keras_3
 
 LAYERS = ("dropout", "alpha_dropout", "gaussian_dropout", "spatial_dropout")
 HOLDERS = ("/keras/src/layers/rnn/", "/keras/src/layers/attention/")
@@ -32,6 +32,7 @@ class Dropout(Factor):
     off = "Nothing is dropped."
     noticed = "By such a layer between a draw and the script's line that led to it."
     consumer = True
+    framework = "keras"
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
     references = (
         ("Keras: Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
@@ -41,8 +42,7 @@ class Dropout(Factor):
     fix_is_sample = True
 
     def unavailable(self, machine):
-        old = older(machine, "keras", 3) and not machine.get("torch")
-        return OF_KERAS_2 if old else ""
+        return without_keras_3(machine)
 
     def recognises(self, filename, frame):
         return self.drops(filename, frame) and not unused(frame)

@@ -3,7 +3,7 @@
 import sys
 
 from .. import layers
-from .base import OF_KERAS_2, Factor, older, replace
+from .base import Factor, replace, without_keras_3
 
 FAR = 40
 NEAR = 8
@@ -25,6 +25,7 @@ class InitialWeights(Factor):
     off = "As pinned, since weights must start from something."
     noticed = "By an initializer between a draw and the script's line that led to it."
     consumer = True
+    framework = "keras"
     advice = "Give initializers a seed, or seed with `keras.utils.set_random_seed`."
     references = (
         ("Keras: initializers", "https://keras.io/api/layers/initializers/"),
@@ -34,8 +35,7 @@ class InitialWeights(Factor):
     fix_is_sample = True
 
     def unavailable(self, machine):
-        old = older(machine, "keras", 3) and not machine.get("torch")
-        return OF_KERAS_2 if old else ""
+        return without_keras_3(machine)
 
     def recognises(self, filename, frame):
         code = frame.f_code

@@ -1,6 +1,6 @@
 """The seeds that Keras makes up for layers, initializers and `keras.random`."""
 
-from .base import OF_KERAS_2, Factor, older, replace
+from .base import Factor, replace, without_keras_3
 
 BACKENDS = ("tensorflow", "jax", "torch", "numpy")
 
@@ -25,6 +25,7 @@ class KerasSeed(Factor):
         " no other consumer stands nearer."
     )
     consumer = True
+    framework = "keras"
     due = tuple("keras.src.backend.%s.random" % backend for backend in BACKENDS)
     advice = "Seed with `keras.utils.set_random_seed`, or give the layer or function a seed."
     references = (
@@ -34,8 +35,7 @@ class KerasSeed(Factor):
     fix = "import keras\nkeras.utils.set_random_seed(42)"
 
     def unavailable(self, machine):
-        old = older(machine, "keras", 3)
-        return OF_KERAS_2 if old else ""
+        return without_keras_3(machine)
 
     def recognises(self, filename, frame):
         return "/keras/src/random/" in filename

@@ -2,7 +2,7 @@
 
 from .. import generators
 from . import dropout
-from .base import OF_KERAS_2, Factor, older, replace
+from .base import Factor, replace, without_keras_3
 
 FAR = 12
 
@@ -24,6 +24,7 @@ class NoiseAndAugmentation(Factor):
     off = "Such layers act as at inference. Those without a `training` argument act as pinned."
     noticed = "By a layer that is no dropout between a draw and the script's line that led to it."
     consumer = True
+    framework = "keras"
     advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
     references = (
         (
@@ -41,8 +42,7 @@ class NoiseAndAugmentation(Factor):
     layers = None
 
     def unavailable(self, machine):
-        old = older(machine, "keras", 3)
-        return OF_KERAS_2 if old else ""
+        return without_keras_3(machine)
 
     def recognises(self, filename, frame):
         return self.drawing(filename, frame) is not None

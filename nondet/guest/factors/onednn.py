@@ -51,6 +51,10 @@ class Onednn(Factor):
     launch = ((VARIABLE, "0"),)
     fixes = (("torch", "import torch\ntorch.backends.mkldnn.set_flags(False)"),)
 
+    def unavailable(self, machine):
+        used = machine.get("tensorflow") or machine.get("torch")
+        return "" if used else "neither TensorFlow nor PyTorch is installed"
+
     def install(self, session, arm):
         if arm != "free":
             session.on_import(BEFORE_TENSORFLOW, lambda module: self.choose(arm))

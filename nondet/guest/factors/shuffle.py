@@ -41,6 +41,8 @@ class Shuffle(Factor):
     fix_is_sample = True
 
     def unavailable(self, machine):
+        if not any(machine.get(name) for name in ("tensorflow", "keras", "torch")):
+            return "neither TensorFlow nor Keras nor PyTorch is installed"
         # Before, `fit` shuffled by NumPy on its own.
         old = older(machine, "keras", 2, 4) and not machine.get("torch")
         return OF_KERAS_2 if old else ""
@@ -74,6 +76,7 @@ class Shuffle(Factor):
         def make(original):
             def wrapper(value, seed=None, name=None):
                 if arm == "ablated":
+                    session.read_back(self.name, "off", "off")
                     return module.identity(value)
                 made = module.raw_ops.RandomShuffle(value=value, seed=seeds[0], seed2=seeds[1])
                 # Outside a graph an operation leaves nothing to read.
@@ -94,6 +97,7 @@ class Shuffle(Factor):
         def make(original):
             def wrapper(input_dataset, buffer_size, seed=None, *args, **kwargs):
                 if arm == "ablated":
+                    session.read_back(self.name, "off", "off")
                     return input_dataset
                 kept = random_seed.get_seed
                 random_seed.get_seed = lambda seed: tuple(constant(s, "int64") for s in seeds)
@@ -154,6 +158,7 @@ class Shuffle(Factor):
         def make(original):
             def wrapper(sampler):
                 if arm == "ablated" and hasattr(sampler, "data_source"):
+                    session.read_back(self.name, "off", "off")
                     for place in range(len(sampler)):
                         yield place % len(sampler.data_source)
                     return

@@ -67,6 +67,9 @@ class Xla(Factor):
     switched_on = False
     """Whether a model is compiled that the script runs without."""
 
+    def unavailable(self, machine):
+        return "" if machine.get("tensorflow") else "TensorFlow is not installed"
+
     def install(self, session, arm):
         session.on_import(BEFORE_TENSORFLOW, lambda module: self.flags(session, arm))
         session.on_import(FUNCTIONS, lambda module: self.functions(session, arm, module))
