@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
-from nondet.host import evidence
+from nondet.host import evidence, prescribing
 from nondet.host.assembling import Assembly
 from nondet.host.events import Place
 from nondet.host.refusals import Found
@@ -74,7 +74,7 @@ def _dormant(assembly: Assembly, name: str, trials: Sequence[str]) -> record.Dor
         title=factor.title,
         explanation=factor.explanation,
         provoked=factor.varied,
-        advice=factor.advice,
+        advice=prescribing.advice(factor, assembly.frameworks, assembly.backend),
         fix=assembly.change(factor),
         sites=foremost(assembly.sites.of(seen)),
         trials=tuple(trials),

@@ -15,7 +15,7 @@ from nondet.guest.factors.base import Factor
 from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
-from nondet.host.prescribing import Places, code, edits, launching, seed_edits
+from nondet.host.prescribing import Places, advice, code, edits, launching, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
@@ -187,7 +187,7 @@ class Assembly:
             pin="ablating" if guilt.arm == "ablated" else factor.pin,  # type: ignore[arg-type]
             trials=guilt.parting,
             agreeing=guilt.agreeing,
-            advice=factor.advice,
+            advice=advice(factor, self.frameworks, self.backend),
             fix="\n".join(dict.fromkeys(changes)) or self.change(factor),
             spread=self._spread(guilt.parting),
             seedings=seedings,

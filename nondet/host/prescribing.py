@@ -16,8 +16,9 @@ MADE_THERE, NAMED_LAST = "{made}", "{last}"
 """In place of a name in `Factor.rewrites`: what makes a NumPy generator at the user's line; the
 last word of what was seen there, without what stands before a dot in it."""
 
-TENSORFLOW, FIRST = "tensorflow", "tensorflow-1"
-"""What TensorFlow is called in `Factor.fixes`, and what its first version."""
+TENSORFLOW, FIRST, KERAS = "tensorflow", "tensorflow-1", "keras"
+"""What TensorFlow is called in `Factor.fixes` and `Factor.advices`, what its first version, and
+what Keras that seeds all at once, whatever it computes with."""
 OF_TENSORFLOW = "TF_"
 """How the names of its variables begin."""
 
@@ -159,7 +160,7 @@ def prescribe(
     prescription = record.Prescription(
         snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
-        advice=(*moves(causes), *(factor.advice for factor in spoken)),
+        advice=(*moves(causes), *(advice(factor, frameworks, backend) for factor in spoken)),
         launch=f"{line} {started}" if line else "",
         variables=dict(launch),
         pins=tuple(cause.factor for cause in causes),
@@ -190,6 +191,11 @@ def code(factor: Factor, frameworks: Mapping[str, str], backend: str = "") -> st
     return said(factor.fixes, frameworks, backend, elsewhere=not factor.launch) or factor.fix
 
 
+def advice(factor: Factor, frameworks: Mapping[str, str], backend: str = "") -> str:
+    """What to change, in the terms of the script."""
+    return said(factor.advices, frameworks, backend) or factor.advice
+
+
 def said(
     texts: Sequence[tuple[str, str]],
     frameworks: Mapping[str, str],
@@ -202,7 +208,8 @@ def said(
     home = backend or (TENSORFLOW if TENSORFLOW in frameworks else "")
     used = [(name, text) for name, text in texts if _uses(name, frameworks)]
     # `torch on a GPU` is PyTorch's.
-    own = [text for name, text in used if home in ("", name.partition(" ")[0].removesuffix("-1"))]
+    families = {name: name.partition(" ")[0].removesuffix("-1") for name, _ in used}
+    own = [text for name, text in used if not home or families[name] in (home, KERAS)]
     other = [text for _, text in used] if elsewhere else []
     return next(iter(own + other), "")
 
@@ -211,6 +218,8 @@ def _uses(name: str, frameworks: Mapping[str, str]) -> bool:
     old = frameworks.get(TENSORFLOW, "").startswith("1.")
     if name == FIRST:
         return old
+    if name == KERAS:
+        return seeds_all(frameworks)
     return name in frameworks and not (name == TENSORFLOW and old)
 
 

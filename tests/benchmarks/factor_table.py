@@ -79,6 +79,7 @@ and names, outside the process, and can't be held in every container: a factor o
 
 
 NAMES = {
+    "keras": "Keras",
     "tensorflow": "TensorFlow",
     "tensorflow-1": "TensorFlow 1",
     "torch": "PyTorch",
@@ -112,6 +113,8 @@ def section(factor: Factor) -> str:
         names = " and ".join(f"`{name}`" for name in factor.instead)
         points.append(f"- The pin of {names} may hold the same difference, so that is asked too.")
     points.append(f"- What to change: {factor.advice}")
+    for name, other in factor.advices:
+        points.append(f"- What to change with {NAMES[name]}: {other}")
     for seen, edit in factor.edits:
         points.append(f'- Where the report shows "{seen}", write: `{edit}`')
     links = ", ".join(f"[{title}]({address})" for title, address in factor.references)
@@ -123,7 +126,8 @@ def section(factor: Factor) -> str:
         code = " ".join(f"{name}={value}" for name, value in factor.launch) + " python train.py"
     fix = f"\n```{kind}\n{code}\n```\n" if code else ""
     for name, other in factor.fixes:
-        fix += f"\nIn a script that computes with {NAMES[name]}:\n\n```python\n{other}\n```\n"
+        by = "has" if name == "keras" else "computes with"
+        fix += f"\nIn a script that {by} {NAMES[name]}:\n\n```python\n{other}\n```\n"
     return (
         f"### {factor.name}\n\n**{factor.title}.** {factor.explanation}\n\n"
         f"*What it looks like:* {factor.symptom}\n\n"

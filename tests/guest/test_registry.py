@@ -191,7 +191,9 @@ def test_texts_are_whole(factor: Factor) -> None:
     for text in (*texts, factor.varied, *(code for _, code in factor.edits)):
         assert text.isascii()
         assert text == text.strip()
-    for sentence in (factor.explanation, factor.pinned, factor.free, factor.noticed, factor.advice):
+    advices = [factor.advice, *(text for _, text in factor.advices)]
+    for sentence in (factor.explanation, factor.pinned, factor.free, factor.noticed, *advices):
+        assert sentence.isascii()
         assert sentence.endswith(".")
     assert factor.consumer == (factor in CONSUMERS)
     assert factor.stress in ("", "dormant", "sensitivity")

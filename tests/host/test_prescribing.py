@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import pytest
 
 from nondet import record
-from nondet.guest.factors import by_name
-from nondet.host import mending, prescribing
+from nondet.guest.factors import REGISTRY, by_name
+from nondet.guest.factors.base import Factor
+from nondet.host import evidence, mending, prescribing
 from nondet.host.prescribing import Places
 from nondet.search.questions import Finding
 
@@ -151,3 +155,85 @@ def test_what_the_launch_line_does_not_say_is_not_held_by_it() -> None:
     assert found.edits
     assert not found.launch
     assert left == ["what holds cpu-threads is no line of code that can be changed by itself"]
+
+
+NAMED = {
+    "keras": r"\bkeras|\bKeras|PyDataset",
+    "tensorflow": r"tensorflow|TensorFlow|\btf\.|\bTF_|Dataset\.",
+    "torch": r"torch|Torch|DataLoader",
+    "jax": r"\bjax\.|JAX|xla_gpu",
+    "sklearn": r"scikit-learn|sklearn",
+}
+"""What tells of a framework."""
+NEW = {
+    "keras": r"keras\.utils\.set_random_seed",
+    "tensorflow": r"tf\.(random\.set_seed|config|function)|jit_compile|coordinator|MultiWorker|"
+    r"enable_op_determinism|deterministic=",
+}
+"""What came to Keras with 2.7, and to TensorFlow with its second version."""
+SCRIPTS: tuple[tuple[dict[str, str], str], ...] = (
+    ({}, ""),
+    ({"sklearn": "1.9.1"}, ""),
+    ({"lightgbm": "4.6.0", "xgboost": "3.2.0"}, ""),
+    ({"torch": "2.13.0"}, ""),
+    ({"torch": "2.13.0", "torch on a GPU": "2.13.0"}, ""),
+    ({"jax": "0.10.2"}, ""),
+    ({"jax": "0.10.2", "jax on a GPU": "0.10.2"}, ""),
+    ({"tensorflow": "2.21.0"}, ""),
+    ({"tensorflow": "2.21.0", "keras": "3.15.1"}, "tensorflow"),
+    ({"jax": "0.10.2", "keras": "3.15.1"}, "jax"),
+    ({"torch": "2.13.0", "keras": "3.15.1"}, "torch"),
+    ({"tensorflow": "1.15.5", "keras": "2.2.5"}, ""),
+    ({"theano": "1.0.5", "keras": "2.3.1"}, ""),
+)
+
+
+def foreign(frameworks: Mapping[str, str]) -> str:
+    """A pattern of what a script with these does not have."""
+    found = [pattern for name, pattern in NAMED.items() if name not in frameworks]
+    if not prescribing.seeds_all(frameworks):
+        found.append(NEW["keras"])
+    if frameworks.get("tensorflow", "").startswith("1."):
+        found.append(NEW["tensorflow"])
+    return "|".join(found)
+
+
+def told(factor: Factor, frameworks: Mapping[str, str], backend: str) -> list[str]:
+    """All that a script is told where this is its cause, but for what is said of a line."""
+    launch = [name for name, _ in prescribing.launching(factor, frameworks)]
+    top = [one.text for one in prescribing.at_top([factor], frameworks, backend)]
+    return [prescribing.advice(factor, frameworks, backend), *top, *launch]
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "backend"), SCRIPTS, ids=lambda value: "-".join(value) or "none"
+)
+@pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
+def test_a_script_is_told_nothing_of_frameworks_that_it_does_not_have(
+    factor: Factor, frameworks: dict[str, str], backend: str
+) -> None:
+    if factor.framework is not None and not evidence.frameworks_of(factor) & set(frameworks):
+        return  # It can't act there.
+    if factor.framework == "keras" and not prescribing.seeds_all(frameworks):
+        return  # It is Keras 3's.
+    for text in told(factor, frameworks, backend):
+        assert not re.search(foreign(frameworks), text), text
+
+
+@pytest.mark.parametrize(
+    ("factor", "frameworks", "backend", "said"),
+    [
+        ("tf-seed", {"tensorflow": "1.15.5", "keras": "2.2.5"}, "", "tf.compat.v1.set_random_seed"),
+        ("tf-seed", {"tensorflow": "2.21.0", "keras": "3.15.1"}, "", "keras.utils.set_random_seed"),
+        ("python-random", {"keras": "3.15.1"}, "jax", "keras.utils.set_random_seed"),
+        ("python-random", {"sklearn": "1.9.1"}, "", "`random.seed(42)`"),
+        ("data-threads", {"torch": "2.13.0"}, "", "in_order=True"),
+        ("data-threads", {"keras": "3.15.1", "tensorflow": "2.21.0"}, "jax", "PyDataset"),
+        ("cudnn", {"torch": "2.13.0"}, "", "torch.backends.cudnn"),
+        ("distribution", {"tensorflow": "2.21.0"}, "", "coordinator.join()"),
+    ],
+)
+def test_advice_is_in_the_terms_of_what_the_script_uses(
+    factor: str, frameworks: dict[str, str], backend: str, said: str
+) -> None:
+    assert said in prescribing.advice(by_name(factor), frameworks, backend)

@@ -62,7 +62,10 @@ class Factor(object):
     instead: tuple[str, ...] = ()
     """Factors whose pin may hold the same difference: asked about as alternatives."""
     advice: str = ""
-    """What to change, in the terms of Keras 3 on TensorFlow."""
+    """What to change, in terms that hold whatever the script uses, as long as the factor acts."""
+    advices: tuple[tuple[str, str], ...] = ()
+    """(framework, advice): what stands for `advice` in a script with that framework, named as in
+    `fixes`. What only ``keras`` has, or only newer versions of a framework, is said here."""
     references: tuple[tuple[str, str], ...] = ()
     """(title, address) of what tells more."""
     fix: str = ""
@@ -75,8 +78,8 @@ class Factor(object):
     braces stands for one that the host finds out."""
     fixes: tuple[tuple[str, str], ...] = ()
     """(framework, code): what stands for `fix` in a script that computes with that framework, such
-    as ``torch``, ``torch on a GPU``, or ``tensorflow-1`` for an old one. What needs a framework
-    stands here, unless the factor acts in that one alone."""
+    as ``torch``, ``torch on a GPU``, or ``tensorflow-1`` for an old one, or has Keras from 2.7 on:
+    ``keras``. What needs a framework stands here, unless the factor acts in that one alone."""
     fix_is_sample = False
     """Whether `fix` shows how to write a line of the script, rather than what to put at its top."""
     launch: tuple[tuple[str, str], ...] = ()

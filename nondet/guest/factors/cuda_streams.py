@@ -30,8 +30,14 @@ class CudaStreams(Factor):
     instead = ("device",)
     due = (ALWAYS,)
     advice = (
-        "Find the two streams, and let one wait for the other: `stream.wait_stream(other)` and "
-        "`tensor.record_stream(stream)` in PyTorch. The variable holds it, and is slow."
+        "Find the two streams, and let one wait for the other. The variable holds it, and is slow."
+    )
+    advices = (
+        (
+            "torch",
+            "Find the two streams, and let one wait for the other: `stream.wait_stream(other)` and "
+            "`tensor.record_stream(stream)`. The variable holds it, and is slow.",
+        ),
     )
     references = (
         ("PyTorch: CUDA streams", "https://docs.pytorch.org/docs/stable/notes/cuda.html"),

@@ -35,11 +35,24 @@ class Cudnn(Factor):
     observable = False
     instead = ("op-determinism", "device")
     due = (ALWAYS,)
-    advice = (
-        "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
-        "includes them. With JAX, a first run may write its choices to a file "
-        "(`--xla_gpu_dump_autotune_results_to`) that later ones read "
-        "(`--xla_gpu_load_autotune_results_from`), which keeps the speed."
+    advice = "Ask for deterministic algorithms, and have none chosen by timing."
+    advices = (
+        (
+            "tensorflow",
+            "Ask for deterministic algorithms: `tf.config.experimental.enable_op_determinism()` "
+            "includes them.",
+        ),
+        (
+            "torch",
+            "Ask for deterministic algorithms (`torch.backends.cudnn.deterministic = True`), and "
+            "have none chosen by timing (`benchmark = False`).",
+        ),
+        (
+            "jax",
+            "Have no algorithm chosen by timing. Or let a first run write its choices to a file "
+            "(`--xla_gpu_dump_autotune_results_to`) that later ones read "
+            "(`--xla_gpu_load_autotune_results_from`), which keeps the speed.",
+        ),
     )
     references = (
         (

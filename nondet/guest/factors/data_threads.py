@@ -51,10 +51,31 @@ class DataThreads(Factor):
         "one worker."
     )
     advice = (
-        "Give every element its own seed (from its index), or prepare the data with one worker: "
-        "`PyDataset(workers=1)`, `Dataset.map` without `num_parallel_calls`, a DataLoader with "
-        "`in_order=True`. `deterministic=True` alone keeps the order of elements, not that of "
-        "their draws."
+        "Give every element its own seed (from its index), or prepare the data with one worker and "
+        "in order."
+    )
+    advices = (
+        (
+            "torch",
+            "Give every element its own seed (from its index), or prepare the data with one "
+            "worker: `num_workers=1, in_order=True`.",
+        ),
+        (
+            "tensorflow",
+            "Give every element its own seed (from its index), or prepare the data with one "
+            "worker: `Dataset.map` without `num_parallel_calls`, `workers=1` elsewhere. "
+            "`deterministic=True` alone keeps the order of elements, not that of their draws.",
+        ),
+        (
+            "tensorflow-1",
+            "Give every element its own seed (from its index), or prepare the data with one "
+            "worker: `Dataset.map` without `num_parallel_calls`, `workers=1` elsewhere.",
+        ),
+        (
+            "keras",
+            "Give every element its own seed (from its index), or prepare the data with one "
+            "worker: `PyDataset(workers=1)`.",
+        ),
     )
     references = (
         ("TensorFlow: performance of tf.data", "https://www.tensorflow.org/guide/data_performance"),

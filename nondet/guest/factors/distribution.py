@@ -34,9 +34,16 @@ class Distribution(Factor):
     pin = "ablating"
     framework = "tensorflow"
     advice = (
-        "Train in step: MirroredStrategy or MultiWorkerMirroredStrategy, whose replicas wait for "
-        "one another. With a parameter server only one worker, or `coordinator.join()` after "
-        "every scheduled step, keeps the order."
+        "Train in step, by replicas that wait for one another: MirroredStrategy. With a parameter "
+        "server only one worker keeps the order."
+    )
+    advices = (
+        (
+            "tensorflow",
+            "Train in step: MirroredStrategy or MultiWorkerMirroredStrategy, whose replicas wait "
+            "for one another. With a parameter server only one worker, or `coordinator.join()` "
+            "after every scheduled step, keeps the order.",
+        ),
     )
     references = (
         (

@@ -33,12 +33,13 @@ class Dropout(Factor):
     noticed = "By such a layer between a draw and the script's line that led to it."
     consumer = True
     framework = "keras"
-    advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
+    advice = "Seed the generator that masks are drawn from."
+    advices = (("keras", "Give the layer a seed, or seed with `keras.utils.set_random_seed`."),)
     references = (
         ("Keras: Dropout", "https://keras.io/api/layers/regularization_layers/dropout/"),
         ("Srivastava et al. 2014: dropout", "https://jmlr.org/papers/v15/srivastava14a.html"),
     )
-    fix = "keras.layers.Dropout(0.5, seed=42)"
+    fixes = (("keras", "keras.layers.Dropout(0.5, seed=42)"),)
     fix_is_sample = True
 
     def unavailable(self, machine):

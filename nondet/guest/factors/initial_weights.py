@@ -26,12 +26,18 @@ class InitialWeights(Factor):
     noticed = "By an initializer between a draw and the script's line that led to it."
     consumer = True
     framework = "keras"
-    advice = "Give initializers a seed, or seed with `keras.utils.set_random_seed`."
+    advice = "Seed the generator that weights are drawn from, before the model is made."
+    advices = (("keras", "Give initializers a seed, or seed with `keras.utils.set_random_seed`."),)
     references = (
         ("Keras: initializers", "https://keras.io/api/layers/initializers/"),
         ("Bouthillier et al. 2021: variance in benchmarks", "https://arxiv.org/abs/2103.03098"),
     )
-    fix = "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))"
+    fixes = (
+        (
+            "keras",
+            "keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=42))",
+        ),
+    )
     fix_is_sample = True
 
     def unavailable(self, machine):

@@ -21,6 +21,7 @@ class JaxSeed(Factor):
     off = "As pinned, since a draw must have a key."
     noticed = "By every key that is made outside a compiled function."
     consumer = True
+    framework = "jax"
     advice = "Make the key from a number that stands in the script: `jax.random.key(42)`."
     references = (
         ("JAX: pseudorandom numbers", "https://docs.jax.dev/en/latest/random-numbers.html"),

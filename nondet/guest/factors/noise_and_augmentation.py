@@ -25,7 +25,8 @@ class NoiseAndAugmentation(Factor):
     noticed = "By a layer that is no dropout between a draw and the script's line that led to it."
     consumer = True
     framework = "keras"
-    advice = "Give the layer a seed, or seed with `keras.utils.set_random_seed`."
+    advice = "Seed the generator that the layer draws from."
+    advices = (("keras", "Give the layer a seed, or seed with `keras.utils.set_random_seed`."),)
     references = (
         (
             "Keras: GaussianNoise",
@@ -36,7 +37,7 @@ class NoiseAndAugmentation(Factor):
             "https://keras.io/api/layers/preprocessing_layers/image_augmentation/",
         ),
     )
-    fix = "keras.layers.GaussianNoise(0.1, seed=42)"
+    fixes = (("keras", "keras.layers.GaussianNoise(0.1, seed=42)"),)
     fix_is_sample = True
 
     layers = None

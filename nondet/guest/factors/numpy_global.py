@@ -38,9 +38,16 @@ class NumpyGlobal(Factor):
     )
     due = ("numpy.random",)
     advice = (
-        "Seed it before the first draw with `keras.utils.set_random_seed` or `np.random.seed`, "
-        "or pass a seeded `np.random.default_rng(42)` around. An estimator of scikit-learn takes "
-        "`random_state=0` instead."
+        "Seed it before the first draw: `np.random.seed(42)`. Or pass a seeded "
+        "`np.random.default_rng(42)` around, and a number to what takes a `random_state`."
+    )
+    advices = (
+        (
+            "keras",
+            "Seed it before the first draw: `keras.utils.set_random_seed` does that. Or pass a "
+            "seeded `np.random.default_rng(42)` around, and a number to what takes a "
+            "`random_state`.",
+        ),
     )
     references = (
         (

@@ -56,9 +56,13 @@ class PythonRandom(Factor):
         "alone. Seeds that the script gives are noted with what had been drawn before them."
     )
     due = ("random",)
-    advice = (
-        "Seed it before its first use, which in Keras 3 is the first model: there "
-        "`keras.utils.set_random_seed` does that."
+    advice = "Seed it before its first use: `random.seed(42)`."
+    advices = (
+        (
+            "keras",
+            "Seed it before its first use, which in Keras 3 is the first model: "
+            "`keras.utils.set_random_seed` does that.",
+        ),
     )
     references = (
         ("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),

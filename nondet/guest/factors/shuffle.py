@@ -7,6 +7,7 @@ from .base import OF_KERAS_2, Factor, older, replace
 ADAPTERS = ("array_data_adapter.py", "py_dataset_adapter.py")
 SAMPLERS = ("/torch/utils/data/sampler.py", "/torch/utils/data/dataset.py")
 KERAS_2 = "/keras/engine/training_arrays.py"
+SAMPLE = "dataset = dataset.shuffle(1000, seed=42)"
 
 
 class Shuffle(Factor):
@@ -29,7 +30,17 @@ class Shuffle(Factor):
     off = "Nothing is shuffled."
     noticed = "By a shuffling function between a draw and the script's line that led to it."
     consumer = True
-    advice = "Seed with `keras.utils.set_random_seed`, or give `Dataset.shuffle` a seed."
+    advice = "Seed the generator that the order is drawn from."
+    advices = (
+        ("keras", "Seed with `keras.utils.set_random_seed`, or give what shuffles a seed."),
+        (
+            "torch",
+            "Seed the generator that the order is drawn from, or give the DataLoader one of its "
+            "own that is seeded.",
+        ),
+        ("tensorflow", "Give `Dataset.shuffle` a seed, or set the global one."),
+        ("tensorflow-1", "Give `Dataset.shuffle` a seed, or set the global one."),
+    )
     references = (
         ("Keras: fit", "https://keras.io/api/models/model_training_apis/"),
         (
@@ -37,7 +48,15 @@ class Shuffle(Factor):
             "https://www.tensorflow.org/api_docs/python/tf/data/Dataset#shuffle",
         ),
     )
-    fix = "dataset = dataset.shuffle(1000, seed=42)"
+    fixes = (
+        ("keras", "keras.utils.set_random_seed(42)"),
+        (
+            "torch",
+            "loader = DataLoader(rows, shuffle=True, generator=torch.Generator().manual_seed(42))",
+        ),
+        ("tensorflow", SAMPLE),
+        ("tensorflow-1", SAMPLE),
+    )
     fix_is_sample = True
 
     def unavailable(self, machine):

@@ -32,8 +32,20 @@ class TfSeed(Factor):
         "`tf.random.Generator` from nondeterministic state. Suspected where no global seed is set "
         "at that moment. Seeds that the script gives are noted with what had been drawn before."
     )
+    framework = "tensorflow"
     due = ("tensorflow",)
-    advice = "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`."
+    advice = "Set it at the top: `tf.random.set_seed(42)`."
+    advices = (
+        (
+            "keras",
+            "Set it at the top: `keras.utils.set_random_seed` does, or `tf.random.set_seed`.",
+        ),
+        (
+            "tensorflow-1",
+            "Set it at the top, and in each graph of the script's own before its first operation: "
+            "`tf.compat.v1.set_random_seed(42)`.",
+        ),
+    )
     references = (
         ("tf.random.set_seed", "https://www.tensorflow.org/api_docs/python/tf/random/set_seed"),
         ("TensorFlow: random number generation", "https://www.tensorflow.org/guide/random_numbers"),

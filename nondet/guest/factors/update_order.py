@@ -64,9 +64,16 @@ class UpdateOrder(Factor):
     )
     framework = "tensorflow"
     advice = (
-        "Let one of TensorFlow's own optimizers train, such as "
-        "`keras.optimizers.TFOptimizer(tf.train.AdamOptimizer(0.001))`: they compute every "
-        "gradient before they write the first weight."
+        "Let one of TensorFlow's own optimizers train: they compute every gradient before they "
+        "write the first weight."
+    )
+    advices = (
+        (
+            "tensorflow-1",
+            "Let one of TensorFlow's own optimizers train, such as "
+            "`keras.optimizers.TFOptimizer(tf.train.AdamOptimizer(0.001))`: they compute every "
+            "gradient before they write the first weight.",
+        ),
     )
     references = (
         (

@@ -42,9 +42,18 @@ class Xla(Factor):
     stress = "sensitivity"
     framework = "tensorflow"
     due = ("tensorflow.python.framework.config",)
-    advice = (
-        "Say which way to go, so that machines with and without a GPU agree: "
-        "`model.compile(..., jit_compile=False)`."
+    advice = "Say which way to go, so that machines with and without a GPU agree."
+    advices = (
+        (
+            "keras",
+            "Say which way to go, so that machines with and without a GPU agree: "
+            "`model.compile(..., jit_compile=False)`.",
+        ),
+        (
+            "tensorflow",
+            "Say which way to go, so that machines with and without a GPU agree: "
+            "`tf.function(..., jit_compile=False)`.",
+        ),
     )
     references = (
         ("OpenXLA", "https://openxla.org/xla"),
