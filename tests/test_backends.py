@@ -64,6 +64,29 @@ def test_a_seed_is_the_backends_own(tmp_path: Path) -> None:
     assert "tf.random.normal" in of("tf_seed", "jax")
 
 
+@pytest.mark.parametrize(
+    ("name", "home", "why"),
+    [
+        ("control_flax", "jax", "Flax, which is JAX"),
+        ("flax_batches", "jax", "Flax, which is JAX"),
+        ("optax_key_from_urandom", "jax", "Optax, which is JAX"),
+        ("jax_key_from_time", "jax", "plain JAX"),
+        ("jax_stateless_loop", "jax", "sets its backend itself"),
+        ("control_lightning", "torch", "Lightning, which is PyTorch"),
+        ("torch_compiled", "torch", "plain PyTorch"),
+        ("memory_fill", "torch", "plain PyTorch"),
+        ("control_sklearn", "", "without Keras"),
+        ("control_no_model", "", "without Keras"),
+    ],
+)
+def test_a_program_without_keras_belongs_to_what_it_computes_with(
+    name: str, home: str, why: str
+) -> None:
+    found = {backend: ports.port(probes.named(name), backend) for backend in ports.BACKENDS}
+    assert [backend for backend, port in found.items() if port.text] == [home] * bool(home)
+    assert {port.absent for port in found.values() if port.absent} == {why}
+
+
 def test_a_change_that_finds_nothing_to_change_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ports.CHANGES, ("clock", "jax"), (("no such text", ""),))
     with pytest.raises(ValueError, match="clock has no 'no such text' on jax"):

@@ -27,12 +27,11 @@ LOOP = "a loop over TensorFlow's GradientTape"
 STRATEGY = "a strategy of TensorFlow's"
 OPERATIONS = "a loss of TensorFlow's operations"
 REFUSAL = "refused by TensorFlow"
-PLAIN_TORCH = "plain PyTorch"
-PLAIN_JAX = "plain JAX"
 SET_THERE = "sets its backend itself"
 GRAPH = "a graph of TensorFlow 1's"
 WITHOUT = "without Keras"
-KERAS = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
+IMPORTED = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
+KERAS = frozenset({"keras", "tensorflow"})
 
 ELSEWHERE = {
     "control_mirrored": STRATEGY,
@@ -54,22 +53,24 @@ ELSEWHERE = {
 }
 """What is a program for TensorFlow alone."""
 ALONE = {
-    "control_jax_stateless": ("jax", SET_THERE),
-    "data_threads_dataloader": ("torch", PLAIN_TORCH),
-    "gpu_depthwise": ("torch", SET_THERE),
-    "gpu_keras_jax": ("jax", SET_THERE),
-    "gpu_keras_torch": ("torch", SET_THERE),
-    "jax_backend": ("jax", SET_THERE),
-    "jax_key_from_time": ("jax", PLAIN_JAX),
-    "jax_stateless_loop": ("jax", SET_THERE),
-    "op_determinism_torch": ("torch", PLAIN_TORCH),
-    "torch_backend": ("torch", SET_THERE),
-    "torch_dropout": ("torch", PLAIN_TORCH),
-    "torch_loop": ("torch", PLAIN_TORCH),
-    "torch_seed": ("torch", PLAIN_TORCH),
-    "torch_seed_loader": ("torch", PLAIN_TORCH),
+    "control_jax_stateless": "jax",
+    "gpu_depthwise": "torch",
+    "gpu_keras_jax": "jax",
+    "gpu_keras_torch": "torch",
+    "jax_backend": "jax",
+    "jax_stateless_loop": "jax",
+    "torch_backend": "torch",
 }
-"""What is a program for one other backend alone, and why."""
+"""What sets its backend itself, to this one."""
+WITHOUT_KERAS = {
+    "flax": ("jax", "Flax, which is JAX"),
+    "optax": ("jax", "Optax, which is JAX"),
+    "lightning": ("torch", "Lightning, which is PyTorch"),
+    "jax": ("jax", "plain JAX"),
+    "torch": ("torch", "plain PyTorch"),
+}
+"""Modules by which a program without Keras belongs to a backend, the most telling first, and why it
+is none for the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,11 +138,13 @@ def port(probe: shipped.Probe, backend: str) -> Port:
     """The probe on that backend. Raises ValueError for a change that changes nothing."""
     text = probe.path.read_text(encoding="utf-8")
     name = probe.name
-    if name in ALONE:
-        home, why = ALONE[name]
+    home, why = ALONE.get(name, ""), SET_THERE
+    modules = set(IMPORTED.findall(text))
+    if not modules & KERAS:
+        own = (WITHOUT_KERAS[module] for module in WITHOUT_KERAS if module in modules)
+        home, why = next(own, ("none", WITHOUT))
+    if home:
         return Port(text) if backend == home else Port(absent=why)
-    if not KERAS.search(text):
-        return Port(absent=WITHOUT)
     if backend == "tensorflow":
         return Port(text)
     if name in ELSEWHERE:
