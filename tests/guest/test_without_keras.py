@@ -512,6 +512,28 @@ def test_steps_of_keras_without_a_state_are_recorded_however_written(tmp_path: P
     assert {path.split("/")[0] for path in names} == {"small", "large"}
 
 
+@pytest.mark.long
+def test_steps_of_keras_without_a_state_are_looked_into(tmp_path: Path) -> None:
+    """Also from a step on that comes after its function was compiled."""
+    looking.need("jax")
+    script = tmp_path / "train.py"
+    script.write_text(TELL + textwrap.dedent(STATELESS))
+    expected = looking.alone(tmp_path / "alone", script, backend="jax")
+    run, trial = looking.look(tmp_path / "looked", script, backend="jax", window=(2, 3))
+    assert (run.out, trial.errors) == (expected.out, [])
+    assert list(trial.insides) == [(0, 2), (0, 3)]
+    inside = trial.insides[0, 2]
+    moments = [(m[0], m[1], m[4]) for m in trial.scenes[inside.layout].moments]
+    assert moments[:2] == [
+        ("batch", "", "input of net"),
+        ("forward", "net/first", "output"),
+    ]
+    assert ("gradient", "net/first", "kernel") in moments
+    assert moments[-1][0] == "update"
+    assert trial.scenes[inside.layout].mode == "jit"
+    assert inside.digests != trial.insides[0, 3].digests
+
+
 FLAX = """
 import jax
 import jax.numpy as jnp

@@ -6,6 +6,9 @@ import threading
 
 from .. import device_digests
 
+DIFFERENTIATED = ("JVPTracer", "LinearizeTracer")
+"""What stands for arrays in a function of which JAX makes gradients."""
+
 
 class JaxTaps(object):
     def __init__(self, scene):
@@ -16,16 +19,21 @@ class JaxTaps(object):
         self.mode = "eager"
 
     def able(self, open_now):
-        """What is compiled before the window opens is compiled again when it does."""
-        return open_now
+        """What is compiled before the window opens is compiled again when it does; what the script
+        has compiled by itself is not, and is tapped from the first."""
+        return open_now or self.scene.compiling()
 
     @property
     def jax(self):
         return sys.modules["jax"]
 
     def differentiating(self):
-        """There is no telling: gradients are made of the function as a whole."""
-        return False
+        """Whether a model is called here for the gradients of weights that are given it, as in a
+        loop of the script's own. What is within `fit` does not ask."""
+        states = sys.modules.get("keras.src.backend.common.stateless_scope")
+        if states is None or not states.in_stateless_scope():
+            return False
+        return differentiated(states.get_stateless_scope().state_mapping.values())
 
     def usable(self, value):
         import numpy
@@ -92,3 +100,8 @@ class JaxTaps(object):
             digest = device_digests.finish(seen[number], moment.dtype, moment.shape)
             found.append((moment, digest.hex()))
         return found
+
+
+def differentiated(values):
+    """Whether JAX makes gradients by some of these."""
+    return any(type(value).__name__ in DIFFERENTIATED for value in values)

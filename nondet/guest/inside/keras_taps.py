@@ -3,6 +3,7 @@
 import functools
 import sys
 
+from .jax_taps import differentiated
 from .scene import Moment
 
 PARTS = ("x", "y", "sample weight")
@@ -66,6 +67,28 @@ class Tapping(object):
             return tapped[0] if tapped else result
 
         owner.__call__ = __call__
+        self.wrap_stateless(owner)
+
+    def wrap_stateless(self, owner):
+        """In a loop of the script's own on JAX a model is not called, but this."""
+        original = getattr(owner, "stateless_call", None)
+        if original is None:
+            return
+
+        @functools.wraps(original)
+        def stateless_call(layer, *args, **kwargs):
+            self.guarded("a batch", self.given, layer, args, kwargs)
+            return original(layer, *args, **kwargs)
+
+        owner.stateless_call = stateless_call
+
+    def given(self, layer, args, kwargs):
+        """Record what a model is given beside its weights, where gradients are made by these."""
+        weights = args[0] if args else kwargs.get("trainable_variables", ())
+        scene = self.scene
+        if scene.taps is not None and not scene.stepping and differentiated(weights):
+            whole = Moment("batch", "input of %s" % layer.name)
+            self.each(args[2:], lambda value: self.recorded(value, whole))
 
     def inputs(self, layer, args, kwargs):
         """The arguments, through taps; those of a layer that holds others are left to these."""

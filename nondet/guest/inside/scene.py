@@ -51,6 +51,8 @@ class Scene(object):
         self.here = threading.local()
         self.known = {}
         self.models = list
+        self.compiling = bool
+        """Whether a function of the script's own is compiled here, once for all its calls."""
 
     # -- where we are
 

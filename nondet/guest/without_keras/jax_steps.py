@@ -288,6 +288,8 @@ class JaxSteps(object):
 
 def install(session, trainees, guarded):
     steps = JaxSteps(session, trainees, guarded)
+    if trainees.recorder.scene is not None:
+        trainees.recorder.scene.compiling = lambda: bool(steps.stack)
     session.on_import("jax", steps.jax)
     # Before `optax` takes it over from there.
     session.on_import("optax._src.update", steps.optax)
