@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +187,40 @@ class Project:
         """This file of every trial that has it."""
         found = sorted(self.output.glob(f"trials/*/{name}"))
         return {path.parent.name: path.read_bytes() for path in found}
+
+
+class Gate:
+    """Where runs of a script wait, but for so many, until it is opened: none of the others can end
+    before the moment that a test is about. It lies where all trials see the same files."""
+
+    def __init__(self, folder: Path, passes: int = 0) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for number in range(passes):
+            (folder / str(number)).touch()
+
+    @property
+    def lines(self) -> str:
+        """What a script waits by."""
+        return WAITING.format(gate=str(self.folder))
+
+    def open(self) -> None:
+        shutil.rmtree(self.folder)
+
+
+WAITING = """
+import os, time
+def passes():
+    for number in range(9):
+        try:
+            os.unlink({gate!r} + "/" + str(number))
+        except OSError:
+            continue
+        return True
+    return not os.path.isdir({gate!r})
+while not passes():
+    time.sleep(0.01)
+"""
 
 
 def tree(folder: Path) -> dict[str, tuple[Any, ...]]:

@@ -108,7 +108,8 @@ def test_a_budget_ends_an_endless_diagnosis(project: Project, jumping: Mapping[s
     endless = {**jumping, "ENDLESS": "1"}
     ran = project.diagnose(*QUICK, "--budget", "2s", "train.py", environ=endless)
     assert ran.code == 4, ran.out + ran.err
-    assert ran.diagnosis.trials
+    # On a busy machine the time may be up before the first trial is due.
+    assert {trial.outcome for trial in ran.diagnosis.trials} <= {"stopped-early"}
     assert 2 <= ran.diagnosis.cost.wall_seconds < 60
     # The clock of the host jumps as well.
     now = datetime.datetime.now(datetime.UTC)

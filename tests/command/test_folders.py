@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from msgspec import structs
 from nondet import record
 from nondet.guest.factors import REGISTRY
 from tests.command.privileges import own
-from tests.command.running import NONDET, QUICK, SEEDED, UNSEEDED, Project, tree, until
+from tests.command.running import QUICK, SEEDED, UNSEEDED, Project, tree, until
 from tests.report import samples
 
 VANDAL = """
@@ -259,20 +257,20 @@ def test_every_factor_is_listed(project: Project) -> None:
         assert factor.title in ran.out
 
 
-def test_the_scratch_of_a_killed_host_is_swept(project: Project, tmp_path: Path) -> None:
+def test_the_scratch_of_a_killed_host_is_swept(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(600)\n")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    environ = {"TMPDIR": str(scratch)}
-    before = project.environ | environ
-    process = subprocess.Popen(
-        [NONDET, "diagnose", "--quiet", "train.py"], cwd=project.folder, env=before
-    )
-    until(lambda: (project.output / "trials/t02/events.jsonl").exists(), "the second trial")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    with project.started("--quiet", "--jobs", "2", "train.py") as process:
+        second = project.output / "trials/t02/events.jsonl"
+        until(lambda: second.exists() or process.poll() is not None, "the second trial")
+        process.kill()
+        process.wait()
     assert any(scratch.glob("nondet-scratch-*/rooms"))
     project.write(SEEDED)
-    ran = project.diagnose("--force", "--max-trials", "2", "train.py", environ=environ)
+    ran = project.diagnose("--force", "--max-trials", "2", "train.py")
     assert ran.code == 4
     assert list(scratch.iterdir()) == []

@@ -314,12 +314,13 @@ def test_a_rate_that_the_trials_allowed_can_t_show_is_said_at_once(project: Proj
 
 
 def test_a_budget_of_time(project: Project) -> None:
-    project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(60)\n")
+    project.write("import nondet, time\nnondet.checkpoint('a', 1)\ntime.sleep(600)\n")
     ran = project.diagnose("--budget", "1s", "train.py")
     assert ran.code == 4
     assert ran.diagnosis.verdict == "unsure"
     assert not ran.diagnosis.interrupted
-    assert {trial.outcome for trial in ran.diagnosis.trials} == {"stopped-early"}
+    # On a busy machine the second may be over before the first trial is due.
+    assert {trial.outcome for trial in ran.diagnosis.trials} <= {"stopped-early"}
     assert marked(project.mark) == []
 
 

@@ -283,10 +283,18 @@ def test_a_budget_of_trials(tmp_path: Path) -> None:
 
 
 def test_a_budget_of_time(tmp_path: Path) -> None:
-    lab, _ = laboratory(tmp_path, Act("ab", hangs=True), deadline=0.0)
+    def check() -> None:
+        if len(lab.trials) == 2 and all(trial.checkpoints for trial in lab.trials):
+            lab.deadline = 0.0
+
+    lab, executor = laboratory(tmp_path, Act("ab", hangs=True), check=check)
     with pytest.raises(BudgetSpent):
         lab.ask(ask(agreeing=4))
+    assert outcomes(lab) == ["stopped-early"] * 2
     assert all(trial.running is None for trial in lab.trials)
+    with pytest.raises(BudgetSpent):
+        lab.ask(ask(agreeing=4, held={"hash-seed": "pinned"}))
+    assert len(executor.launches) == 2, "no trial is started after the deadline"
 
 
 def test_a_trial_over_its_time_breaks_the_plan(tmp_path: Path) -> None:
