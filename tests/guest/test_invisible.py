@@ -41,10 +41,10 @@ SCRIPTS = {
         raise ValueError("no")
     """,
     "exit functions and threads": """
-        import atexit, threading, time
+        import atexit, threading
         atexit.register(print, "at exit")
         def work():
-            time.sleep(0.2)
+            threading.main_thread().join()
             print("thread done")
         threading.Thread(target=work).start()
         print("main done")

@@ -134,7 +134,7 @@ def test_tasks_that_wait_for_one_another_come_to_an_end(tmp_path: Path) -> None:
 
 
 ERRORS = """
-    import time
+    import threading
     from concurrent import futures
     from multiprocessing.pool import ThreadPool
     for make in (lambda: futures.ThreadPoolExecutor(0), lambda: ThreadPool(-1)):
@@ -143,12 +143,14 @@ ERRORS = """
         except ValueError as error:
             print(error)
     with futures.ThreadPoolExecutor(2) as pool:
-        slow = [pool.submit(time.sleep, 0.3), pool.submit(time.sleep, 0)]
+        gate = threading.Event()
+        slow = [pool.submit(gate.wait, 60), pool.submit(abs, 0)]
         try:
             list(futures.as_completed(slow, timeout=0.1))
         except futures.TimeoutError as error:
             print("too late")
         print(len(futures.wait(slow, timeout=0.01).done) < 2, len(futures.wait([]).done))
+        gate.set()
         failed = pool.submit(int, "x")
         print(type(failed.exception()).__name__, [f is failed for f in futures.wait([failed])[0]])
 """
