@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import json
 import random
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from nondet.search.diagnosing import Search
 from nondet.search.questions import Candidate, Finding
 from tests.benchmarks.killing import __main__ as soak
 from tests.benchmarks.killing import holding, roles, rooms, whole
-from tests.command.running import QUICK
+from tests.command.running import QUICK, Gate
 from tests.host.acting import FACTORS, Act, ActingExecutor, ActingTrial, laboratory
 from tests.report import samples
 
@@ -123,6 +124,14 @@ def test_a_killed_search_goes_on(
 
 # -- real processes
 
+WAITING = """
+import random
+import nondet
+nondet.checkpoint("start", 1)
+{waits}
+nondet.checkpoint("value", random.random())
+"""
+
 
 def case(folder: Path, name: str, options: tuple[str, ...], text: str) -> soak.Case:
     script = folder / f"{name}.py"
@@ -132,16 +141,30 @@ def case(folder: Path, name: str, options: tuple[str, ...], text: str) -> soak.C
     return soak.Case(name, script, options, quiet, seconds)
 
 
+def have_ended(room: rooms.Room, number: int) -> bool:
+    return len(room.saved()) >= number
+
+
 def test_kills_of_a_small_script_and_of_what_it_started(tmp_path: Path) -> None:
-    draws = case(tmp_path, "draws", QUICK, soak.DRAWS)
+    gate, generator = Gate(tmp_path / "gate"), random.Random(5)
+    draws = case(tmp_path, "draws", QUICK, WAITING.format(waits=gate.lines))
     room = rooms.Room(tmp_path / "killed", draws.script, 2, QUICK)
-    # Moments well before the end, however much faster the machine may be by now.
-    ended = rooms.disturbed(room, 2, draws.seconds / 3, random.Random(5))
-    assert ended.kills
-    assert holding.faults(draws.quiet, ended, 2) == []
-    made = soak.Soak(tmp_path, 2, random.Random(5))
+    kills = []
+    # When three free trials, which part, have ended, and then two that are held: others wait.
+    for options, passing, ended in (((), 3, 3), (("--resume",), 2, 5)):
+        gate.shut(passing)
+        when = functools.partial(have_ended, room, ended)
+        kill = room.kill(when, generator, *options)
+        assert kill is not None
+        kills.append(kill)
+    gate.open()
+    assert [len(kill.saved) for kill in kills] == [3, 5]
+    assert holding.faults(draws.quiet, room.end(kills, "--resume"), 2) == []
+    made = soak.Soak(tmp_path, 2, generator)
+    # As soon as there is such a process, however fast the machine may be by now.
+    at_once = dataclasses.replace(draws, seconds=0.0)
     for role in draws.roles:
-        made.kill_beneath(draws, role, 1)
+        made.kill_beneath(at_once, role, 1)
     assert (made.failed, made.counts) == (0, {roles.TRIAL: 1, roles.SUPERVISOR: 1})
 
 

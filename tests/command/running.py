@@ -190,19 +190,21 @@ class Project:
 
 
 class Gate:
-    """Where runs of a script wait, but for so many, until it is opened: none of the others can end
+    """Where runs of a script wait while it is shut, but for so many: none of the others can end
     before the moment that a test is about. It lies where all trials see the same files."""
 
-    def __init__(self, folder: Path, passes: int = 0) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir()
-        for number in range(passes):
-            (folder / str(number)).touch()
 
     @property
     def lines(self) -> str:
         """What a script waits by."""
         return WAITING.format(gate=str(self.folder))
+
+    def shut(self, passing: int = 0) -> None:
+        self.folder.mkdir(exist_ok=True)
+        for number in range(passing):
+            (self.folder / str(number)).touch()
 
     def open(self) -> None:
         shutil.rmtree(self.folder)
@@ -210,15 +212,15 @@ class Gate:
 
 WAITING = """
 import os, time
-def passes():
+def passes(gate):
     for number in range(9):
         try:
-            os.unlink({gate!r} + "/" + str(number))
+            os.unlink(gate + "/" + str(number))
         except OSError:
             continue
         return True
-    return not os.path.isdir({gate!r})
-while not passes():
+    return not os.path.isdir(gate)
+while not passes({gate!r}):
     time.sleep(0.01)
 """
 

@@ -35,9 +35,10 @@ def told(project: Project, word: str, trial: str) -> bool:
     return path.exists() and word in path.read_text()
 
 
-def steady(project: Project, passes: int) -> Gate:
+def steady(project: Project, passing: int) -> Gate:
     """Write a script of which so many runs go on to their last checkpoint, and others wait."""
-    gate = Gate(project.folder.parent / "gate", passes)
+    gate = Gate(project.folder.parent / "gate")
+    gate.shut(passing)
     project.write(STEADY.format(waits=gate.lines))
     return gate
 
@@ -68,7 +69,7 @@ def went_on(project: Project, gate: Gate) -> Ran:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_before_the_first_trial_is_over(project: Project, number: int) -> None:
-    gate = steady(project, passes=0)
+    gate = steady(project, passing=0)
     ran = project.interrupted(lambda: told(project, "start", "t01"), number, *QUICK, *JOBS)
     assert ran.code == 130, ran.err
     diagnosis = ran.diagnosis
@@ -85,7 +86,7 @@ def test_before_the_first_trial_is_over(project: Project, number: int) -> None:
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
 def test_during_the_second_question(project: Project, number: int) -> None:
-    gate = steady(project, passes=3)
+    gate = steady(project, passing=3)
     ran = project.interrupted(lambda: told(project, "start", "t04"), number, *QUICK, *JOBS)
     assert ran.code == 130, ran.err
     diagnosis = ran.diagnosis
@@ -116,7 +117,7 @@ def test_before_anything_has_begun(project: Project) -> None:
 
 
 def test_the_host_is_killed(project: Project) -> None:
-    gate = steady(project, passes=3)
+    gate = steady(project, passing=3)
     ran = project.interrupted(lambda: told(project, "start", "t04"), signal.SIGKILL, *QUICK, *JOBS)
     assert ran.code == -signal.SIGKILL
     assert not (project.output / "diagnosis.json").exists()

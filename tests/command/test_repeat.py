@@ -298,7 +298,8 @@ def test_what_is_refused(project: Project) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_and_gone_on_with(project: Project, number: int) -> None:
-    gate = Gate(project.folder.parent / "gate", passes=2)
+    gate = Gate(project.folder.parent / "gate")
+    gate.shut(passing=2)
     project.write(WAITING.format(waits=gate.lines))
     options = ("-n", "6", "--jobs", "1")
     ran = project.interrupted(lambda: told(project, "start", "t03"), number, *options)

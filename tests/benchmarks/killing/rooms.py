@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,6 +25,9 @@ LATER = 0.3
 """Seconds after which, at most, a process is killed that was waited for."""
 LOOK = 0.01
 """Seconds between two looks at what is running."""
+
+Moment = float | Callable[[], bool]
+"""Seconds after the command was started, or what is so from then on."""
 
 Saved = Mapping[str, bytes]
 """`trial.json` of each trial that has ended, by the trial's name."""
@@ -113,12 +116,17 @@ class Room:
         return roles.alive(self.mark, host) if any(self.output.glob("trials/t*")) else []
 
     def wait(
-        self, process: subprocess.Popen[bytes], moment: float, role: str, generator: random.Random
+        self, process: subprocess.Popen[bytes], moment: Moment, role: str, generator: random.Random
     ) -> list[tuple[str, psutil.Process]] | None:
         """Until that moment, and then for a process of this role, if it is not empty; what runs
         then. None when the diagnosis has ended before."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
+        if callable(moment):
+            while process.poll() is None and not moment():
+                time.sleep(LOOK)
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(moment)
+        if process.poll() is not None:
             return None
         if not role:
             return self.running(process.pid)
@@ -137,7 +145,7 @@ class Room:
         return None
 
     def kill(
-        self, moment: float, generator: random.Random, *options: str, beside: str = ""
+        self, moment: Moment, generator: random.Random, *options: str, beside: str = ""
     ) -> Killed | None:
         """Kill a diagnosis at that moment, or when a process of that role is there; None when it
         had ended before."""
