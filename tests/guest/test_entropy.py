@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,17 +206,30 @@ def test_varied_trials_differ_from_pinned_ones(folder: Path) -> None:
     script = """
         import os, socket, time
         print(os.urandom(8).hex())
-        print(time.localtime()[:4])
         print(os.getpid())
         print(socket.gethostname())
+        print(time.time(), time.mktime(time.localtime()))
         socket.getaddrinfo(socket.gethostname(), 80)
     """
-    pinned, varied, again = (
-        trial(folder, script, arm).out for arm in ("pinned", "varied", "varied")
-    )
-    assert not set(pinned.splitlines()) & set(varied.splitlines())
+
+    def varied() -> tuple[list[str], int]:
+        """What it prints but for the times, and by how many hours these are shifted."""
+        before = time.time()
+        *lines, last = trial(folder, script, "varied").out.splitlines()
+        after = time.time()
+        clock, calendar = map(float, last.split())
+        hours = round((clock - before) / 3600)
+        # The calendar has whole seconds.
+        assert before + 3600 * hours <= clock < calendar + 1 <= after + 3600 * hours + 1
+        assert last not in pinned
+        return lines, hours
+
+    pinned = trial(folder, script, "pinned").out.splitlines()
+    lines, shift = varied()
+    assert not set(pinned) & set(lines)
+    assert shift > 0
     # All that differs from run to run is the real time that is shifted.
-    assert varied == again
+    assert varied() == (lines, shift)
 
 
 def test_loops_on_the_pinned_clock_end_after_as_many_readings(folder: Path) -> None:

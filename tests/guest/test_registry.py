@@ -20,8 +20,8 @@ from tests.guest.running import Shown, guided
 SCRIPT = "train.py"
 NUMBERS = {"pinned": 7, "t01": 1, "t02": 2}
 """What a diagnosis would hand to `Factor.environment`."""
-RACES = 6
-"""Runs in which a race must show itself once."""
+RACES = 40
+"""Runs in which a race must show itself once; mostly the second does."""
 
 
 GPU_ONLY = {
