@@ -39,12 +39,14 @@ class Private:
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
             self._handle = _opened(self.path)
-            if self._handle is None:
-                break  # a system that can't lock folders, so none is swept there
             # Another host may sweep it in the moment before it is locked: that one is waited for.
-            if not lock(self._handle, wait=True) or _same(self._handle, self.path):
+            if self._handle is None:
+                if os.path.lexists(self.path):
+                    break  # a system that can't lock folders, so none is swept there
+            elif not lock(self._handle, wait=True) or _same(self._handle, self.path):
                 break
-            os.close(self._handle)
+            else:
+                os.close(self._handle)
 
     def close(self) -> None:
         remove(self.path)

@@ -52,22 +52,25 @@ def test_a_folder_that_another_host_is_about_to_sweep_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has seen the folder before it was locked, and has locked it itself."""
-    opened, sweeping = scratch._opened, list[threading.Thread]()
+    lock, sweeping = scratch.lock, list[threading.Thread]()
 
-    def open_(folder: Path) -> int | None:
-        if not sweeping:
-            other = opened(folder)
-            assert other is not None and scratch.lock(other)
+    def lock_(handle: int, wait: bool = False) -> bool:
+        if sweeping:
+            return lock(handle, wait)
+        (folder,) = tmp_path.iterdir()
+        other = scratch._opened(folder)
+        assert other is not None and lock(other)
+        assert not lock(handle)
 
-            def sweep() -> None:
-                scratch.remove(folder)
-                os.close(other)
+        def sweep() -> None:
+            scratch.remove(folder)
+            os.close(other)
 
-            sweeping.append(threading.Timer(0.2, sweep))
-            sweeping[0].start()
-        return opened(folder)
+        sweeping.append(threading.Thread(target=sweep))
+        sweeping[0].start()
+        return wait and lock(handle, wait)
 
-    monkeypatch.setattr(scratch, "_opened", open_)
+    monkeypatch.setattr(scratch, "lock", lock_)
     folder = scratch.Private(tmp_path)
     sweeping[0].join()
     assert list(tmp_path.iterdir()) == [folder.path]
@@ -101,6 +104,27 @@ def test_a_folder_swept_before_it_was_locked_is_made_anew(
         assert folder.is_dir()
         assert gone
         assert folder not in gone
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_swept_before_it_was_opened_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, gone = scratch._opened, list[Path]()
+
+    def swept_first(folder: Path) -> int | None:
+        if not gone:
+            gone.append(folder)
+            scratch.sweep(tmp_path)
+        return opened(folder)
+
+    monkeypatch.setattr(scratch, "_opened", swept_first)
+    with scratch.Private(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder not in gone
+        scratch.sweep(tmp_path)
+        assert folder.is_dir(), "it is locked"
+    assert gone
     assert not list(tmp_path.iterdir())
 
 
