@@ -135,9 +135,9 @@ CHILDREN: dict[str, tuple[str, Case]] = {
     ),
     "records in a thread that outlives it": (
         """
-        import threading, time
+        import threading
         def work():
-            time.sleep(0.3)
+            threading.main_thread().join()
             nondet.checkpoint("late", 3)
         threading.Thread(target=work).start()
         """,
@@ -145,26 +145,41 @@ CHILDREN: dict[str, tuple[str, Case]] = {
     ),
     "goes on as a daemon": (
         """
-        import os
+        import os, time
+        reading, writing = os.pipe()
         if os.fork():
+            os.close(writing)
+            os.read(reading, 1)  # the end of a trial is soon that of its daemons
             os._exit(0)
         os.setsid()
         if os.fork():
             os._exit(0)
+        nondet.checkpoint("in a daemon", 2)
+        os.write(writing, b".")
+        time.sleep(600)
         """,
-        Case(0, seen=1, warns="a child process of the script does it: nondet.checkpoint('after')"),
+        Case(
+            0,
+            seen=1,
+            warns="a child process of the script does it: nondet.checkpoint('in a daemon')",
+        ),
     ),
     "is all in a daemon": (
         """
-        import os
+        import os, time
         import nondet
+        reading, writing = os.pipe()
         if os.fork():
+            os.close(writing)
+            os.read(reading, 1)
             os._exit(0)
         nondet.checkpoint("value", 1)
+        os.write(writing, b".")
+        time.sleep(600)
         """,
         Case(
             5,
-            ("train.py:4 starts a child process", "nothing to compare"),
+            ("train.py:5 starts a child process", "nothing to compare"),
             seen=0,
             warns="a child process of the script does it: nondet.checkpoint('value')",
         ),

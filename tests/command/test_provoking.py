@@ -40,13 +40,14 @@ import nondet
 random.seed(time.time_ns())
 nondet.checkpoint("value", random.random())
 """
+# Hands that are fast and slow by chance, which no pin of nondet's reaches.
 HANDS = """
 import threading
 import time
 import nondet
 order = []
 def work(name):
-    time.sleep(0.001)
+    time.sleep(int(open("/proc/sys/kernel/random/uuid").read()[:2], 16) / 10_000)
     order.append(name)
 threads = [threading.Thread(target=work, args=(n,)) for n in "abcdefghijklmnopqrstuvwxyz"]
 for thread in threads:
