@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +17,7 @@ import pytest
 from nondet.host import machine, scratch
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import ExecutorError
+from tests.command.running import MARK, marked
 from tests.host.executors.trying import Trying, ended, gone, trying, until
 
 FAMILY = """
@@ -63,9 +64,16 @@ def all_gone(pids: list[int]) -> None:
     until(lambda: all(gone(pid) for pid in pids), f"the end of {pids}")
 
 
-def mounts() -> str:
+def mounts(folder: Path) -> list[str]:
+    """Mount points below a folder."""
     path = Path("/proc/self/mountinfo")
-    return path.read_text() if path.exists() else ""
+    points = [line.split()[4] for line in path.read_text().splitlines()] if path.exists() else []
+    return [point for point in points if point.startswith(str(folder))]
+
+
+def children(before: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
+    """Of this process, without those there were before."""
+    return [p for p in psutil.Process().children() if p not in set(before)]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +221,7 @@ HOST = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
+from tests.command.running import MARK, marked
 from tests.host.executors.trying import Trying
 from tests.host.executors.test_local import FAMILY
 one = Trying(Path({base!r}), {isolation!r})
@@ -243,16 +252,16 @@ def test_the_host_is_killed(
 
 def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = mounts()
+    before = children()
     with trying(tmp_path, "auto") as one:
         for number in range(10):
             one.run("open('file', 'w').close()", keep_leftovers=number % 2 == 0)
         for _ in range(10):
             one.start("import time; time.sleep(600)")
     assert not list(tmp_path.glob("nondet-*"))
-    assert mounts() == before
+    assert mounts(tmp_path) == []
     assert sorted(os.listdir(one.project)) in (["nondet-report"], ["file", "nondet-report"])
-    assert not psutil.Process().children()
+    assert children(before) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="addresses are fixed on Linux only")
@@ -302,10 +311,13 @@ def test_load_ends_with_the_trial_and_is_no_part_of_it(plain: Trying, end: str) 
     assert (result.exit_code == 0) == (end == "")
 
 
-def test_load_ends_when_the_trial_cannot_start(plain: Trying) -> None:
+def test_load_ends_when_the_trial_cannot_start(
+    plain: Trying, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(MARK, str(tmp_path))
     with pytest.raises(ExecutorError):
         plain.start("", argv=("/no/such/program",), load=1)
-    all_gone([child.pid for child in psutil.Process().children(recursive=True)])
+    until(lambda: not marked(str(tmp_path)), "the end of the load")
 
 
 def test_a_supervisor_that_is_killed_before_the_trial_begins_is_started_again(
