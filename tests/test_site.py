@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.browser import resized, started
+from tests.report.browser import PATIENCE, resized, started
 
 pytest.importorskip("furo", reason="the `docs` extra is missing: sh .ci/do docs installs it")
 
@@ -110,7 +110,7 @@ def test_the_search_works_from_files(driver: Any, site: Path) -> None:
     driver.get_log("browser")
     driver.get((site / "search.html").as_uri() + "?q=dropout")
     results = "return document.querySelectorAll('#search-results li').length"
-    WebDriverWait(driver, 20).until(lambda page: page.execute_script(results))
+    WebDriverWait(driver, PATIENCE).until(lambda page: page.execute_script(results))
     titles = driver.find_element("css selector", "#search-results").text
     assert "Factors > dropout" in titles
     assert driver.get_log("browser") == []

@@ -20,7 +20,8 @@ import psutil
 from nondet import record, repetition
 
 NONDET = str(Path(sys.executable).with_name("nondet"))
-PATIENCE = 90.0
+PATIENCE = 300.0
+"""Seconds after which something hangs, on however busy a machine."""
 MARK = "NONDET_TEST_MARK"
 """Variable that every process below a command inherits, whatever becomes of its parents."""
 

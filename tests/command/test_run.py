@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from tests.command.running import NONDET, QUICK, Project, until
+from tests.command.running import NONDET, PATIENCE, QUICK, Project, until
 
 DRAWS = """\
 import os
@@ -155,7 +155,7 @@ def test_a_signal_is_the_scripts(project: Project, name: str) -> None:
     with subprocess.Popen([NONDET, "run", "train.py"], cwd=project.folder) as process:
         until((project.folder / "ready").exists, "the script")
         process.send_signal(getattr(signal, name))
-        assert process.wait(30) == 9
+        assert process.wait(PATIENCE) == 9
 
 
 def test_ctrl_c_is_the_scripts(project: Project) -> None:
@@ -164,7 +164,7 @@ def test_ctrl_c_is_the_scripts(project: Project) -> None:
     with subprocess.Popen(command, cwd=project.folder, start_new_session=True) as process:
         until((project.folder / "ready").exists, "the script")
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 9
+        assert process.wait(PATIENCE) == 9
 
 
 UNDOES = """\

@@ -21,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 100
+"""Seconds after which a page will not get ready, on however busy a machine."""
 INK = """
 const c = document.querySelector(`[data-testid="${arguments[0] || 'heat-map'}"] canvas`);
 const d = c.getContext('2d', {willReadFrequently: true}).getImageData(0, 0, c.width, c.height).data;
@@ -54,7 +56,8 @@ def started(profile: Path) -> Generator[Any, None, None]:
     service = webdriver.ChromeService(executable_path=chromedriver)
     opened = webdriver.Chrome(options=options, service=service)
     try:
-        opened.set_page_load_timeout(60)
+        opened.set_page_load_timeout(PATIENCE)
+        opened.set_script_timeout(PATIENCE)
         opened.get("about:blank")
         yield opened
     finally:
@@ -69,7 +72,7 @@ def load(driver: Any, path: Path) -> Any:
         driver.get_log(log)
     driver.get(path.as_uri())
     ready = "return document.documentElement.dataset.charts === 'drawn'"
-    WebDriverWait(driver, 20).until(lambda page: page.execute_script(ready))
+    WebDriverWait(driver, PATIENCE).until(lambda page: page.execute_script(ready))
     return driver
 
 

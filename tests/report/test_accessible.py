@@ -50,7 +50,6 @@ def violations(driver: Any, tmp_path: Path) -> Callable[..., list[list[Any]]]:
         if opened:
             page.execute_script(OPEN)
         page.execute_script(AXE.read_text(encoding="utf-8"))
-        page.set_script_timeout(60)
         # Dark or light, the page is the same but for its colours.
         rules = ["color-contrast"] if dark else None
         listed: list[list[Any]] = page.execute_async_script(RUN, rules)

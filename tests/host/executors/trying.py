@@ -19,7 +19,8 @@ from nondet.host.executors.interface import Launch as Launch
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.executors.running import LocalRunning
 
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""Seconds after which something hangs, on however busy a machine."""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
