@@ -35,7 +35,7 @@ CASES = {
 }  # fmt: skip
 """Kinds of models (families.py), by what runs in one process."""
 LONG = ("tensorflow, other ways", "jax", "torch")
-"""What takes a minute or more each. In short, every backend is tried in the test of the window."""
+"""What takes a minute or more each. In short, TensorFlow and JAX are tried in the test of the window."""
 
 ORDER = ("state", "batch", "forward", "loss", "gradient", "update")
 MODES = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
@@ -221,7 +221,7 @@ def test_a_batch_that_is_left_over_is_seen_as_it_is(name: str, families: Familie
 
 @pytest.mark.subject
 @pytest.mark.parametrize(
-    "name", ["tensorflow", *(pytest.param(n, marks=pytest.mark.long) for n in ("jax", "torch"))]
+    "name", ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.long)]
 )
 def test_steps_outside_of_the_window_are_left_alone(name: str, tmp_path: Path) -> None:
     """Also where two models count on by themselves, and where steps have begun before it opens."""
