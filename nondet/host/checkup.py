@@ -13,7 +13,7 @@ import msgspec
 import psutil
 
 from nondet import __version__
-from nondet.host import gpus, machine, remarks, scratch, surroundings
+from nondet.host import gpus, interrupting, machine, remarks, scratch, surroundings
 from nondet.host import subject as subjects
 from nondet.host.availability import user_environment
 from nondet.host.subject import GUEST, Description
@@ -79,15 +79,7 @@ def examine(interpreter: str, name: str, environ: Mapping[str, str]) -> Library:
         out = folder / "told.json"
         command = [interpreter, str(GUEST), "--examine", name, str(out)]
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env=dict(environ),
-                cwd=folder,
-                timeout=SECONDS,
-                check=False,
-            )
+            done = interrupting.run(command, SECONDS, env=dict(environ), cwd=folder)
         except subprocess.TimeoutExpired:
             return Library(name=name, version="", failure=f"not imported within {SECONDS} s")
         try:

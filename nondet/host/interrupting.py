@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
@@ -27,7 +33,7 @@ class Interruption:
         self.asked = True
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             former = signal.getsignal(number)
             if former is not signal.SIG_IGN:  # as under nohup, or in a shell's background
                 self.former[number] = signal.signal(number, self._ask)
@@ -36,3 +42,43 @@ class Interruption:
     def __exit__(self, *exception: object) -> None:
         for number, former in self.former.items():
             signal.signal(number, former)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Signals that come meanwhile are taken at the end."""
+    came: list[int] = []
+    former: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other one is interrupted
+        for number in SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                former[number] = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for sent in came:
+            signal.raise_signal(sent)
+
+
+def run(command: Sequence[str], seconds: float, **options: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a command without input, and keep its output, as `subprocess.run` does. That one leaves
+    it running where Ctrl-C comes while it is being started. Raises OSError and TimeoutExpired."""
+    process = None
+    try:
+        with held_back():
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                **options,
+            )
+        out, err = process.communicate(timeout=seconds)
+    except BaseException:
+        if process is not None:
+            with process:
+                process.kill()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

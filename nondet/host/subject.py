@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from nondet import notebook, record
-from nondet.host import scratch
+from nondet.host import interrupting, scratch
 from nondet.host.errors import BrokenSubject, UsageError
 
 GUEST = Path(__file__).resolve().parent.parent / "guest"
@@ -232,15 +232,7 @@ def _describe(python: str, script: str, module: bool) -> Description:
         out.write_bytes(bytes(DESCRIPTION_BYTES))
         out.unlink()
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=DESCRIBE_SECONDS,
-                check=False,
-            )
+            done = interrupting.run(command, DESCRIBE_SECONDS, text=True, errors="replace")
         except (OSError, subprocess.TimeoutExpired) as error:
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # it is not the interpreter's fault
