@@ -100,7 +100,7 @@ class Slow(fuzzing.TARGETS["plan"]):
         time.sleep(0 if self.read_so_far < 5 else 600)
         self.read_so_far += 1
         if self.read_so_far == 5:
-            fuzzing.LONGEST = 2.0  # for the next: none of these may be too slow on a busy machine
+            fuzzing.LONGEST = 2.0  # not before: on a busy machine one of these may take as long
 
     read_so_far = 0
 
