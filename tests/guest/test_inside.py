@@ -35,7 +35,8 @@ CASES = {
 }  # fmt: skip
 """Kinds of models (families.py), by what runs in one process."""
 LONG = ("tensorflow, other ways", "jax", "torch")
-"""What takes a minute or more each. In short, TensorFlow and JAX are tried in the test of the window."""
+"""What takes a minute or more each. In short, TensorFlow and JAX are tried in the test of the
+window."""
 
 ORDER = ("state", "batch", "forward", "loss", "gradient", "update")
 MODES = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
