@@ -74,10 +74,13 @@ class Attending:
 def private_folder() -> tuple[str, int]:
     """A folder that nobody else can read, and the handle by which it is locked."""
     while True:
+        # Another one may sweep it in the moment before it is locked.
         path = tempfile.mkdtemp(prefix=PREFIX)
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Another one may have swept it in the moment before it was locked.
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
         if os.path.exists(path):
             return path, handle
         os.close(handle)
