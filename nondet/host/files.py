@@ -13,12 +13,14 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 MOST_RECORD = 256 << 20
 """Bytes that a record is read up to: many times what the largest diagnoses take."""
 MOST_SOURCE = 64 << 20
 """Bytes of a source file that lines are shown of."""
+CHUNK = 1 << 20
+"""Bytes that are read in one go."""
 LONGEST_NAME = 200
 """Bytes of a name that a temporary one begins with, so that the whole is one."""
 
@@ -53,10 +55,23 @@ def read(path: Path, most: int) -> bytes:
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         # What grows, or has no size, is still read no further.
-        data = b"" if size > most else file.read(most + 1)
+        data = b"" if size > most else at_most(file, most + 1)
     if size > most or len(data) > most:
         raise NotData(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
     return data
+
+
+def at_most(file: IO[bytes], most: int) -> bytes:
+    """What is left in a file, up to `most` bytes of it.
+
+    In pieces: to be asked for so many bytes, Python takes the memory for them before it looks
+    whether they are there, and where memory is short a record of a kilobyte could not be read.
+    """
+    pieces = []
+    while most > 0 and (piece := file.read(min(most, CHUNK))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 @contextlib.contextmanager

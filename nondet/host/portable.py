@@ -177,7 +177,8 @@ class _Measured:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(MOST_AT_ONCE + 1 if size < 0 else min(size, MOST_AT_ONCE + 1))
+        most = MOST_AT_ONCE + 1
+        data = files.at_most(self._file, most if size < 0 else min(size, most))
         if len(data) > MOST_AT_ONCE:
             raise zipfile.BadZipFile("it claims to hold more than any recorded run does")
         return data

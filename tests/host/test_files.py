@@ -50,6 +50,14 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
         files.read(tmp_path / "none", 100)
 
 
+def test_a_small_file_takes_little_memory_whatever_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    data = os.urandom(3 << 20)
+    path.write_bytes(data)
+    with strangers.limited(32 << 20):
+        assert files.read(path, files.MOST_RECORD) == data
+
+
 @planted
 def test_records_in_a_folder(tmp_path: Path, plant: strangers.Plant) -> None:
     for kind, read in (

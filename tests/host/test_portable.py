@@ -47,6 +47,11 @@ def test_a_whole_one_is_opened(path: Path) -> None:
         assert one.trial.checkpoints
 
 
+def test_a_small_one_takes_little_memory(path: Path) -> None:
+    with strangers.limited(48 << 20), portable.opened(path) as one:
+        assert one.trial.checkpoints
+
+
 @pytest.mark.parametrize("name", ["MOST", "MOST_MEMBERS", "MOST_HEAD"])
 def test_limits(path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with zipfile.ZipFile(path) as archive:
