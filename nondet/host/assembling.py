@@ -15,7 +15,8 @@ from nondet.guest.factors.base import Factor
 from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
-from nondet.host.prescribing import Places, advice, code, edits, launching, seed_edits
+from nondet.host.launching import launching, line, together
+from nondet.host.prescribing import Places, advice, code, edits, seed_edits
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
@@ -213,9 +214,9 @@ class Assembly:
     def change(self, factor: Factor) -> str:
         """Code that holds a factor, in the terms of the framework that the script computes with,
         or else the launch line; empty where there is neither."""
-        pairs = launching(factor, self.frameworks)
-        line = " ".join([*(f"{name}={value}" for name, value in pairs), self.subject.started])
-        return code(factor, self.frameworks, self.backend) or (line if pairs else "")
+        return code(factor, self.frameworks, self.backend) or line(
+            together(launching(factor, self.frameworks)), self.subject.started
+        )
 
     def seedings(self, guilt: Guilt) -> tuple[record.Seeding, ...]:
         """The seeds that the script gives, as far as they bear on this cause: those of the same

@@ -10,7 +10,7 @@ import msgspec
 
 from nondet import record
 from nondet.guest.factors import by_name
-from nondet.host import files
+from nondet.host import files, launching
 from nondet.host.planning import Settings
 from nondet.host.prescribing import Written
 from nondet.host.subject import Subject
@@ -35,7 +35,7 @@ class Mending:
         return bool(self.files or self.launch) and not self.prescription.left
 
     def settings(self, settings: Settings) -> Settings:
-        environ = {**settings.environ, **self.launch}
+        environ = launching.within(settings.environ, self.launch)
         return dataclasses.replace(settings, files=self.files, environ=environ)
 
     def question(self, comparisons: int) -> Question:
@@ -136,7 +136,7 @@ def unwritten(
     held = {one.factor for one in written}
     for cause in causes:
         # The launch line holds only what it says: a cause whose lines are to change is not in it.
-        if set(by_name(cause.factor).launch) & prescription.variables.items():
+        if launching.holds(by_name(cause.factor), prescription.variables):
             held.add(cause.factor)
         own = [edit for edit in prescription.edits if edit.factor == cause.factor]
         if own and all(edit.template or edit.top for edit in own):

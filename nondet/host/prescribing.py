@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from nondet import record
 from nondet.guest.factors import by_name
 from nondet.guest.factors.base import Factor
+from nondet.host.launching import TENSORFLOW, launching, line, together
 from nondet.host.plugins import Plugin
 from nondet.search.questions import Finding
 
@@ -16,11 +17,9 @@ MADE_THERE, NAMED_LAST = "{made}", "{last}"
 """In place of a name in `Factor.rewrites`: what makes a NumPy generator at the user's line; the
 last word of what was seen there, without what stands before a dot in it."""
 
-TENSORFLOW, FIRST, KERAS = "tensorflow", "tensorflow-1", "keras"
-"""What TensorFlow is called in `Factor.fixes` and `Factor.advices`, what its first version, and
-what Keras that seeds all at once, whatever it computes with."""
-OF_TENSORFLOW = "TF_"
-"""How the names of its variables begin."""
+FIRST, KERAS = "tensorflow-1", "keras"
+"""What TensorFlow's first version is called in `Factor.fixes` and `Factor.advices`, and what Keras
+that seeds all at once, whatever it computes with."""
 
 MADE = (
     ("default_rng", "np.random.default_rng(42)"),
@@ -154,15 +153,14 @@ def prescribe(
     written = at_top(factors, frameworks, backend)
     top = [one.text for one in written]
     without = [factor for factor in factors if not code(factor, frameworks, backend)]
-    launch = [pair for factor in without for pair in launching(factor, frameworks)]
-    line = " ".join(f"{name}={value}" for name, value in launch)
+    variables = together(pair for factor in without for pair in launching(factor, frameworks))
     spoken = [factor for factor in without if not launching(factor, frameworks)]
     prescription = record.Prescription(
         snippet="\n\n".join(dict.fromkeys(top)),
         edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
         advice=(*moves(causes), *(advice(factor, frameworks, backend) for factor in spoken)),
-        launch=f"{line} {started}" if line else "",
-        variables=dict(launch),
+        launch=line(variables, started),
+        variables=variables,
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
         verified=finding.verdict == "causes-found" and bool(finding.verified),
@@ -221,16 +219,6 @@ def _uses(name: str, frameworks: Mapping[str, str]) -> bool:
     if name == KERAS:
         return seeds_all(frameworks)
     return name in frameworks and not (name == TENSORFLOW and old)
-
-
-def launching(factor: Factor, frameworks: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The environment of the launch line, without what only TensorFlow reads where there is
-    none."""
-    return [
-        (name, value)
-        for name, value in factor.launch
-        if TENSORFLOW in frameworks or not name.startswith(OF_TENSORFLOW)
-    ]
 
 
 def seeds_all(frameworks: Mapping[str, str]) -> bool:

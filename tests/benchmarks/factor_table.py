@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from nondet.cli import main as command
 from nondet.guest.factors import REGISTRY
 from nondet.guest.factors.base import Factor
+from nondet.host import launching
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 FACTORS, COMMAND = DOCS / "factors.md", DOCS / "command.md"
@@ -123,7 +124,7 @@ def section(factor: Factor) -> str:
     kind = "python"
     if factor.launch and not code:
         kind = "sh"
-        code = " ".join(f"{name}={value}" for name, value in factor.launch) + " python train.py"
+        code = launching.line(launching.together(factor.launch), "python train.py")
     fix = f"\n```{kind}\n{code}\n```\n" if code else ""
     for name, other in factor.fixes:
         by = "has" if name == "keras" else "computes with"

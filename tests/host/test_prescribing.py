@@ -10,7 +10,7 @@ import pytest
 from nondet import record
 from nondet.guest.factors import REGISTRY, by_name
 from nondet.guest.factors.base import Factor
-from nondet.host import evidence, mending, prescribing
+from nondet.host import evidence, launching, mending, prescribing
 from nondet.host.prescribing import Places
 from nondet.search.questions import Finding
 
@@ -200,7 +200,7 @@ def foreign(frameworks: Mapping[str, str]) -> str:
 
 def told(factor: Factor, frameworks: Mapping[str, str], backend: str) -> list[str]:
     """All that a script is told where this is its cause, but for what is said of a line."""
-    launch = [name for name, _ in prescribing.launching(factor, frameworks)]
+    launch = [name for name, _ in launching.launching(factor, frameworks)]
     top = [one.text for one in prescribing.at_top([factor], frameworks, backend)]
     return [prescribing.advice(factor, frameworks, backend), *top, *launch]
 
