@@ -65,7 +65,7 @@ def diagnose(
             found = Diagnosing(subject, chosen, watcher or Silent()).run()
         if output is not None:
             outputs.write_whole(folder / "diagnosis.json", records.encode(found))
-            outputs.write_whole(folder / "report.html", html.render(found).encode("utf-8"))
+            outputs.write_whole(folder / "report.html", html.render(found, str(folder)).encode())
             if not found.interrupted:
                 outputs.drop_values(folder)
     return found

@@ -23,6 +23,7 @@ from nondet.host.executors.interface import Launch
 from nondet.host.laboratory import Laboratory
 from nondet.host.trials import Trial
 from nondet.report import html
+from nondet.report.page.words import FOLDER
 from nondet.search.diagnosing import Search
 from nondet.search.questions import Candidate, Finding
 from tests.benchmarks.killing import __main__ as soak
@@ -233,7 +234,7 @@ def ended(folder: Path, last: record.Diagnosis, **changes: object) -> rooms.Ende
     for trial in last.trials:
         written(trial, folder / "trials" / trial.id)
     (folder / "diagnosis.json").write_bytes(record.encode(last))
-    (folder / "report.html").write_text(html.render(last))
+    (folder / "report.html").write_text(html.render(last, FOLDER))
     saved = {t.id: (folder / "trials" / t.id / "trial.json").read_bytes() for t in last.trials[:2]}
     kill = rooms.Killed(1.0, saved, ())
     made = rooms.Ended((kill,), 1, folder, (), ())
@@ -243,7 +244,7 @@ def ended(folder: Path, last: record.Diagnosis, **changes: object) -> rooms.Ende
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of one line, which are made at once."""
-    monkeypatch.setattr(html, "render", lambda diagnosis: diagnosis.summary)
+    monkeypatch.setattr(html, "render", lambda diagnosis, folder: diagnosis.summary + folder)
 
 
 def consistent() -> record.Diagnosis:

@@ -222,7 +222,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
 def finish(diagnosis: record.Diagnosis, folder: Path, watcher: Watcher) -> int:
     """Write the record first, then the page made from it; returns the exit code."""
     outputs.write_whole(folder / "diagnosis.json", record.encode(diagnosis))
-    outputs.write_whole(folder / "report.html", html.render(diagnosis).encode("utf-8"))
+    outputs.write_whole(folder / "report.html", html.render(diagnosis, str(folder)).encode())
     if not diagnosis.interrupted:
         outputs.drop_values(folder)
     watcher.closed(diagnosis, str(folder / "report.html"))

@@ -68,7 +68,10 @@ def report(folder: Path, form: str) -> None:
             return
         diagnosis = outputs.read_diagnosis(folder)
         with consistent(folder / "diagnosis.json"):
-            data = FORMATS.get(form, html.render)(diagnosis).encode()
+            told = (
+                FORMATS[form](diagnosis) if form in FORMATS else html.render(diagnosis, str(folder))
+            )
+            data = told.encode()
         if form in FORMATS:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()

@@ -77,7 +77,7 @@ def summary(diagnosis: Diagnosis, report: str, *, written: bool = True) -> Rende
         parts.append(rows.row("First parts", _parting(diagnosis.first_divergence)))
     parts += rows.zooms(diagnosis.zooms)
     if diagnosis.prescription:
-        parts += _prescription(diagnosis.prescription, diagnosis.subject.trains)
+        parts += _prescription(diagnosis, diagnosis.prescription, report)
     elif diagnosis.causes:
         parts += [rows.row("To change", shown(cause.advice)) for cause in diagnosis.causes[:3]]
     parts += _assurance(diagnosis)
@@ -182,13 +182,17 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def _prescription(prescription: Prescription, trains: str) -> Iterator[RenderableType]:
+def _prescription(
+    diagnosis: Diagnosis, prescription: Prescription, report: str
+) -> Iterator[RenderableType]:
     count = len(prescription.verified_trials)
     trials = words.plural(count, "trial")
     verified = f"pins verified by {trials}" if prescription.verified else "not verified"
     style = "green" if prescription.verified else "yellow"
     top = bool(prescription.snippet.strip())
-    title = f"Put at the top of {shown(trains) or 'the script'}" if top else "Change"
+    title = (
+        f"Put at the top of {shown(diagnosis.subject.trains) or 'the script'}" if top else "Change"
+    )
     yield Text()
     yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
     if top:
@@ -205,7 +209,9 @@ def _prescription(prescription: Prescription, trains: str) -> Iterator[Renderabl
         yield _whole(shown(prescription.launch))
     if prescription.patch:
         style = "green" if prescription.patch_verified else "dim"
-        yield Text(f"As a patch: `nondet fix`. {shown(words.patched(prescription))}", style=style)
+        command = words.fixing(str(PurePath(report).parent))
+        said = f"As a patch: `{command}`. {words.patched(prescription)}"
+        yield Text(shown(said), style=style)
     yield Rule(style="dim")
 
 
@@ -292,16 +298,15 @@ def _closing(diagnosis: Diagnosis, report: str, written: bool) -> Iterator[Rende
 def _next(diagnosis: Diagnosis, report: str) -> Iterable[tuple[str, str]]:
     """What to do now and the command for it, where one helps."""
     folder = str(PurePath(report).parent)
-    output = () if folder == "nondet-report" else ("--output", folder)
     if diagnosis.error is not None and diagnosis.error.slug == "several-courses":
         return []
     if diagnosis.verdict == "broken":
         return [("see it fail by itself, mend it, then diagnose again", words.alone(diagnosis))]
     if diagnosis.interrupted or diagnosis.verdict == "unsure":
-        return [("go on where it stopped", words.again(diagnosis, "--resume", *output))]
+        return [("go on where it stopped", words.again(diagnosis, folder, "--resume"))]
     first = diagnosis.first_divergence
     if diagnosis.verdict == "unresolved" and first and first.checkpoint == "epoch":
-        command = words.again(diagnosis, "--granularity", "step", "--force", *output)
+        command = words.again(diagnosis, folder, "--granularity", "step", "--force")
         return [("see the first step that differs", command)]
     return []
 

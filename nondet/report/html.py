@@ -45,8 +45,9 @@ SCRIPTS = (
 )
 
 
-def render(diagnosis: Diagnosis) -> str:
-    """The report as one HTML document; all text from the subject is escaped."""
+def render(diagnosis: Diagnosis, folder: str = "") -> str:
+    """The report as one HTML document; all text from the subject is escaped. `folder`: where the
+    diagnosis lies, for the commands to copy; empty where it lies nowhere."""
     label, tone = words.verdict(diagnosis)
     trials = listing.listed(diagnosis)
     return frame.filled(
@@ -56,6 +57,7 @@ def render(diagnosis: Diagnosis) -> str:
         STYLES,
         SCRIPTS,
         d=diagnosis,
+        folder=folder,
         label=label,
         charts=_json(_charts(diagnosis)),
         trials=trials,

@@ -97,7 +97,7 @@ def test_what_is_known_is_kept(disk: Disk, size: int) -> None:
     again = disk.ran(second, "done")
     assert again.code == 1, again.err
     assert [cause.factor for cause in again.diagnosis.causes] == ["python-random"]
-    assert whole.faults_in(done, again.diagnosis) == []
+    assert whole.faults_in(done, again.diagnosis, "disk/out") == []
     assert saved(done).items() >= saved(kept).items()
     whole_ones = {name for name, data in saved(kept).items() if b'"completed"' in data}
     assert whole_ones <= {trial.id for trial in again.diagnosis.trials}
@@ -118,9 +118,11 @@ def test_the_diagnosis_so_far_is_written(disk: Disk) -> None:
     assert "disk/out/report.html" in ended.out
     assert ended.diagnosis.interrupted
     assert ended.diagnosis.first_divergence is not None
+    page = (ended.output / "report.html").read_text()
+    assert "nondet diagnose --resume --output disk/out train.py" in page
     assert "the trials ended early: no space left" in " ".join(ended.diagnosis.warnings)
     # Values are kept while a diagnosis may go on.
-    assert whole.faults_in(ended.output, ended.diagnosis) == ["values is left"]
+    assert whole.faults_in(ended.output, ended.diagnosis, "disk/out") == ["values is left"]
     again = disk.ran(second, "done")
     assert again.code == 1, again.err
     assert saved(again.output).items() >= saved(ended.output).items()

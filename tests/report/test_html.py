@@ -6,15 +6,18 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from importlib import resources
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 from msgspec import structs
 
 from nondet.record import Diagnosis, Kernel, Seeding, Stress, VerdictWord
 from nondet.report import html
+from nondet.report.page import words
 from tests.report import samples
 
 LOADING = {"src", "href", "srcset", "action", "formaction", "data", "poster", "background", "cite"}
@@ -399,6 +402,21 @@ def test_other_verdicts_say_what_comes_next() -> None:
     said = page(samples.broken()).said("error")
     assert "subject-crashed" in said
     assert "FileNotFoundError" in said
+
+
+@pytest.mark.parametrize("folder", ["runs/third", "my runs", "a\udcff<b>"])
+def test_commands_to_copy_name_the_folder(folder: str) -> None:
+    where = shlex.quote(folder).encode("utf-8", "backslashreplace").decode()
+    here = shlex.quote(words.FOLDER)
+    for given, named in ((folder, where), (words.FOLDER, "")):
+        unsure = Markup(html.render(samples.unsure(), given)).striptags()
+        options = f" --output {named}" if named else ""
+        assert f"nondet diagnose --resume{options} train.py --data iris.csv" in unsure
+        unresolved = Markup(html.render(samples.unresolved(), given)).striptags()
+        assert f"--granularity step --force{options} train.py" in unresolved
+        mended = Page(html.render(samples.one_cause(), given)).said("patch-state")
+        assert f"nondet fix {named or here} shows it" in mended
+        assert f"nondet fix --apply {named or here} writes it" in mended
 
 
 def test_what_is_empty_is_left_out() -> None:

@@ -78,7 +78,7 @@ def test_a_report_of_one_machine_says_nothing_of_it() -> None:
 
 
 def test_commands_go_to_the_same_place_and_pin_no_machine() -> None:
-    assert "--executor dask://node:8786" in words.again(TWO_KINDS, "--resume")
-    assert "--executor" not in words.again(samples.one_cause(), "--resume")
+    assert "--executor dask://node:8786" in words.again(TWO_KINDS, "", "--resume")
+    assert "--executor" not in words.again(samples.one_cause(), "", "--resume")
     trial = structs.replace(TWO_KINDS.trials[0], plan={"machine": "pinned", "hash-seed": "pinned"})
     assert "--pin hash-seed" in words.repeated(TWO_KINDS, trial)

@@ -241,8 +241,8 @@ def test_how_a_difference_lies_in_its_tensor() -> None:
 
 def test_commands_are_quoted_for_a_shell() -> None:
     diagnosis = samples.hostile()
-    assert "'$(reboot)'" in words.again(diagnosis, "--resume")
-    assert words.again(samples.shortened(), "--resume") == (
+    assert "'$(reboot)'" in words.again(diagnosis, "", "--resume")
+    assert words.again(samples.shortened(), "", "--resume") == (
         "nondet diagnose --resume --epochs 4 train.py --data iris.csv"
     )
     assert words.alone(samples.base(verdict="unsure")).endswith("python train.py --data iris.csv")

@@ -34,6 +34,8 @@ VERDICTS: dict[VerdictWord, tuple[str, str]] = {
 }
 """Every verdict's label, and the tone it is shown in."""
 
+FOLDER = "nondet-report"
+"""Where a diagnosis lies that was told no other place."""
 OF_THE_HOST = ("leftovers", "machine")
 """What is held by where a trial runs: a fresh folder, the machine. A single run has its own."""
 
@@ -380,13 +382,21 @@ def hints(diagnosis: Diagnosis) -> list[str]:
     return found
 
 
-def again(diagnosis: Diagnosis, *options: str) -> str:
-    """The command line that diagnoses the same subject, up to the same horizon, with `options`."""
+def again(diagnosis: Diagnosis, folder: str, *options: str) -> str:
+    """The command line that diagnoses the same subject, up to the same horizon, with `options`.
+    `folder`: where the diagnosis lies."""
     subject, horizon = diagnosis.subject, diagnosis.horizon
     there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
     if diagnosis.machines:
         there += ["--executor", diagnosis.executor]
+    if folder not in ("", FOLDER):
+        there += ["--output", folder]
     return shlex.join(["nondet", "diagnose", *options, *there, *named(subject), *subject.args])
+
+
+def fixing(folder: str, *options: str) -> str:
+    """The command line that shows the change as a patch, or with ``--apply`` makes it."""
+    return shlex.join(["nondet", "fix", *options, folder or "DIR"])
 
 
 def repeated(diagnosis: Diagnosis, trial: Trial) -> str:

@@ -17,6 +17,7 @@ from nondet.guest.digests import Digester
 from nondet.host import trials
 from nondet.host.trials import Trial
 from nondet.report import html
+from nondet.report.page.words import FOLDER
 
 AT_THE_END = re.compile(r"diagnosis\.json|report\.html|trials")
 MEANWHILE = re.compile(r"(diagnosis\.json|report\.html)(\.new)?|trials|values|\.writable")
@@ -26,8 +27,9 @@ VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+)?")
 """That of a process which wrote it until it was killed ends in its number."""
 
 
-def faults_in(output: Path, last: record.Diagnosis | None = None) -> list[str]:
-    """What is not whole, or does not belong there; `last`: the record of one that has ended."""
+def faults_in(output: Path, last: record.Diagnosis | None = None, given: str = FOLDER) -> list[str]:
+    """What is not whole, or does not belong there; `last`: the record of one that has ended, and
+    `given`: what the command was told of its folder."""
     if not output.exists():
         return []  # killed before it was made
     listed = {trial.id: trial for trial in last.trials} if last is not None else {}
@@ -36,7 +38,7 @@ def faults_in(output: Path, last: record.Diagnosis | None = None) -> list[str]:
     if last is None:
         found += _record(output)
     elif (output / "report.html").exists():
-        if (output / "report.html").read_text("utf-8") != html.render(last):
+        if (output / "report.html").read_text("utf-8") != html.render(last, given):
             found.append("report.html is not what the record gives")
     else:
         found.append("report.html is missing")
