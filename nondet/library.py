@@ -19,9 +19,11 @@ from nondet import runs, stats
 from nondet.host import across, foreground, gating, portable, scratch
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
-from nondet.host.diagnosing import SEED, Diagnosing, Options, broken_before_trials
+from nondet.host.concluding import broken_before_trials
+from nondet.host.diagnosing import Diagnosing
 from nondet.host.errors import BrokenSubject, UsageError
-from nondet.host.planning import Settings
+from nondet.host.options import Options
+from nondet.host.planning import SEED, Settings
 from nondet.host.trials import Trial
 from nondet.host.watching import Silent, Watcher
 from nondet.report import html
@@ -44,7 +46,7 @@ def diagnose(
     """Find out why a script gives another result in every run, as `nondet diagnose` does.
 
     `output`: a folder for record, report and logs; by default nothing is left behind. `options`:
-    fields of `nondet.host.diagnosing.Options`, such as ``max_trials`` (a number), ``budget``
+    fields of `nondet.host.options.Options`, such as ``max_trials`` (a number), ``budget``
     (seconds), ``factors`` (names), ``zoom`` and ``verify`` (whether). Ctrl-C ends it with the best
     diagnosis so far, whose `interrupted` is then true; so does a machine that runs out of disk or
     open files, or loses its workers, which `warnings` then tell. Raises UsageError, and OSError

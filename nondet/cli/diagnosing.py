@@ -24,10 +24,12 @@ from nondet.cli.options import (
 )
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
-from nondet.host.diagnosing import Diagnosing, Options, broken_before_trials
+from nondet.host.concluding import broken_before_trials
+from nondet.host.diagnosing import Diagnosing
 from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.horizon import Horizon
 from nondet.host.interrupting import Interruption
+from nondet.host.options import Options
 from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal

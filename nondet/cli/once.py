@@ -16,9 +16,8 @@ from nondet.cli.options import Names, Size, as_module, files, python
 from nondet.host import foreground, portable
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
-from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
-from nondet.host.planning import Settings
+from nondet.host.planning import SEED, Settings
 from nondet.host.trials import Trial
 from nondet.report.plain import shown
 

@@ -1,4 +1,4 @@
-"""``nondet diagnose``: checks the subject, drives the search, writes record and report."""
+"""``nondet diagnose``: drives the search and what follows it, from first trial to record."""
 
 from __future__ import annotations
 
@@ -6,104 +6,40 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
-import msgspec
-
-from nondet import __version__, record
-from nondet.guest.factors import CLUSTER, CONSUMERS, REGISTRY, SOURCES, by_name
-from nondet.guest.factors.base import Factor
-from nondet.host import (
-    apart,
-    checking,
-    circumstances,
-    conflicts,
-    executing,
-    kernels,
-    machine,
-    recording,
-    wording,
-    zooming,
-)
+from nondet import record
+from nondet.host import checking, executing, machine, recording, wording
 from nondet.host import output as outputs
+from nondet.host.askable import MACHINE, ONE_GPU, Askable
 from nondet.host.assembling import Assembly
-from nondet.host.availability import unavailable, user_environment
+from nondet.host.availability import user_environment
 from nondet.host.closer import CloserLook
-from nondet.host.errors import BrokenSubject, failure
+from nondet.host.concluding import Conclusion, Course
+from nondet.host.errors import BrokenSubject
 from nondet.host.executors.cluster.executor import ClusterExecutor
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.parents import possible
-from nondet.host.horizon import Horizon
 from nondet.host.laboratory import Laboratory
-from nondet.host.mending import mend
+from nondet.host.options import Options
 from nondet.host.placing import ONE_EACH, placing_trials
-from nondet.host.planning import Settings
-from nondet.host.plugins import Plugin
-from nondet.host.prescribing import prescribe
+from nondet.host.planning import SEED, Settings
 from nondet.host.releasing import HOLDER
-from nondet.host.sites import Sites
 from nondet.host.subject import Subject
 from nondet.host.telling import Telling
 from nondet.host.watching import Watcher
-from nondet.search.diagnosing import Goal, Search
-from nondet.search.questions import Answer, BudgetSpent, Candidate, Finding, Question
+from nondet.search.diagnosing import Goal
+from nondet.search.questions import Answer, BudgetSpent, Finding, Question
 from nondet.search.stressing import Provoked, StressSearch
 from nondet.verdict import Verdict
 
 Told = TypeVar("Told")
 
-MACHINE = "machine"
-"""The factor that only a cluster has."""
-
-ONE_GPU = "gpu-count"
-BY_NAME = "it leaves a run one GPU, which many scripts for several can't do; --factors names it"
-
 TOGETHER = ("nccl", ONE_GPU)
 """Factors of what several GPUs do together."""
 
-CLASH = (
-    "with its names pinned, a run finds the folder or files that the former one made, and fails; "
-    "so the runs started from fresh folders"
-)
-
-CUT_SHORT = "with a shortened horizon, trials end before they have left what a whole run leaves"
-
 GROWTH = "How does the difference grow?"
-
-SEED = 20_150_801
-"""Every pinned stream of every trial derives from it; recorded with the diagnosis."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the user asked for, checked."""
-
-    output: Path
-    jobs: int | None = None
-    budget: float | None = None
-    max_trials: int = 100
-    confidence: float = 0.95
-    rate: float = 0.5
-    factors: tuple[str, ...] | None = None
-    skip: tuple[str, ...] = ()
-    granularity: str = "auto"
-    timeout: float | None = None
-    resume: bool = False
-    digest: str | None = None
-    stress: bool = False
-    plugins: tuple[Plugin, ...] = ()
-    alternatives: bool = False
-    forking: bool = True
-    """Whether trials may be forked from a process that has imported the frameworks."""
-    horizon: Horizon | None = None
-    zoom: bool = True
-    """Whether further trials look into the steps where runs part."""
-    verify: bool = True
-    """Whether further trials run the patched script itself."""
-    executor: str = executing.LOCAL
-    """Where trials run: see `dask_engine.FORMS`."""
 
 
 class Diagnosing:
@@ -126,63 +62,19 @@ class Diagnosing:
         self.environment = machine.environment(
             subject.description.python, subject.description.packages
         )
-        self.factors: tuple[Factor, ...] = REGISTRY
-        """Those that can be asked about where trials run."""
-        if MACHINE in (options.factors or ()):
-            self.factors = REGISTRY + CLUSTER
-        self.provoked_only: tuple[str, ...] = ()
-        """Of these, the ones that only ``--stress`` asks about."""
+        self.askable = Askable(subject, self.environment, options)
         self.mixture = ""
-        self.not_tested = self._unavailable()
         self.goal = Goal(
             confidence=options.confidence, rate=options.rate, alternatives=options.alternatives
         )
-        self.search = self._new_search()
+        self.search = self.askable.search(self.goal)
         self.questions: list[record.QuestionRecord] = []
         self.telling = Telling(watcher)
-        self.kernels: tuple[record.Kernel, ...] = ()
         self.ran_free = False
         self.error: record.Failure | None = None
         self.interrupted = False
         self.failures: list[OSError | ExecutorError] = []
         """What the machine has run out of, or refused; the diagnosis ended there."""
-
-    # -- what can be asked here
-
-    def _unavailable(self, fixed_addresses: bool | None = None) -> dict[str, str]:
-        """Factors that can't be tested, with the reason."""
-        reasons = unavailable(self.subject.description, self.environment, fixed_addresses)
-        if self.options.horizon is not None:
-            reasons["leftovers"] = CUT_SHORT
-        if self.options.executor == executing.LOCAL:
-            reasons[MACHINE] = executing.ONE_MACHINE
-        if ONE_GPU not in (self.options.factors or ()):
-            reasons.setdefault(ONE_GPU, BY_NAME)
-        elif self.options.executor != executing.LOCAL:
-            reasons[ONE_GPU] = "a cluster decides which GPUs a trial gets"
-        for factor in self.factors:
-            if self.options.factors is not None and factor.name not in self.options.factors:
-                reasons[factor.name] = "left out by --factors"
-            if factor.name in self.options.skip:
-                reasons[factor.name] = "left out by --skip"
-        known = {factor.name for factor in self.factors}
-        return {name: why for name, why in reasons.items() if name in known}
-
-    def _asked(self) -> tuple[Factor, ...]:
-        """Factors that the search is about."""
-        left_out = {*self.not_tested, *self.provoked_only}
-        return tuple(factor for factor in self.factors if factor.name not in left_out)
-
-    def _new_search(self) -> Search:
-        return Search(self._candidates(SOURCES + CLUSTER), self._candidates(CONSUMERS), self.goal)
-
-    def _candidates(self, factors: tuple[object, ...]) -> list[Candidate]:
-        names = [f.name for f in self._asked() if f in factors]
-        # What a trial leaves behind acts on a later one of its plan, and on no other.
-        return [
-            Candidate(n, by_name(n).pin, by_name(n).instead, chained=n == "leftovers")
-            for n in names
-        ]
 
     # -- running
 
@@ -204,7 +96,7 @@ class Diagnosing:
                 placing = stack.enter_context(placing_trials(jobs))
             side_by_side = min(jobs, executor.slots or jobs)
             self.watcher.opened(self.subject.command, str(self.options.output), side_by_side)
-            self.telling.factors_first(self.not_tested, self.factors)
+            self.telling.factors_first(self.askable.not_tested, self.askable.factors)
             self._doubt()
             for warning in filter(None, (executor.warning, self.mixture)):
                 self.telling.warn(warning)
@@ -212,7 +104,7 @@ class Diagnosing:
                 self.telling.warn(ONE_EACH.format(gpus))
                 for name in TOGETHER:
                     self._leave_out(name, "each trial sees one GPU; --jobs 1 lets it see all")
-            if executor.isolation == "in-place" and "leftovers" not in self.not_tested:
+            if executor.isolation == "in-place" and "leftovers" not in self.askable.not_tested:
                 reason = "trials run in the folder itself, so each sees what the former one left"
                 self._leave_out("leftovers", reason)
             laboratory = Laboratory(
@@ -220,7 +112,7 @@ class Diagnosing:
                 executor,
                 self.watcher,
                 jobs=jobs,
-                factors=tuple(f.name for f in self._asked()),
+                factors=tuple(f.name for f in self.askable.asked()),
                 timeout=self.options.timeout,
                 deadline=self.clock + self.options.budget if self.options.budget else None,
                 max_trials=self.options.max_trials,
@@ -242,25 +134,18 @@ class Diagnosing:
             self._follow(laboratory, finding)
             if laboratory.warming.mistaken and not self.interrupted:
                 # What forked trials have shown counts no more; all others are used again.
-                self.search, self.questions = self._new_search(), []
+                self.search, self.questions = self.askable.search(self.goal), []
                 finding = self._search(laboratory)
                 self._follow(laboratory, finding)
             closer = self._look_closer(laboratory, finding)
             provoked = self._provoke(laboratory, finding)
-            causes = self._causes(laboratory, finding)
-            prescription = self._prescribe(laboratory, finding, causes, closer)
-            if self.options.zoom and not self.interrupted:
-                # Last: the patch is worth more, where trials are few.
-                closer.at_operations(self._holdable())
-                self.interrupted = closer.interrupted
-            causes = self._told_closer(laboratory, finding, causes, closer)
-            return self._record(laboratory, finding, closer, provoked, causes, prescription)
+            return self._conclude(laboratory, finding, closer, provoked)
 
     def _leave_out(self, factor: str, reason: str) -> None:
         """Not to test a factor after all."""
-        self.not_tested[factor] = reason
+        self.askable.not_tested[factor] = reason
         self.telling.factor(factor, "not-tested", reason)
-        self.search = self._new_search()
+        self.search = self.askable.search(self.goal)
 
     def _opened(self, settings: Settings) -> executing.Opened:
         """Where trials run. Raises ExecutorError, and leaves no sign of a diagnosis then."""
@@ -287,20 +172,9 @@ class Diagnosing:
     ) -> Settings:
         """Take in what trials find where they run."""
         self.subject, self.environment = found.subject, found.environment
-        self.factors = REGISTRY + CLUSTER
-        self.not_tested = self._unavailable(found.fixed_addresses)
-        self.not_tested.setdefault("leftovers", executing.FRESH)
-        if not found.mixture:
-            self.not_tested[MACHINE] = executing.ALIKE
-        elif MACHINE not in (self.options.factors or ()):
-            if not self.options.stress or MACHINE in self.not_tested:
-                self.not_tested.setdefault(MACHINE, executing.KEPT)
-            else:
-                self.provoked_only = (MACHINE,)
-            self.mixture = f"{found.mixture}: trials are kept on these"
-        self.search = self._new_search()
-        elsewhere = MACHINE not in self.not_tested
-        digest = self.options.digest or executing.digest(executor, elsewhere)
+        self.mixture = self.askable.settle(found)
+        self.search = self.askable.search(self.goal)
+        digest = self.options.digest or executing.digest(executor, self.askable.compares_machines)
         return dataclasses.replace(
             settings, subject=found.subject, machine=found.kind, digest=digest
         )
@@ -397,15 +271,8 @@ class Diagnosing:
             return Provoked(note="interrupted")
         if finding.verdict not in ("reproducible", "causes-found"):
             return Provoked(note="the runs must repeat before anything can be provoked")
-        able = [f for f in self.factors if f.stress and f.name not in self.not_tested]
-        able = [f for f in able if f.name not in self.search.broken_pins]
-        # What the script was never seen to use can't lie dormant in it.
-        used = {*self.search.exercised, *self.provoked_only}
-        able = [f for f in able if f.name in used]
-        together = [f.name for f in able if f.stress == "dormant"]
-        alone = [[f.name] for f in able if f.stress == "sensitivity"]
         pinned = {guilt.factor: guilt.arm for guilt in finding.guilty}
-        search = StressSearch(pinned, finding.verified, [together, *alone])
+        search = StressSearch(pinned, finding.verified, self.askable.provocable(self.search))
         try:
             return self._drive(laboratory, search.run())
         except KeyboardInterrupt:
@@ -494,176 +361,46 @@ class Diagnosing:
 
     def _look_for_others(self, laboratory: Laboratory) -> None:
         """Tell of machines of another kind, where there were none when the trials began."""
-        if self.not_tested.get(MACHINE) != executing.ALIKE:
+        if self.askable.not_tested.get(MACHINE) != executing.ALIKE:
             return
         if late := executing.late(laboratory.executor):
-            self.not_tested[MACHINE] = executing.LATE
+            self.askable.not_tested[MACHINE] = executing.LATE
             self.telling.warn(late)
 
-    def _causes(self, laboratory: Laboratory, finding: Finding) -> tuple[record.Cause, ...]:
-        if finding.verdict == "broken":
-            return ()
-        causes = Assembly(laboratory, finding).causes()
-        for cause in causes:
-            self.telling.guilty(cause.factor, cause.trials)
-        return causes
-
-    def _told_closer(
-        self,
-        laboratory: Laboratory,
-        finding: Finding,
-        causes: tuple[record.Cause, ...],
-        closer: CloserLook,
-    ) -> tuple[record.Cause, ...]:
-        """The causes with what a closer look has shown of them."""
-        if finding.verdict == "broken":
-            return ()
-        refusals = apart.refusals(Assembly(laboratory, finding))
-        trials = [t for lab in (laboratory, *closer.laboratories) for t in lab.trials]
-        warned = kernels.warned(trials, Sites(self.subject))
-        self.kernels = kernels.of(
-            causes, closer.zooms, warned, refusals, closer.gpus, closer.needed
-        )
-        return tuple(self._sharpened(cause, closer.zooms) for cause in causes)
-
-    def _holdable(self) -> dict[str, record.Arm]:
-        """What can be held beside the causes without holding what kernels do, or doing something
-        else than the script does."""
-        broken = self.search.broken_pins
-        able = [f for f in self._asked() if f.pin == "faithful" and f.name not in broken]
-        able = [f for f in able if f in SOURCES and not kernels.computes(f.name)]
-        return {f.name: "pinned" for f in able}
-
-    def _prescribe(
-        self,
-        laboratory: Laboratory,
-        finding: Finding,
-        causes: Sequence[record.Cause],
-        closer: CloserLook,
-    ) -> record.Prescription | None:
-        """The change that the causes ask for, and what the patched script does by itself."""
-        if not causes:
-            return None
-        assembly = Assembly(laboratory, finding)
-        frameworks = assembly.frameworks
-        if self.environment.gpus:  # of a cluster's, trials tell nothing
-            frameworks |= {f"{name} on a GPU": v for name, v in frameworks.items()}
-        prescription, written = prescribe(
-            finding,
-            causes,
-            {cause.factor: assembly.places(cause.factor) for cause in causes},
-            self.subject.started,
-            frameworks,
-            laboratory.settings.plugins,
-            assembly.backend,
-        )
-        try:
-            mending = mend(prescription, causes, written, self.subject, self._trains(laboratory))
-        except Exception as error:
-            # What was found stands without a patch.
-            self.telling.warn(f"no patch could be made: {type(error).__name__}: {error}")
-            return prescription
-        if not mending.runnable or self.interrupted or not self.options.verify:
-            return mending.prescription
-        prescription = closer.at_patch(mending, self.goal.comparisons)
-        self.interrupted = closer.interrupted
-        return prescription
-
-    def _trains(self, laboratory: Laboratory) -> str:
-        """The script that was recorded, where the subject starts it; empty elsewhere."""
-        launched = (trial.launched for trial in laboratory.trials if trial.launched)
-        script = next(launched, "")
-        return Sites(self.subject).shown(script) if script else ""
-
-    def _record(
+    def _conclude(
         self,
         laboratory: Laboratory,
         finding: Finding,
         closer: CloserLook,
         provoked: Provoked | None,
-        causes: tuple[record.Cause, ...],
-        prescription: record.Prescription | None,
     ) -> record.Diagnosis:
-        if laboratory.clashing and not any(g.factor == "leftovers" for g in finding.guilty):
-            self.not_tested["leftovers"] = CLASH
+        """The record of that finding, with the patch tried and the operations looked at."""
+        conclusion = Conclusion(
+            self.subject,
+            self.environment,
+            self.askable,
+            self.search,
+            self.goal,
+            laboratory,
+            finding,
+            closer,
+            self.telling,
+        )
+        causes = conclusion.causes()
+        verify = self.options.verify and not self.interrupted
+        prescription = conclusion.prescription(causes, verify=verify)
+        self.interrupted = self.interrupted or closer.interrupted
+        if self.options.zoom and not self.interrupted:
+            # Last: the patch is worth more, where trials are few.
+            closer.at_operations(self.askable.holdable(self.search))
+            self.interrupted = closer.interrupted
         self._look_for_others(laboratory)
-        assembly = Assembly(laboratory, finding)
-        horizon = recording.horizon(self.options.horizon, laboratory)
-        first = assembly.parting([t.id for t in laboratory.of_plan({})])
-        first = zooming.sharpened(first, closer.zooms)
-        trials = (
-            *assembly.trial_records(),
-            *(t for other in closer.laboratories for t in Assembly(other, finding).trial_records()),
+        course = Course(
+            self.started,
+            time.monotonic() - self.clock,
+            self.questions,
+            self.error,
+            self.interrupted,
+            self.failures,
         )
-        pairs = [d.trials for d in (first, *(c.first_divergence for c in causes)) if d is not None]
-        for fault in (
-            *recording.faults((laboratory, *closer.laboratories)),
-            *(conflicts.of_trials(laboratory.of_plan({})) if self.environment.gpus else ()),
-            *circumstances.of(trials, pairs),
-        ):
-            self.telling.warn(fault)
-        for error in self.failures:
-            self.telling.warn(f"the trials ended early: {failure(error).message}")
-        return record.Diagnosis(
-            nondet=__version__,
-            subject=msgspec.structs.replace(
-                self.subject.to_record(), trains=self._trains(laboratory)
-            ),
-            environment=self.environment,
-            verdict=finding.verdict,  # type: ignore[arg-type]
-            summary=wording.summary(finding, causes, first, self.error, self.interrupted, horizon),
-            causes=causes,
-            alternatives=finding.alternatives,
-            sensitivities=(
-                *assembly.sensitivities(),
-                *(apart.shifted(assembly, provoked) if provoked is not None else ()),
-            ),
-            cleared=recording.cleared(finding, causes, self.search.exercised, self.not_tested),
-            not_tested=recording.not_tested(finding, self.not_tested),
-            first_divergence=first,
-            prescription=prescription,
-            confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
-            trials=trials,
-            questions=tuple(self.questions),
-            differences=assembly.matrices([t.id for t in laboratory.of_plan({})]),
-            cost=recording.cost(laboratory, closer.laboratories, time.monotonic() - self.clock),
-            error=self.error,
-            interrupted=self.interrupted,
-            warnings=tuple(self.telling.warnings),
-            started=self.started,
-            seed=laboratory.settings.seed,
-            digest=laboratory.settings.digest,
-            stress=apart.stress(assembly, provoked) if provoked is not None else None,
-            suspects=apart.suspects(assembly),
-            refusals=apart.refusals(assembly),
-            kernels=self.kernels,
-            horizon=horizon,
-            zooms=tuple(closer.zooms),
-            step_maps=assembly.step_maps([t.id for t in laboratory.of_plan({})]),
-            recording=recording.pace(laboratory),
-            executor=self.options.executor,
-            machines=executing.machines(laboratory.executor),
-            titles={factor.name: factor.title for factor in self.factors},
-        )
-
-    def _sharpened(self, cause: record.Cause, zooms: Sequence[record.Zoom]) -> record.Cause:
-        """The cause with the tensor that is first to differ inside a step."""
-        own = [zoom for zoom in zooms if cause.factor in zoom.factors]
-        where = zooming.sharpened(cause.first_divergence, own)
-        behind = kernels.behind(cause.factor, self.kernels)
-        cause = msgspec.structs.replace(cause, first_divergence=where, operation=behind)
-        return msgspec.structs.replace(cause, because=wording.because(cause))
-
-
-def broken_before_trials(subject: record.Subject, broken: BrokenSubject) -> record.Diagnosis:
-    """The record of a script that is broken before any trial, such as by a syntax error."""
-    return record.Diagnosis(
-        nondet=__version__,
-        subject=subject,
-        environment=machine.environment("", {}),
-        verdict="broken",
-        summary=f"The script could not be diagnosed: {broken.message}.",
-        cost=record.Cost(trials=0, subject_seconds=0.0, wall_seconds=0.0, single_run_seconds=0.0),
-        error=record.Failure(slug=broken.slug, message=broken.message, traceback=broken.traceback),
-        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
+        return conclusion.diagnosis(course, causes, prescription, provoked)

@@ -13,12 +13,11 @@ from nondet.guest.factors import REGISTRY
 from nondet.host import across, checking, machine, portable, wording
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
-from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory
 from nondet.host.placing import ONE_EACH, placing_trials
-from nondet.host.planning import Settings
+from nondet.host.planning import SEED, Settings
 from nondet.host.portable import Opened
 from nondet.host.sites import Sites
 from nondet.host.subject import Subject

@@ -28,6 +28,8 @@ class Place(Protocol):
         """A path in the user's folders as that trial sees it."""
 
 
+SEED = 20_150_801
+"""Every pinned stream of every trial derives from it; recorded with the diagnosis."""
 VALUES_LIMIT = 256 * 2**20
 """Bytes of tensor values that one trial adds to the store, unless it is said otherwise."""
 

@@ -19,12 +19,11 @@ from nondet.host import across, checkup, machine, portable, scratch, shipped
 from nondet.host import subject as subjects
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
-from nondet.host.diagnosing import SEED
 from nondet.host.errors import UsageError
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.laboratory import Laboratory
 from nondet.host.placing import placing_trials
-from nondet.host.planning import Settings
+from nondet.host.planning import SEED, Settings
 from nondet.host.portable import Opened
 from nondet.host.shipped import Probe
 from nondet.host.subject import Subject

@@ -12,11 +12,10 @@ from nondet import __version__, record, spread
 from nondet.guest.factors import by_name
 from nondet.host import machine
 from nondet.host.availability import user_environment
-from nondet.host.diagnosing import SEED
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.placing import ONE_EACH, placing_trials
-from nondet.host.planning import Settings
+from nondet.host.planning import SEED, Settings
 from nondet.host.repeats import measuring, wording
 from nondet.host.repeats.measuring import Measured, Plan
 from nondet.host.repeats.patterns import Pattern

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from nondet.host import executing
-from nondet.host.diagnosing import Diagnosing, Options
+from nondet.host.diagnosing import Diagnosing
 from nondet.host.executors.cluster.executor import ClusterExecutor
+from nondet.host.options import Options
 from nondet.host.watching import Silent
 from nondet.search.questions import Question
 from tests.host.acting import laboratory, settings
@@ -66,16 +67,16 @@ def test_no_trial_goes_where_the_digest_can_not_be_computed(tmp_path: Path) -> N
 
 def test_machines_of_another_kind_that_come_late_are_told_once(tmp_path: Path) -> None:
     with settled(tmp_path, told("a"), told("b")) as (one, executor, _):
-        assert one.not_tested["machine"] == executing.ALIKE
+        assert one.askable.not_tested["machine"] == executing.ALIKE
         lab, _ = laboratory(tmp_path, same=settings(tmp_path))
         lab.executor = executor
         question = Question("Does it repeat?", {}, 1)
         executor._crew._roster.add("w2", told("c"))
         one._note(lab, question, None)
-        assert one.not_tested["machine"] == executing.ALIKE
+        assert one.askable.not_tested["machine"] == executing.ALIKE
         executor._crew._roster.add("late", told("d", cores=4))
         one._note(lab, question, None)
         one._note(lab, question, None)
-    assert one.not_tested["machine"] == executing.LATE
+    assert one.askable.not_tested["machine"] == executing.LATE
     (warning,) = one.telling.warnings
     assert "EPYC, 4 cores" in warning and executor.slots == 3
