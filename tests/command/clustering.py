@@ -6,14 +6,18 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from tests.command.running import until
 
 DASK = str(Path(sys.executable).with_name("dask"))
+Root = subprocess.Popen[bytes] | psutil.Process
+"""What a worker descends from, or is."""
+R = TypeVar("R", subprocess.Popen[bytes], psutil.Process)
 LOCALHOST = ("--host", "127.0.0.1", "--no-dashboard")
 
 
@@ -90,14 +94,14 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         one.close()
 
 
-def below(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def below(process: Root) -> list[psutil.Process]:
     """All that descends from a process now."""
     with contextlib.suppress(psutil.Error):
         return psutil.Process(process.pid).children(recursive=True)
     return []
 
 
-def nursed(nanny: subprocess.Popen[bytes]) -> psutil.Process:
+def nursed(nanny: Root) -> psutil.Process:
     """The worker below a nanny that runs a trial now."""
     found = trial_of(nanny)
     assert found is not None
@@ -105,7 +109,7 @@ def nursed(nanny: subprocess.Popen[bytes]) -> psutil.Process:
     return worker
 
 
-def trial_of(worker: subprocess.Popen[bytes]) -> tuple[psutil.Process, str] | None:
+def trial_of(worker: Root) -> tuple[psutil.Process, str] | None:
     """The process and the name of the trial that a worker runs now; None when there is none."""
     for process in below(worker):
         with contextlib.suppress(psutil.Error):
@@ -116,9 +120,7 @@ def trial_of(worker: subprocess.Popen[bytes]) -> tuple[psutil.Process, str] | No
     return None
 
 
-def held_up(
-    workers: list[subprocess.Popen[bytes]], output: Path, factor: str
-) -> tuple[subprocess.Popen[bytes], str] | None:
+def held_up(workers: Sequence[R], output: Path, factor: str) -> tuple[R, str] | None:
     """A worker and its trial, which is suspended in its midst. It holds that factor: where this is
     what breaks the runs, nobody will stop it."""
     for worker in workers:

@@ -149,13 +149,15 @@ class Project:
         return self.run("diagnose", *(command or ("train.py",)), **more)
 
     @contextlib.contextmanager
-    def started(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+    def started(
+        self, *command: str, environ: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
         """The command of `verb`, still running; whatever is left of it is killed."""
         process = subprocess.Popen(
             # A shell that runs tests in its background makes them ignore Ctrl-C.
             ["env", "--default-signal=INT", NONDET, self.verb, *command],
             cwd=self.folder,
-            env=self.environ,
+            env=self.environ | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nondet import record
@@ -140,6 +141,31 @@ def test_what_was_known_when_the_scheduler_was_lost_is_written(
 
 
 @pytest.mark.long
+def test_what_ran_before_the_host_was_killed_is_used_again(
+    tmp_path: Path, project: Project
+) -> None:
+    project.write(SCRIPT)
+    with cluster(tmp_path / "dask", workers=2) as dask:
+        command = (*QUICK, "--executor", dask.address)
+        project.interrupted(lambda: whole_ones(project), signal.SIGKILL, *command)
+        before = whole_ones(project)
+        done = project.diagnose(*command, "--resume", "train.py")
+        # Workers end what nobody waits for any more.
+        until(lambda: not any(alive(below(worker)) for worker in dask.processes), "their end")
+    assert done.code == 1, done.err
+    assert [cause.factor for cause in done.diagnosis.causes] == ["python-random"]
+    assert before
+    assert before.keys() <= {trial.id for trial in done.diagnosis.trials}
+    assert project.trial_files().items() >= before.items()
+
+
+def whole_ones(project: Project) -> dict[str, bytes]:
+    """The files of trials that ran to their end."""
+    found = project.trial_files().items()
+    return {name: data for name, data in found if b'"completed"' in data}
+
+
+@pytest.mark.long
 def test_no_scheduler_is_said(project: Project) -> None:
     project.write(SCRIPT)
     done = project.diagnose("--quiet", "--executor", "dask://127.0.0.1:9", "train.py")
@@ -253,6 +279,33 @@ def test_jobs_of_slurm_are_submitted_and_cancelled(project: Project, slurm: dict
     # Whoever else reaches the scheduler is turned away.
     assert "tls://" in script and "--tls-key" in script and "tcp://" not in script
     assert not list(project.output.glob(".*"))
+
+
+@pytest.mark.long
+def test_a_job_that_is_lost_is_followed_by_another(project: Project, slurm: dict[str, str]) -> None:
+    """Its time is up, or its node is gone: there is no other job."""
+    project.write(SCRIPT)
+    jobs = Path(slurm["JOBS"])
+    command = (*QUICK, "--jobs", "1", "--executor", "slurm", "train.py")
+    with project.started(*command, environ=slurm) as process:
+
+        def held() -> tuple[psutil.Process, str] | None:
+            assert process.poll() is None, process.communicate()
+            roots = [psutil.Process(job) for job in numbers(jobs / "started")]
+            return held_up(roots, project.output, "python-random")
+
+        job, trial = until(held, "a trial that goes on to its end")
+        family = below(job)
+        os.killpg(job.pid, signal.SIGKILL)
+        until(lambda: not alive(family), "the end of all that ran there")
+        out, err = process.communicate(timeout=2 * PATIENCE)
+        assert process.returncode == 1, err
+        assert not marked(project.mark)
+    assert len(numbers(jobs / "started")) == 2
+    diagnosis = record.decode((project.output / "diagnosis.json").read_bytes())
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random"]
+    lost = {t.id: t.note for t in diagnosis.trials if t.outcome == "killed"}
+    assert "its worker was lost" in lost.pop(trial) and not lost
 
 
 @pytest.mark.long
