@@ -55,10 +55,10 @@ def old_keras(found: Checkup) -> Iterator[Remark]:
         return
     if number(keras.version) < (3, 0):
         yield Remark(
-            level="bad",
+            level="note",
             about="keras",
-            text=f"Keras {keras.version}: nondet sees into models of Keras 3 alone",
-            todo="use an environment with keras>=3, or mark values with nondet.checkpoint",
+            text=f"Keras {keras.version}: training is recorded and compared, and its steps are not "
+            "looked into",
         )
     elif tensorflow is not None and number(tensorflow.version) < (2, 16):
         yield Remark(

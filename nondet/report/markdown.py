@@ -55,6 +55,7 @@ def fix(prescription: Prescription) -> Iterator[str]:
     yield f"**Fix** ({state})"
     if prescription.patch:
         yield fenced(prescription.patch, "diff")
+        yield prose(words.patched(prescription))
     else:
         if prescription.snippet:
             yield fenced(prescription.snippet, "python")

@@ -65,17 +65,17 @@ so.
 A factor that can't act on a machine, such as `cudnn` without a GPU, is listed under *not tested*
 with the reason.
 
-## Where this differs from the first plan
+## Why some stand where they do
 
-`keras-seed` stands among the consumers. It was planned as a generator, but Keras 3 has no stream of
-its own for the seeds that it makes up: it draws them from Python's `random`. So the source is
-`python-random`, and `keras-seed` says what it was drawn for.
+`keras-seed` stands among the consumers: Keras 3 has no stream of its own for the seeds that it
+makes up, and draws them from Python's `random`. So the source is `python-random`, and `keras-seed`
+says what it was drawn for.
 
 `jax-seed` is a consumer for the like reason: JAX has no hidden generator. Its keys are made from
 seeds that the script takes from somewhere, and that somewhere is the source.
 
-`addresses` was part of process-identity. Memory addresses are held in another way than process ids
-and names, outside the process, and can't be held in every container: a factor of their own.
+`addresses` is no part of process-identity: memory addresses are held in another way than process
+ids and names, outside the process, and can't be held in every container.
 """
 
 

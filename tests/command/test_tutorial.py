@@ -26,7 +26,7 @@ UNSTABLE = (
     "How sure ",
     "fewer ",
     "Not tested ",
-    "device",
+    "more",
     "Cost ",
     "nondet: recorded ",
 )

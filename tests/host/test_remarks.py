@@ -16,7 +16,7 @@ AVX = ("avx", "avx2")
 
 APPLIES = {
     "not importable": (checkup(libraries=(library("jax", "", "ImportError: no"),)), "bad", "jax"),
-    "keras 2": (checkup(libraries=(library("keras", "2.15.0"),)), "bad", "keras"),
+    "keras 2": (checkup(libraries=(library("keras", "2.15.0"),)), "note", "keras"),
     "two kerases": (
         checkup(libraries=(KERAS, library("tensorflow", "2.15.0"))), "bad", "keras",
     ),

@@ -35,6 +35,10 @@ def test_the_patch_stands_for_the_fix() -> None:
     patched = structs.replace(diagnosis.prescription, patch="--- a/x\n+++ b/x\n+```\n")
     found = markdown.render(structs.replace(diagnosis, prescription=patched))
     assert "````diff\n--- a/x\n+++ b/x\n+```\n````" in found
+    assert "Not verified: the patched script was not run." in found
+    ran = structs.replace(patched, patch_verified=True, patch_trials=("t31", "t32"))
+    found = markdown.render(structs.replace(diagnosis, prescription=ran))
+    assert "Verified: 2 runs of the patched script, with nothing pinned, agree" in found
     assert diagnosis.prescription.snippet not in found
 
 

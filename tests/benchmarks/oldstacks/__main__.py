@@ -9,6 +9,7 @@ minutes on two cores; Theano wants a C++ compiler.
 from __future__ import annotations
 
 import argparse
+import platform
 import shutil
 import subprocess
 import sys
@@ -137,9 +138,11 @@ def diagnosed(stack: Stack, script: Path, room: Path) -> Iterator[str]:
 
 
 def publish(stack: Stack, diagnosis: record.Diagnosis, room: Path) -> None:
-    """The record, without this machine's folders, and what is rendered from it."""
+    """The record, without this machine's folders and kernel, and what is rendered from it."""
     text = record.encode(diagnosis).decode()
-    places = (str(room / "work"), "."), (str(room), ".."), (str(stack.folder), stack.name)
+    places = [(str(room / "work"), "."), (str(room), ".."), (str(stack.folder), stack.name)]
+    if build := platform.release().partition("-")[2]:
+        places.append((f"-{build}", ""))
     for place, name in places:
         text = text.replace(place, name)
     path = DOCS / f"old-stacks-{stack.name}.json"
