@@ -102,7 +102,11 @@ def asked(
         outputs.check_factors(
             options["source"], (*prescribed, *(cause.factor for cause in diagnosis.causes))
         )
-        held |= foreground.prescribed(diagnosis)
+        arms, beyond = foreground.prescribed(diagnosis)
+        held |= arms
+        if beyond and not options["quiet"]:
+            names = ", ".join(beyond)
+            click.echo(f"nondet: not held, since no single run can: {names}", err=True)
         seed = diagnosis.seed if seed is None else seed
     held |= dict.fromkeys(options["pinned"], "pinned") | dict.fromkeys(
         options["ablated"], "ablated"

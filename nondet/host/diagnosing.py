@@ -281,6 +281,9 @@ class Diagnosing:
         except ExecutorError as error:
             # What was found stands; the other machines are gone.
             return dataclasses.replace(search.finding, note=error.message)
+        except BrokenSubject as broken:
+            note = f"what was provoked can't be compared ({broken.message})"
+            return dataclasses.replace(search.finding, note=note)
 
     def _drive(self, laboratory: Laboratory, asking: Generator[Question, Answer, Told]) -> Told:
         """Hand a search its answers until it has none to ask for."""

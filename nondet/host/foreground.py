@@ -64,8 +64,9 @@ class Ran:
     """Whether the script was reached at all."""
 
 
-def prescribed(diagnosis: Diagnosis) -> dict[str, Arm]:
-    """The arms under which the diagnosis saw runs agree. Raises UsageError when there are none."""
+def prescribed(diagnosis: Diagnosis) -> tuple[dict[str, Arm], tuple[str, ...]]:
+    """The arms under which the diagnosis saw runs agree, and the factors of these that a single run
+    in the script's own folder can't hold. Raises UsageError when nothing is left to hold."""
     if diagnosis.prescription is None:
         raise UsageError(
             "nothing-prescribed",
@@ -74,7 +75,15 @@ def prescribed(diagnosis: Diagnosis) -> dict[str, Arm]:
         )
     off = {c.factor for c in diagnosis.causes if c.pin == "ablating" and by_name(c.factor).off}
     pins = diagnosis.prescription.pins
-    return {name: "ablated" if name in off else "pinned" for name in pins}
+    beyond = tuple(name for name in pins if by_name(name).acts == "host")
+    if beyond == pins:
+        raise UsageError(
+            "nothing-prescribed",
+            f"the diagnosis prescribes {' and '.join(pins)} alone, which no single run can hold: "
+            "name something with --pin",
+        )
+    held = [name for name in pins if name not in beyond]
+    return {name: "ablated" if name in off else "pinned" for name in held}, beyond
 
 
 def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
@@ -174,8 +183,13 @@ def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         """The script has it from the terminal. Not SIG_IGN, which it would inherit."""
 
-    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
-    before |= {number: signal.signal(number, leave) for number in FROM_TERMINAL}
+    ours = dict.fromkeys(PASSED_ON, pass_on) | dict.fromkeys(FROM_TERMINAL, leave)
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ours.items()
+        # What nohup or a shell's background has us ignore, the script inherits as it would.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:

@@ -61,9 +61,10 @@ def check(
     watcher.opened(subject.script, "a temporary folder", jobs)
     for folder in (output / "trials", output / "values"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = Settings(
-        subject, output.resolve(), user_environment(), SEED, "sha256", granularity="auto"
-    )
+    # A baseline that has every step is compared at every step.
+    steps = baseline is not None and baseline.run.granularity == "step"
+    granularity = "step" if steps else "auto"
+    settings = Settings(subject, output.resolve(), user_environment(), SEED, "sha256", granularity)
     with LocalExecutor(output, subject.folders) as executor, placing_trials(jobs) as placing:
         if executor.warning:
             watcher.message(executor.warning)

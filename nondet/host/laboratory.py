@@ -111,7 +111,9 @@ class Laboratory(Store):
             check=self.check,
             placing=self.placing,
         )
-        other.warming = self.warming
+        if settings.environ == self.settings.environ:
+            other.warming = self.warming
+        # Else none is forked: what imports here has read the variables as they were.
         other.earlier = self.varying
         other.ran_short = self.ran_short
         return other

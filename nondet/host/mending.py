@@ -36,7 +36,7 @@ class Mending:
 
     def settings(self, settings: Settings) -> Settings:
         environ = launching.within(settings.environ, self.launch)
-        return dataclasses.replace(settings, files=self.files, environ=environ)
+        return dataclasses.replace(settings, files=self.files, environ=environ, launch=self.launch)
 
     def question(self, comparisons: int) -> Question:
         return Question(TEXT, {}, comparisons)

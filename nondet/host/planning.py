@@ -62,6 +62,8 @@ class Settings:
     """Patterns of operations that keep their usual kernels where `op-determinism` is pinned."""
     files: tuple[tuple[Path, bytes], ...] = ()
     """Files of the subject that trials find with this content: those of a patch."""
+    launch: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Variables of `environ` that the launch line of a patch sets."""
     values_limit: int = VALUES_LIMIT
     """Bytes of tensor values that one trial may add to the store."""
     machine: str = ""
@@ -82,6 +84,7 @@ def plan_hash(settings: Settings, held: Mapping[str, Arm]) -> str:
     same += [settings.zoom.first, settings.zoom.last] if settings.zoom is not None else []
     same += ["released", *settings.released] if settings.released else []
     same += [[str(path), hashlib.sha256(data).hexdigest()] for path, data in settings.files]
+    same += ["with", *map(list, sorted(settings.launch.items()))] if settings.launch else []
     same += ["on", settings.machine] if settings.machine else []
     same += [subject.script, subject.sha256, *subject.args]
     packages = sorted(subject.description.packages.items())

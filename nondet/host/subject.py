@@ -152,7 +152,7 @@ def _file_of(description: Description, module: str, cwd: Path) -> str:
 def _console_script(script: str, interpreter: str) -> str:
     """The path of a command beside the interpreter, where no file has that name."""
     beside = Path(interpreter).parent / script
-    if os.sep in script or Path(script).exists() or not beside.is_file():
+    if os.sep in script or os.path.exists(script) or not os.path.isfile(beside):
         return script
     with beside.open("rb") as file:
         first = file.readline(1024)
@@ -183,7 +183,7 @@ def _notebook(script: str, source: bytes) -> notebook.Notebook:
 
 
 def _source(path: Path) -> bytes:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(
             "script-is-a-folder", f"{path} is a folder: name the script in it, as with `python`"
         )

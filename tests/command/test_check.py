@@ -54,6 +54,29 @@ def test_a_baseline_is_held(project: Project) -> None:
     assert found["baseline"]["first"]["label"] == "value"
 
 
+BY_STEP = """\
+import torch
+torch.manual_seed(0)
+layer = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+for _ in range(3):
+    optimizer.zero_grad()
+    layer(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_a_baseline_with_every_step_is_compared_at_every_step(project: Project) -> None:
+    pytest.importorskip("torch")
+    project.write(BY_STEP)
+    made = project.run("record", "--granularity", "step", "-o", "base.nd", "train.py")
+    assert made.code == 0, made.err
+    held = project.run("check", "--runs", "2", "--json", "--baseline", "base.nd", "train.py")
+    assert held.code == 0, held.out
+    baseline = json.loads(held.out)["baseline"]
+    assert baseline["agree"] and baseline["compared"] >= 3
+
+
 def test_a_broken_script_is_told_from_one_that_does_not_repeat(project: Project) -> None:
     project.write("raise ValueError('its own')\n")
     ran = project.run("check", "--quiet", "train.py")

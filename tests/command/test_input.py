@@ -25,6 +25,11 @@ def test_no_such_script(project: Project) -> None:
     assert not project.output.exists()
 
 
+@pytest.mark.parametrize("folder", ["", "./"])
+def test_a_name_that_is_too_long(project: Project, folder: str) -> None:
+    project.diagnose(folder + "a" * 300).refused("script-unreadable", "name too long")
+
+
 def test_a_folder_is_no_script(project: Project) -> None:
     (project.folder / "src").mkdir()
     project.diagnose("src").refused("script-is-a-folder", "src is a folder", "name the script")

@@ -203,6 +203,22 @@ def test_a_bad_plugin_is_refused_before_any_trial(
     assert not project.output.exists()
 
 
+def test_what_cannot_be_followed_under_stress_leaves_the_verdict(project: Project) -> None:
+    """By another clock, the script trains in a child before it trains itself."""
+    project.write("import nondet\nnondet.checkpoint('child', 1)\n", "prepare.py")
+    project.write(
+        "import os, subprocess, sys, time\nimport nondet\n"
+        "if time.time() - os.path.getmtime(__file__) > 1800:\n"
+        "    subprocess.run([sys.executable, 'prepare.py'], check=True)\n"
+        "nondet.checkpoint('own', 2)\n"
+    )
+    ran = project.diagnose("--stress", "--confidence", "0.75", "train.py")
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.diagnosis.verdict == "reproducible"
+    assert ran.diagnosis.stress is not None
+    assert "can't be compared (it trains beside its child" in ran.diagnosis.stress.note
+
+
 def test_one_late_seed_of_two_generators_is_one_move_and_stands_briefly(project: Project) -> None:
     project.write(
         "import random\nimport numpy as np\nimport nondet\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from nondet import record
 from tests.command.running import NONDET, PATIENCE, QUICK, Project, until
@@ -71,6 +73,21 @@ def test_it_holds_what_a_diagnosis_prescribes(project: Project) -> None:
     ran = [project.run("run", "--from", "nondet-report", "train.py") for _ in range(2)]
     assert recorded(ran[0].err) == recorded(ran[1].err)
     assert f"held {', '.join(found.prescription.pins)}" in ran[0].err
+
+
+def test_what_no_single_run_can_hold_is_left_out_of_what_is_prescribed(project: Project) -> None:
+    project.write(DRAWS)
+    found = project.diagnose(*QUICK, "train.py").diagnosis
+    assert found.prescription is not None
+    pins = found.prescription.pins
+    for more, code in ((("leftovers", *pins), 0), (("leftovers",), 2)):
+        other = structs.replace(found.prescription, pins=more)
+        changed = structs.replace(found, prescription=other)
+        (project.output / "diagnosis.json").write_bytes(record.encode(changed))
+        ran = project.run("run", "--from", "nondet-report", "train.py")
+        assert ran.code == code, ran.err
+        assert "leftovers" in ran.err and "no single run can" in ran.err
+        assert (f"held {', '.join(pins)}" in ran.err) == (code == 0)
 
 
 def test_nothing_prescribed(project: Project) -> None:
@@ -165,6 +182,23 @@ def test_ctrl_c_is_the_scripts(project: Project) -> None:
         until((project.folder / "ready").exists, "the script")
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == 9
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT"])
+def test_a_signal_that_is_ignored_stays_ignored(project: Project, name: str) -> None:
+    """As under nohup, or in a shell's background."""
+    project.write(f"import signal\nprint(signal.getsignal(signal.SIG{name}).name)\n")
+    plain, under = (
+        subprocess.run(
+            ["env", f"--ignore-signal={name}", *command, "train.py"],
+            cwd=project.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for command in ([sys.executable], [NONDET, "run"])
+    )
+    assert plain == under == "SIG_IGN\n"
 
 
 UNDOES = """\

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from nondet import record
 from nondet.guest.factors import by_name
-from nondet.host import launching
+from nondet.host import launching, planning
+from nondet.host.mending import Mending
+from tests.host.acting import laboratory, settings
 
 SHOW = "printenv XLA_FLAGS"
+NOTHING = record.Prescription(snippet="", verified_trials=())
 JAX = {"jax": "0.10.2"}
 
 
@@ -43,6 +49,25 @@ def test_the_users_own_flags_stay_and_the_last_wins(given: str) -> None:
     shown = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True).stdout
     assert shown.split() == [*given.split(), "--xla_allow_excess_precision=false"]
     assert launching.within(environ, added)["XLA_FLAGS"].split() == shown.split()
+
+
+def test_what_a_launch_line_has_started_is_no_trial_of_the_script_as_it_is(tmp_path: Path) -> None:
+    """Not even where no line of it is changed: `--resume` tells them apart."""
+    same = settings(tmp_path)
+    patched = Mending(NOTHING, launch={"PYTHONHASHSEED": "0"}).settings(same)
+    assert patched.environ["PYTHONHASHSEED"] == "0"
+    hashes = {planning.plan_hash(each, {}) for each in (same, patched)}
+    other = dataclasses.replace(patched, launch={"PYTHONHASHSEED": "1"})
+    assert len(hashes | {planning.plan_hash(other, {})}) == 3
+
+
+def test_what_has_imported_without_the_variables_starts_none_that_has_them(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path)
+    same = lab.settings
+    patched = Mending(NOTHING, launch={"OMP_NUM_THREADS": "1"}).settings(same)
+    assert lab.beside(dataclasses.replace(same, granularity="step")).warming is lab.warming
+    beside = lab.beside(patched)
+    assert beside.warming is not lab.warming and not beside.warming.wanted
 
 
 def test_other_variables_are_replaced() -> None:
