@@ -721,6 +721,8 @@ class Diagnosis(Base, frozen=True, kw_only=True):
     """Where trials ran, as ``--executor`` names it."""
     machines: tuple[Machine, ...] = ()
     """Those of a cluster, in the order in which they came; empty where trials ran on this one."""
+    options: tuple[str, ...] = ()
+    """Options of the command as they were given, without those that say where the result goes."""
     titles: dict[str, str] = {}
     """Every factor's title in a few words, for those who read the record without nondet."""
 

@@ -19,6 +19,7 @@ from nondet.cli.options import (
     confidence,
     executor,
     files,
+    given,
     python,
     rate,
 )
@@ -34,6 +35,9 @@ from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
 from nondet.report import html
+
+OF_THE_RESULT = ("output", "resume", "force", "quiet", "as_json", "as_module")
+"""Options that a command which goes on says for itself, or that only bear on what is shown."""
 
 
 @click.command()
@@ -139,12 +143,14 @@ from nondet.report import html
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output.")
 @click.argument("script", shell_complete=files)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
-def diagnose(script: str, args: tuple[str, ...], **options: Any) -> None:
+@click.pass_context
+def diagnose(ctx: click.RichContext, /, script: str, args: tuple[str, ...], **options: Any) -> None:
     """Find out why SCRIPT gives another result in every run.
 
     SCRIPT may be a notebook. Options go before SCRIPT; everything after it belongs to the script.
     """
     with usage_errors():
+        options["given"] = given(ctx, OF_THE_RESULT)
         sys.exit(run_diagnose(script, args, options))
 
 
@@ -204,6 +210,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
             plugins=plugins,
             horizon=horizon,
             executor=options["executor"],
+            given=options["given"],
         )
         diagnosing = Diagnosing(subject, chosen, watcher, interruption.check)
         diagnosis = diagnosing.run()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rich_click as click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from nondet.guest.factors import CLUSTER, REGISTRY
@@ -47,6 +48,31 @@ rate = click.option(
 as_module = click.option(
     "--module", "-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as in python -m."
 )
+
+
+def given(ctx: click.Context, without: Sequence[str]) -> tuple[str, ...]:
+    """The options that a command line names, as words of another one, but for `without`."""
+    words: list[str] = []
+    for param in ctx.command.params:
+        name = param.name or ""
+        if not isinstance(param, click.Option) or name in without:
+            continue
+        if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = ctx.params[name]
+        if param.is_flag:
+            words.append(param.opts[0] if value else param.secondary_opts[0])
+        else:
+            for each in value if param.multiple else (value,):
+                words += [param.opts[0], spelled(each)]
+    return tuple(words)
+
+
+def spelled(value: object) -> str:
+    """A value as it is written behind an option."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 class Executor(click.ParamType[str]):

@@ -198,6 +198,7 @@ class Conclusion:
             step_maps=assembly.step_maps(free),
             recording=recording.pace(laboratory),
             executor=options.executor,
+            options=options.given,
             machines=executing.machines(laboratory.executor),
             titles={factor.name: factor.title for factor in self.askable.factors},
         )

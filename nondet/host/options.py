@@ -38,3 +38,5 @@ class Options:
     """Whether further trials run the patched script itself."""
     executor: str = executing.LOCAL
     """Where trials run: see `dask_engine.FORMS`."""
+    given: tuple[str, ...] = ()
+    """These as words of a command line, for one that goes on."""

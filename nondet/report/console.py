@@ -303,7 +303,7 @@ def _next(diagnosis: Diagnosis, report: str) -> Iterable[tuple[str, str]]:
     if diagnosis.verdict == "broken":
         return [("see it fail by itself, mend it, then diagnose again", words.alone(diagnosis))]
     if diagnosis.interrupted or diagnosis.verdict == "unsure":
-        return [("go on where it stopped", words.again(diagnosis, folder, "--resume"))]
+        return [("go on where it stopped", words.going_on(diagnosis, folder))]
     first = diagnosis.first_divergence
     if diagnosis.verdict == "unresolved" and first and first.checkpoint == "epoch":
         command = words.again(diagnosis, folder, "--granularity", "step", "--force")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import venv
 from pathlib import Path
 
@@ -23,6 +24,21 @@ def test_no_such_script(project: Project) -> None:
     ran = project.diagnose("nope.py")
     ran.refused("no-such-script", "nope.py", str(project.folder), "options go before SCRIPT")
     assert not project.output.exists()
+
+
+def test_the_options_are_written_down_as_they_were_given(project: Project) -> None:
+    project.write("import nondet\nnondet.checkpoint('a', 1)\n")
+    given = (
+        *("--python", sys.executable, "--jobs", "1", "--budget", "1200000.5", "--confidence"),
+        *("0.75", "--no-fork", "--no-verify", "--factors", "hash-seed,clock", "--granularity"),
+        *("step", "--timeout", "90"),
+    )
+    shown = ("--quiet", "--output", "there", "--force")
+    ran = project.run("diagnose", *shown, *given, "train.py", "--budget", "its own")
+    assert ran.code == 0, ran.err
+    found = record.decode((project.folder / "there/diagnosis.json").read_bytes())
+    assert found.options == given
+    assert found.subject.args == ("--budget", "its own")
 
 
 @pytest.mark.parametrize("folder", ["", "./"])

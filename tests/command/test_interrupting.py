@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 
 import pytest
@@ -43,12 +44,17 @@ def steady(project: Project, passing: int) -> Gate:
     return gate
 
 
-def went_on(project: Project, gate: Gate) -> Ran:
-    """Resume: the verdict of a diagnosis in one go, and no whole trial is run again."""
+def went_on(project: Project, gate: Gate, first: Ran | None = None) -> Ran:
+    """Resume: the verdict of a diagnosis in one go, and no whole trial is run again. `first`: the
+    interrupted one, which says how."""
     gate.open()
+    command = ["diagnose", "--resume", *QUICK, *JOBS, "train.py"]
+    if first is not None:
+        name, *command = shlex.split(first.out.rstrip().splitlines()[-1])
+        assert name == "nondet" and {*QUICK, *JOBS, "--resume"} <= {*command}
     before = project.trial_files()
     events = project.trial_files("events.jsonl")
-    ran = project.diagnose("--resume", *QUICK, *JOBS, "train.py")
+    ran = project.run(*command)
     assert ran.code == 1, ran.err
     diagnosis = ran.diagnosis
     assert not diagnosis.interrupted
@@ -94,7 +100,7 @@ def test_during_the_second_question(project: Project, number: int) -> None:
     assert diagnosis.first_divergence is not None
     assert diagnosis.questions[0].verdict == "DIVERGES"
     assert {t.outcome for t in diagnosis.trials[:2]} <= {"completed", "stopped-early"}
-    went_on(project, gate)
+    went_on(project, gate, ran)
 
 
 def test_trials_that_won_t_listen_are_ended_too(project: Project) -> None:

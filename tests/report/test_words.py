@@ -239,10 +239,41 @@ def test_how_a_difference_lies_in_its_tensor() -> None:
     assert words.beside(structs.replace(parts.START, cosine=-0.25)) == "cosine -0.25"
 
 
+@pytest.mark.parametrize(
+    ("trials", "given", "words_"),
+    [
+        (99, (), ""),
+        (100, (), "--max-trials 200 "),
+        (12, ("--max-trials", "12", "--fork"), "--max-trials 24 --fork "),
+        (12, ("--max-trials", "13"), "--max-trials 13 "),
+        (100, ("--max-trials", "9" * 5000), "--max-trials 200 "),
+        (100, ("--max-trials",), "--max-trials 200 "),
+    ],
+)
+def test_what_has_spent_its_trials_goes_on_with_more(
+    trials: int, given: tuple[str, ...], words_: str
+) -> None:
+    diagnosis = samples.unsure()
+    cost = structs.replace(diagnosis.cost, trials=trials)
+    diagnosis = structs.replace(diagnosis, cost=cost, options=given)
+    assert words.going_on(diagnosis, words.FOLDER) == (
+        f"nondet diagnose --resume {words_}train.py --data iris.csv"
+    )
+
+
 def test_commands_are_quoted_for_a_shell() -> None:
     diagnosis = samples.hostile()
     assert "'$(reboot)'" in words.again(diagnosis, "", "--resume")
     assert words.again(samples.shortened(), "", "--resume") == (
         "nondet diagnose --resume --epochs 4 train.py --data iris.csv"
+    )
+    given = ("--python", "/envs/tf/bin/python", "--granularity", "epoch", "--epochs", "4")
+    diagnosis = structs.replace(samples.shortened(), options=given)
+    assert words.again(diagnosis, "runs", "--granularity", "step", "--force") == (
+        "nondet diagnose --granularity step --force --python /envs/tf/bin/python --epochs 4 "
+        "--output runs train.py --data iris.csv"
+    )
+    assert words.repeated(diagnosis, diagnosis.trials[0]).startswith(
+        "nondet run --python /envs/tf/bin/python "
     )
     assert words.alone(samples.base(verdict="unsure")).endswith("python train.py --data iris.csv")

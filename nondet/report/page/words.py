@@ -36,6 +36,8 @@ VERDICTS: dict[VerdictWord, tuple[str, str]] = {
 
 FOLDER = "nondet-report"
 """Where a diagnosis lies that was told no other place."""
+MOST_TRIALS = 100
+"""Those that a diagnosis is allowed, unless ``--max-trials`` says otherwise."""
 OF_THE_HOST = ("leftovers", "machine")
 """What is held by where a trial runs: a fresh folder, the machine. A single run has its own."""
 
@@ -383,15 +385,36 @@ def hints(diagnosis: Diagnosis) -> list[str]:
 
 
 def again(diagnosis: Diagnosis, folder: str, *options: str) -> str:
-    """The command line that diagnoses the same subject, up to the same horizon, with `options`.
-    `folder`: where the diagnosis lies."""
+    """The command line that diagnoses the same subject in the same way, with `options`. `folder`:
+    where the diagnosis lies."""
     subject, horizon = diagnosis.subject, diagnosis.horizon
-    there = [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
-    if diagnosis.machines:
-        there += ["--executor", diagnosis.executor]
+    words = list(diagnosis.options)
+    if not words:  # it was made from Python, or by a nondet that wrote down less
+        words += [f"--{horizon.unit}s", str(horizon.count)] if horizon is not None else []
+        words += ["--executor", diagnosis.executor] if diagnosis.machines else []
+    for name in options:
+        if name.startswith("--") and name in words:
+            place = words.index(name)
+            del words[place : place + 2]
     if folder not in ("", FOLDER):
-        there += ["--output", folder]
-    return shlex.join(["nondet", "diagnose", *options, *there, *named(subject), *subject.args])
+        words += ["--output", folder]
+    return shlex.join(["nondet", "diagnose", *options, *words, *named(subject), *subject.args])
+
+
+def going_on(diagnosis: Diagnosis, folder: str) -> str:
+    """The command line that goes on with a diagnosis; where it has spent the trials that it was
+    allowed, with twice as many."""
+    given = _given(diagnosis, "--max-trials")
+    # The record may be a stranger's.
+    most = int(given) if given.isdecimal() and len(given) < 10 else MOST_TRIALS
+    more = ["--max-trials", str(2 * most)] if diagnosis.cost.trials >= most else []
+    return again(diagnosis, folder, "--resume", *more)
+
+
+def _given(diagnosis: Diagnosis, name: str) -> str:
+    """The value of an option as it was given; empty where it was not."""
+    words = diagnosis.options
+    return words[words.index(name) + 1] if name in words[:-1] else ""
 
 
 def fixing(folder: str, *options: str) -> str:
@@ -407,8 +430,9 @@ def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
     held = ["--pin", ",".join(pins)] if pins else []
     off = [name for name, arm in trial.plan.items() if arm == "ablated"]
     held += ["--ablate", ",".join(off)] if off else []
-    subject = diagnosis.subject
-    return shlex.join(["nondet", "run", *held, *named(subject), *subject.args])
+    subject, python = diagnosis.subject, _given(diagnosis, "--python")
+    there = ["--python", python] if python else []
+    return shlex.join(["nondet", "run", *there, *held, *named(subject), *subject.args])
 
 
 def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
