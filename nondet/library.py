@@ -58,9 +58,7 @@ def diagnose(
         try:
             subject = subjects.check(path, tuple(args), python, module)
         except BrokenSubject as broken:
-            named = records.Subject(
-                script=path, args=tuple(args), python=python, module=path if module else ""
-            )
+            named = subjects.unchecked(path, tuple(args), python, module)
             found = broken_before_trials(named, broken)
         else:
             chosen = Options(output=folder, resume=resume, **options)

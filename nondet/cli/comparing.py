@@ -101,6 +101,11 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
     try:
         subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
+        if options["as_json"]:
+            named = subjects.unchecked(script, args, options["python"], options["as_module"])
+            found = gating.broken_before_runs(named, options["confidence"], broken)
+            sys.stdout.buffer.write(runs.encode(found))
+            sys.stdout.buffer.flush()
         complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
     needed = stats.comparisons_needed(options["rate"], options["confidence"])
     gate = gating.Gate(

@@ -181,8 +181,7 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
         subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         outputs.prepare(folder, resume=options["resume"], force=options["force"])
-        module = script if options["as_module"] else ""
-        named = record.Subject(script=script, args=args, python=options["python"], module=module)
+        named = subjects.unchecked(script, args, options["python"], options["as_module"])
         diagnosis = broken_before_trials(named, broken)
         code = finish(diagnosis, folder, Silent())
         show(diagnosis, folder, options["as_json"])

@@ -35,7 +35,8 @@ class Main(click.RichGroup):
         except click.Abort:
             complain(
                 "interrupted",
-                "interrupted before a diagnosis was written: --resume goes on from what has ended",
+                "interrupted before there was a result: where the command has --resume, that "
+                "goes on from what has ended",
                 INTERRUPTED,
             )
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,6 +99,13 @@ def run_probe(names: Sequence[str], options: dict[str, Any]) -> int:
     """Probe, write record and page, tell; returns the exit code."""
     wanted = probing.chosen(names, options["every"])
     if options["listing"]:
+        if options["as_json"]:
+            listed = [
+                {"name": one.name, "factors": sorted(one.causes), "what": one.what}
+                for one in wanted
+            ]
+            click.echo(json.dumps(listed, indent=2))
+            return 0
         for one in wanted:
             factors = ", ".join(sorted(one.causes)) or "no source"
             click.echo(shown(f"{one.name:<28} {factors}: {one.what}"))

@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
-from nondet import record, repetition
+from nondet import repetition
 from nondet.cli.frame import usage_errors, watching
 from nondet.cli.options import Duration, Names, as_module, files, python
 from nondet.host import availability
@@ -106,8 +106,7 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
         subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
         outputs.prepare(folder, **ready)
-        module = script if options["as_module"] else ""
-        named = record.Subject(script=script, args=args, python=options["python"], module=module)
+        named = subjects.unchecked(script, args, options["python"], options["as_module"])
         return finish_repeat(broken_before_runs(named, broken), folder, options["as_json"])
     shared = None
     if options["named"] is not None:

@@ -136,6 +136,20 @@ def _told(
     )
 
 
+def broken_before_runs(subject: record.Subject, level: float, broken: BrokenSubject) -> Check:
+    """What is said of a script that is broken before any run, such as by a syntax error."""
+    return Check(
+        nondet=__version__,
+        subject=subject,
+        verdict="broken",
+        summary=f"The script could not be checked: {broken.message}.",
+        runs=0,
+        level=level,
+        seconds=0.0,
+        error=record.Failure(slug=broken.slug, message=broken.message, traceback=broken.traceback),
+    )
+
+
 def _error(laboratory: Laboratory, verdict: Verdict) -> record.Failure | None:
     """Why the script can't be checked, as a diagnosis would say it; None when it can, and when no
     run has come to its end yet."""

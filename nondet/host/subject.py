@@ -136,6 +136,11 @@ def check(script: str, args: tuple[str, ...], python: str, module: bool = False)
     return Subject(script, args, interpreter, cwd, sha256, description, name)
 
 
+def unchecked(script: str, args: tuple[str, ...], python: str, module: bool) -> record.Subject:
+    """What the record says of a subject that `check` found broken."""
+    return record.Subject(script=script, args=args, python=python, module=script if module else "")
+
+
 def _file_of(description: Description, module: str, cwd: Path) -> str:
     """Relative to the working folder where it lies in it."""
     if description.script is None:

@@ -86,6 +86,11 @@ def test_a_broken_script_is_told_from_one_that_does_not_repeat(project: Project)
     ran = project.run("check", "train.py")
     assert ran.code == 5
     assert "[syntax-error]" in ran.err
+    ran = project.run("check", "--json", "train.py", "--its-own")
+    found = json.loads(ran.out)
+    assert ran.code == 5
+    assert (found["verdict"], found["error"]["slug"]) == ("broken", "syntax-error")
+    assert found["subject"]["args"] == ["--its-own"]
 
 
 def test_a_script_that_shows_nothing_passes_no_gate(project: Project) -> None:

@@ -39,6 +39,8 @@ def test_a_name_is_of_a_probe_or_of_a_factor(tmp_path: Path) -> None:
     assert names(probe(tmp_path, "--list", "op_determinism_crop")) == ["op_determinism_crop"]
     assert {"clock", "clock_budget"} <= set(names(probe(tmp_path, "--list", "clock")))
     assert "numpy_global" in names(probe(tmp_path, "--list", "--all"))
+    (one,) = json.loads(probe(tmp_path, "--list", "--json", "clock_budget").stdout)
+    assert one["name"] == "clock_budget" and one["factors"] == ["clock"] and one["what"]
 
 
 def test_no_such_probe(tmp_path: Path) -> None:
