@@ -174,6 +174,8 @@ class Repetition(Base, frozen=True, kw_only=True):
     isolation: str = ""
     patterns: tuple[str, ...] = ()
     """As given by ``--pattern``."""
+    options: tuple[str, ...] = ()
+    """All options as they were given, without those that say where the result goes."""
     diagnosis: str = ""
     """The folder of the diagnosis that named the sources; empty when they were given."""
     error: Failure | None = None

@@ -36,9 +36,6 @@ from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
 from nondet.report import html
 
-OF_THE_RESULT = ("output", "resume", "force", "quiet", "as_json", "as_module")
-"""Options that a command which goes on says for itself, or that only bear on what is shown."""
-
 
 @click.command()
 @click.option(
@@ -150,7 +147,7 @@ def diagnose(ctx: click.RichContext, /, script: str, args: tuple[str, ...], **op
     SCRIPT may be a notebook. Options go before SCRIPT; everything after it belongs to the script.
     """
     with usage_errors():
-        options["given"] = given(ctx, OF_THE_RESULT)
+        options["given"] = given(ctx)
         sys.exit(run_diagnose(script, args, options))
 
 

@@ -50,12 +50,16 @@ as_module = click.option(
 )
 
 
-def given(ctx: click.Context, without: Sequence[str]) -> tuple[str, ...]:
-    """The options that a command line names, as words of another one, but for `without`."""
+OF_THE_RESULT = ("output", "resume", "force", "quiet", "as_json", "as_module")
+"""Options that a command which goes on says for itself, or that only bear on what is shown."""
+
+
+def given(ctx: click.Context) -> tuple[str, ...]:
+    """The options that a command line names, as words of another one that goes on."""
     words: list[str] = []
     for param in ctx.command.params:
         name = param.name or ""
-        if not isinstance(param, click.Option) or name in without:
+        if not isinstance(param, click.Option) or name in OF_THE_RESULT:
             continue
         if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue

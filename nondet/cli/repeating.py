@@ -11,7 +11,7 @@ from rich.console import Console
 
 from nondet import repetition
 from nondet.cli.frame import usage_errors, watching
-from nondet.cli.options import Duration, Names, as_module, files, python
+from nondet.cli.options import Duration, Names, as_module, files, given, python
 from nondet.host import availability
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -83,12 +83,14 @@ from nondet.report.repeat.progress import Bars, Lines
 @as_module
 @click.argument("script", shell_complete=files)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, shell_complete=files)
-def repeat(script: str, args: tuple[str, ...], **options: Any) -> None:
+@click.pass_context
+def repeat(ctx: click.RichContext, /, script: str, args: tuple[str, ...], **options: Any) -> None:
     """Run SCRIPT many times as it is, and tell how its results spread.
 
     Options go before SCRIPT; everything after it belongs to the script.
     """
     with usage_errors():
+        options["given"] = given(ctx)
         sys.exit(run_repeat(script, args, options))
 
 
@@ -125,6 +127,7 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
             resume=options["resume"],
             patterns=wanted,
             sources=shared,
+            given=options["given"],
         )
         found = Repeating(subject, chosen, watcher, interruption.check).run()
     return finish_repeat(found, folder, options["as_json"])

@@ -45,6 +45,8 @@ class Options:
     patterns: tuple[Pattern, ...] = ()
     sources: Sources | None = None
     """None when shares are not asked for."""
+    given: tuple[str, ...] = ()
+    """These as words of a command line, for one that goes on."""
 
 
 class Repeating:
@@ -217,6 +219,7 @@ class Repeating:
             digest=repeater.settings.digest,
             isolation=isolation,
             patterns=tuple(pattern.text for pattern in patterns),
+            options=self.options.given,
             diagnosis=self.options.sources.diagnosis if self.options.sources else "",
             error=self.error,
             interrupted=self.interrupted,

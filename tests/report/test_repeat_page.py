@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec import structs
 
 from nondet import repetition
 from nondet.repetition import Interval, Repetition
@@ -157,4 +158,9 @@ def test_the_command_can_be_given_again() -> None:
     sample = repeat_samples.by_source()
     assert words.command(sample, "--resume") == (
         "nondet repeat -n 30 --resume --by-source --from nondet-report train.py --data iris.csv"
+    )
+    module = structs.replace(sample.subject, module="pkg.train")
+    sample = structs.replace(sample, subject=module, options=("-n", "9", "--python", "/envs/x"))
+    assert words.command(sample, "--resume") == (
+        "nondet repeat -n 9 --python /envs/x --resume -m pkg.train --data iris.csv"
     )

@@ -154,6 +154,9 @@ def level(repetition: Repetition) -> str:
 def command(repetition: Repetition, *options: str) -> str:
     """The command line that repeats the same subject."""
     subject = repetition.subject
+    if repetition.options:
+        there = (*repetition.options, *options, *words.named(subject), *subject.args)
+        return shlex.join(["nondet", "repeat", *there])
     asked = str(repetition.free.asked or 30)
     patterns = [word for text in repetition.patterns for word in ("--pattern", text)]
     sources = [series.factor for series in repetition.series if series.role == "source"]
@@ -162,5 +165,5 @@ def command(repetition: Repetition, *options: str) -> str:
         by_source = ["--by-source", "--from", repetition.diagnosis]
     elif sources:
         by_source = ["--sources", ",".join(sources)]
-    given = ["-n", asked, *options, *patterns, *by_source, subject.script, *subject.args]
+    given = ["-n", asked, *options, *patterns, *by_source, *words.named(subject), *subject.args]
     return shlex.join(["nondet", "repeat", *given])
