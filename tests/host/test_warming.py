@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 
 from nondet.host import laboratory as module
 from nondet.host import warming
+from nondet.host.executors import parents
 from nondet.host.executors.interface import ExecutorError, Launch, Start
 from nondet.host.laboratory import Laboratory
 from nondet.host.watching import Silent
@@ -281,6 +285,21 @@ def test_without_forking_nothing_is_imported(tmp_path: Path) -> None:
     made.ask(ask({}, 5, parting=3))
     assert not executor.starts and not executor.forked
     assert made.warming.why_not == ""
+
+
+def test_nothing_is_forked_where_a_process_cannot_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    assert parents.possible("3.11.7")
+    assert not parents.possible("3.9.18")
+    for place, name in ((os, "pidfd_open"), (signal, "pidfd_send_signal")):
+        # A kernel that doesn't know the call, and a Python that was built without the function.
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, refused)
+            assert not parents.possible("3.11.7")
+            patch.delattr(place, name)
+            assert not parents.possible("3.11.7")
 
 
 def test_only_trials_that_started_by_themselves_tell_what_is_imported(tmp_path: Path) -> None:

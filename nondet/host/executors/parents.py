@@ -158,4 +158,20 @@ class Parent:
 def possible(python: str) -> bool:
     """Whether trials of a subject with this Python version can be forked here."""
     version = tuple(int(part) for part in python.split(".")[:2] if part.isdecimal())
-    return sys.platform == "linux" and version >= OLDEST
+    return sys.platform == "linux" and version >= OLDEST and _handles()
+
+
+def _handles() -> bool:
+    """Whether a process can be held by a handle: some builds of Python lack the functions, old
+    kernels and some containers the calls."""
+    try:
+        handle = os.pidfd_open(os.getpid())
+    except (AttributeError, OSError):
+        return False
+    try:
+        signal.pidfd_send_signal(handle, 0)
+    except (AttributeError, OSError):
+        return False
+    finally:
+        os.close(handle)
+    return True
