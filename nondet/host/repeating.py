@@ -136,7 +136,9 @@ class Repeating:
         try:
             for number, plan in enumerate(self.plans):
                 free = [name for name in names if name not in plan.held]
-                later = sum(other.count for other in self.plans[number + 1 :])
+                rest = self.plans[number + 1 :]
+                # With a single source, the runs of it alone are those of the script as it is.
+                later = sum(other.count for other in rest if other.held != self.plans[0].held)
                 repeater.repeat(plan.text, plan.held, free, plan.count, later, self._useless)
                 if plan.role == "as-it-is":
                     self.error = self._broken(repeater.ended(plan.held))
@@ -193,7 +195,7 @@ class Repeating:
         controls = [one for one in series if one.role == "control" and len(one.whole) > 1]
         holds = controls[0].kind == "one" if controls else None
         self._warn_of(repeater, measured[0], series, holds)
-        ended = [trial for one in measured for trial in one.trials]
+        ended = {trial.id: trial for one in measured for trial in one.trials}.values()
         return Repetition(
             nondet=__version__,
             subject=self.subject.to_record(),
@@ -243,7 +245,8 @@ class Repeating:
         self, repeater: Repeater, free: Measured, series: Sequence[Series], holds: bool | None
     ) -> None:
         for one in series:
-            self._warn(wording.failures(one))
+            if one is series[0] or one.held != series[0].held:
+                self._warn(wording.failures(one))
         for text in wording.unmatched(free, self.options.patterns):
             self._warn(text)
         self._warn(wording.control(holds))

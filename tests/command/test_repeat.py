@@ -136,7 +136,7 @@ def test_a_run_that_fails_is_counted_and_no_result(project: Project, tmp_path: P
     shared = tmp_path / "shared"
     shared.mkdir()
     project.write(SECOND_FAILS.format(shared=str(shared)))
-    ran = project.repeat("-n", "5")
+    ran = project.repeat("-n", "5", "--sources", "python-random")
     assert ran.code == 4, ran.err
     free = ran.repetition.free
     (failed,) = free.failed
@@ -145,6 +145,7 @@ def test_a_run_that_fails_is_counted_and_no_result(project: Project, tmp_path: P
     assert "a bad batch" in failed.stderr_tail
     assert free.metrics[0].count == 4
     assert "1 of 5 runs failed" in ran.repetition.warnings[0]
+    assert sum(" failed " in warning for warning in ran.repetition.warnings) == 1, "told once"
     again = project.repeat("-n", "5", "--resume")
     assert again.code == 4, "it failed, and is not run again until it doesn't"
     assert again.repetition.free.runs == free.runs
@@ -245,6 +246,12 @@ def test_pins_that_don_t_hold_together_are_told(project: Project) -> None:
     project.write(TWO)
     ran = project.repeat("-n", "2", "--sources", "python-random")
     assert ran.repetition.holds is False
+    # The runs with the one source free are those of the script as it is: they are counted once.
+    free, control, alone = ran.repetition.series
+    assert alone.runs == free.runs
+    assert ran.repetition.cost.runs == len(free.runs) + len(control.runs) == 4
+    seconds = sum(run.seconds for run in (*free.runs, *control.runs))
+    assert ran.repetition.cost.subject_seconds == pytest.approx(seconds)
     assert any("runs still part" in warning for warning in ran.repetition.warnings)
 
 

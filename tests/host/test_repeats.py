@@ -166,6 +166,25 @@ def test_without_weights_metrics_are_the_result(tmp_path: Path) -> None:
     assert series.metrics[0].distinct == 2
 
 
+def test_of_a_single_source_the_share_is_the_whole_of_what_varies(tmp_path: Path) -> None:
+    asked = sources.Sources({"python-random": "pinned"})
+    plans = repeating.plans(repeating.Options(output=Path(), runs=3, sources=asked))
+    ended = [
+        trial(
+            tmp_path,
+            f"t{i}",
+            metric(i, "varies"),
+            metric(1.0, "same"),
+            metric("NaN", "odd"),
+            metric(1.0 if i else "NaN", "one odd"),
+        )
+        for i in range(3)
+    ]
+    free, _, alone = (measuring.measure(plan, ended, ()) for plan in plans)
+    found = measuring.shares(free, alone, measuring.labels(free.keys))
+    assert [(share.metric, share.share) for share in found] == [("varies", 1.0)]
+
+
 def test_what_a_failed_run_had_told_is_no_result(tmp_path: Path) -> None:
     ended = [
         trial(tmp_path, "t01", metric(1.0)),

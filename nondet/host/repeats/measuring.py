@@ -119,7 +119,8 @@ def shares(free: Measured, alone: Measured, called: Mapping[Key, str]) -> tuple[
         every = [values[key] for values in free.values.values() if key in values]
         # Of a single source no runs are needed but those of the script as it is.
         same = alone.trials == free.trials
-        told = (1.0, None) if same and len(set(every)) > 1 else spread.share(one, every)
+        varies = len({value for value in every if math.isfinite(value)}) > 1
+        told = (1.0, None) if same and varies else spread.share(one, every)
         if told is not None:
             found.append(
                 Share(
