@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,12 @@ def called(item: pytest.Function, folder: Path) -> None:
 def written(value: Any, folder: Path) -> None:
     """The arrays of a value: their bytes in files named by digest, and an index of them. Fails the
     test for what has no bits to compare."""
-    from nondet.guest import digests, user_values
+    from nondet.guest import device_values, digests, user_values
 
     store, digester = digests.Values(str(folder), MOST), digests.Digester("sha256")
     index = []
-    for path, array in user_values.flatten("", plain(value)) if value is not None else ():
+    for path, found in user_values.flatten("", plain(value)) if value is not None else ():
+        (dtype, shape), array = device_values.kind_of(found), device_values.array_of(found)
         try:
             digest = digester.digest(array)
         except TypeError:
@@ -98,7 +100,7 @@ def written(value: Any, folder: Path) -> None:
                 pytrace=False,
             )
         store.keep(digest, array)
-        index.append([path, array.dtype.name, list(array.shape), digest])
+        index.append([path, dtype, list(shape), digest])
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -113,7 +115,7 @@ def type_at(value: Any, path: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value with its models as their weights, and its tensors in the host's memory."""
+    """The value with its models as their weights."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -125,24 +127,29 @@ def plain(value: Any) -> Any:
         return {getattr(w, "path", w.name): array for w, array in weights}
     if hasattr(value, "history") and isinstance(value.history, dict):  # of `fit`
         return plain(value.history)
-    if callable(getattr(value, "detach", None)):
-        return value.detach().cpu().numpy()
     return value
 
 
 # -- in the process that pytest was started in
 
 
+def asked(mark: pytest.Mark, runs: int | None) -> tuple[int, float | None]:
+    """How many runs, and seconds for each; `runs` of the command line give way to the mark's first
+    argument alone."""
+    count = mark.args[0] if mark.args else runs or mark.kwargs.get("runs", RUNS)
+    timeout = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("timeout")
+    return max(2, count), timeout
+
+
 def repeated(item: pytest.Function, mark: pytest.Mark) -> None:
     """Run the test in fresh processes until two of them differ, or all agree."""
-    asked = item.config.getoption("--nondet-runs") or mark.kwargs.get("runs", RUNS)
-    runs = max(2, mark.args[0] if mark.args else asked)
+    runs, timeout = asked(mark, item.config.getoption("--nondet-runs"))
     with tempfile.TemporaryDirectory(prefix="nondet-pytest-") as room:
         first: Path | None = None
         for number in range(1, runs + 1):
             folder = Path(room) / str(number)
             folder.mkdir()
-            fresh(item, folder, mark.kwargs.get("timeout"))
+            fresh(item, folder, timeout)
             if first is None:
                 first = folder
                 continue
@@ -154,16 +161,11 @@ def repeated(item: pytest.Function, mark: pytest.Mark) -> None:
 def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
     """Run the test once in a process of its own. Fails or skips as that does."""
     try:
-        done = subprocess.run(
+        done = finished(
             [sys.executable, "-m", "pytest", *arguments(item)],
-            cwd=item.config.invocation_params.dir,
-            env={**os.environ, CHILD: str(folder)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
+            item.config.invocation_params.dir,
+            {**os.environ, CHILD: str(folder)},
+            timeout,
         )
     except subprocess.TimeoutExpired:
         pytest.fail(f"a run took longer than {timeout:g} s", pytrace=False)
@@ -175,6 +177,32 @@ def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
         pytest.fail(f"it was not run in a fresh process:\n{done.stdout}", pytrace=False)
     if not json.loads((folder / "index.json").read_text(encoding="utf-8")):
         pytest.fail("a reproducible test must return what is to be compared", pytrace=False)
+
+
+def finished(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float | None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. Raises subprocess.TimeoutExpired; then, and when interrupted, what
+    it has started ends with it."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            # Until it is waited for, its number is that of no other group.
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def arguments(item: pytest.Function) -> list[str]:
@@ -189,7 +217,9 @@ def arguments(item: pytest.Function) -> list[str]:
         # Where plugins are loaded by name alone, its option is known only once it is.
         given += ["-p", "xdist"] if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in os.environ else []
         given += ["-n", "0"]
-    return [*given, *config.getini("nondet_args"), str(config.rootpath / item.nodeid)]
+    # As text: a path would take `test[a//b]` for `test[a/b]`.
+    test = os.path.join(config.rootpath, item.nodeid)
+    return [*given, *config.getini("nondet_args"), test]
 
 
 def differing(one: Path, other: Path) -> list[str]:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import psutil
 import pytest
+
+from nondet import pytest_plugin
 
 pytest_plugins = ["pytester"]
 
@@ -106,7 +117,7 @@ def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> 
         @pytest.mark.reproducible
         def test_returns_an_object():
             return {"deep": [object()]}
-        @pytest.mark.reproducible(runs=2, timeout=2)
+        @pytest.mark.reproducible(2, 2)
         def test_hangs():
             import time
             time.sleep(600)
@@ -125,6 +136,110 @@ def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("mark", "runs", "asked"),
+    [
+        (pytest.mark.reproducible, None, (3, None)),
+        (pytest.mark.reproducible(runs=5, timeout=60), None, (5, 60)),
+        (pytest.mark.reproducible(5, 60), None, (5, 60)),
+        (pytest.mark.reproducible(5, timeout=60), 7, (5, 60)),
+        (pytest.mark.reproducible(runs=5, timeout=60), 7, (7, 60)),
+        (pytest.mark.reproducible(1), None, (2, None)),
+    ],
+)
+def test_what_the_mark_asks_for(
+    mark: pytest.MarkDecorator, runs: int | None, asked: tuple[int, float | None]
+) -> None:
+    assert pytest_plugin.asked(mark.mark, runs) == asked
+
+
+STARTS_ANOTHER = """
+import os, subprocess, sys, time
+another = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+with open("another.new", "w") as file:
+    file.write(str(another.pid))
+os.rename("another.new", "another")
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [subprocess.TimeoutExpired("pytest", 2.0), KeyboardInterrupt()])
+def test_what_a_run_has_started_ends_with_it(
+    how: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "another"
+
+    def over(*_: Any, **__: Any) -> None:
+        while not told.exists():
+            time.sleep(0.01)
+        raise how
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", over)
+    command = [sys.executable, "-c", STARTS_ANOTHER]
+    with pytest.raises(type(how)):
+        pytest_plugin.finished(command, tmp_path, os.environ, 2.0)
+    try:
+        # Whoever takes over orphans here need not ask how they ended.
+        another = psutil.Process(int(told.read_text()))
+        until = time.monotonic() + 60
+        while another.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < until, "it goes on"
+            time.sleep(0.01)
+    except psutil.NoSuchProcess:
+        pass
+
+
+@pytest.mark.usefixtures("few_plugins")
+def test_a_parameter_that_looks_like_a_path(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.reproducible(runs=2)
+        @pytest.mark.parametrize("where", ["http://x/./y"])
+        def test_reads(where):
+            return where
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+class Half:
+    """A tensor of PyTorch's of a dtype that NumPy has no name for."""
+
+    dtype, shape = "torch.bfloat16", (2,)
+
+    def __init__(self, *bits: int) -> None:
+        self.bits = bits
+
+    def detach(self) -> Half:
+        return self
+
+    cpu = detach
+
+    def numpy(self) -> Any:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+    def view(self, kind: str) -> Any:
+        return np.array(self.bits, kind)
+
+
+def test_tensors_without_a_dtype_of_numpy_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(int16="int16"))
+    folders = []
+    for number, bits in enumerate([(0x3F80, 0x4000), (0x3F80, 0x4040)]):
+        folders.append(tmp_path / str(number))
+        folders[-1].mkdir()
+        pytest_plugin.written({"output": Half(*bits)}, folders[-1])
+    ((path, dtype, shape, _),) = json.loads((folders[0] / "index.json").read_text())
+    assert (path, dtype, shape) == ("output", "bfloat16", [2])
+    # 1 and 2, 1 and 3: the numbers, not their bits.
+    (said,) = pytest_plugin.differing(*folders)
+    assert "0.5 of its elements differ" in said
+    assert "1 absolute" in said
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("few_plugins")
 def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None:
@@ -137,7 +252,7 @@ def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None
         def test_model(seeded):
             if seeded:
                 torch.manual_seed(1)
-            return torch.nn.Linear(3, 2), torch.zeros(2)
+            return torch.nn.Linear(3, 2, dtype=torch.bfloat16), torch.zeros(2)
         """
     )
     result = run(pytester)

@@ -1,7 +1,7 @@
 """What a script hands over: values to compare (``nondet.checkpoint``) and results
 (``nondet.metric``)."""
 
-from .device_values import array_of
+from .device_values import TORCH_BITS, array_of
 from .events import plain
 from .plain_values import of_bytes
 
@@ -35,7 +35,10 @@ class UserValues(object):
 
 
 def flatten(path, value):
-    """Pairs of (path, array): dicts by sorted key, lists by place."""
+    """Pairs of (path, array): dicts by sorted key, lists by place.
+
+    What NumPy has no dtype for stays a tensor of PyTorch's: an array of its bits has lost the name.
+    """
     if isinstance(value, dict):
         for key in sorted(value, key=str):
             for pair in flatten("%s/%s" % (path, key) if path else str(key), value[key]):
@@ -53,7 +56,8 @@ def flatten(path, value):
             value = of_bytes(bytes(value))
         # PyTorch gives no array of what is part of a gradient, lies on a device, or is bfloat16.
         value = value.detach() if hasattr(value, "detach") else value
-        yield path or "value", array_of(value)
+        unnamed = str(getattr(value, "dtype", "")) in TORCH_BITS
+        yield path or "value", value if unnamed else array_of(value)
 
 
 def number_of(value):

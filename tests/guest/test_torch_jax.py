@@ -264,8 +264,9 @@ def test_tensors_of_a_gradient_are_taken_as_they_are(tmp_path: Path) -> None:
     shown = guided(subject(tmp_path / "subject", TENSORS), "train.py")
     assert (shown.code, shown.of("guest-error")) == (0, []), shown.err
     assert [len(e["digests"]) for e in shown.of("checkpoint")] == [2, 2]
-    layouts = [tensor[2] for e in shown.of("layout") for tensor in e["tensors"]]
-    assert layouts == [[3], [3, 2], [3], [4]]
+    layouts = [tensor[1:] for e in shown.of("layout") for tensor in e["tensors"]]
+    single = [["float32", shape] for shape in ([3], [3, 2], [3])]
+    assert layouts == [*single, ["bfloat16", [4]]]
 
 
 @pytest.mark.parametrize("backend", [pytest.param("jax", marks=pytest.mark.long), "torch"])
