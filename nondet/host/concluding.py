@@ -166,7 +166,13 @@ class Conclusion:
             environment=self.environment,
             verdict=finding.verdict,  # type: ignore[arg-type]
             summary=wording.summary(
-                finding, causes, first, course.error, course.interrupted, horizon
+                finding,
+                causes,
+                first,
+                course.error,
+                course.interrupted,
+                horizon,
+                any(owner >= 0 for trial in laboratory.trials for owner in trial.owners),
             ),
             causes=causes,
             alternatives=finding.alternatives,

@@ -298,14 +298,12 @@ def _closing(diagnosis: Diagnosis, report: str, written: bool) -> Iterator[Rende
 def _next(diagnosis: Diagnosis, report: str) -> Iterable[tuple[str, str]]:
     """What to do now and the command for it, where one helps."""
     folder = str(PurePath(report).parent)
-    if diagnosis.error is not None and diagnosis.error.slug == "several-courses":
-        return []
     if diagnosis.verdict == "broken":
-        return [("see it fail by itself, mend it, then diagnose again", words.alone(diagnosis))]
+        what, command = words.mending(diagnosis, folder)
+        return [(rows.plainly(what), command)] if what else []
     if diagnosis.interrupted or diagnosis.verdict == "unsure":
         return [("go on where it stopped", words.going_on(diagnosis, folder))]
-    first = diagnosis.first_divergence
-    if diagnosis.verdict == "unresolved" and first and first.checkpoint == "epoch":
+    if diagnosis.verdict == "unresolved" and words.coarse(diagnosis):
         command = words.again(diagnosis, folder, "--granularity", "step", "--force")
         return [("see the first step that differs", command)]
     return []

@@ -84,7 +84,7 @@ def horizon(found: Horizon) -> RenderableType:
     if not found.reached:
         return row("Horizon", plainly(f"no run came to {found.end}: nothing was cut short"))
     end = plainly(found.end)
-    return row("Horizon", f"up to {end}; not later epochs, evaluation, saving")
+    return row("Horizon", f"up to {end}; not later training, evaluation, saving")
 
 
 def refusals(found: Sequence[Refusal]) -> Iterator[RenderableType]:

@@ -257,6 +257,14 @@ def test_provoked_trials_are_compared_up_to_there(tmp_path: Path) -> None:
 # -- what the verdict says
 
 
+def test_where_nothing_is_trained_the_summary_names_what_was_compared() -> None:
+    finding = Finding("reproducible", verified=("t01", "t02"))
+    said = wording.summary(finding, (), None, None, False, trained=False)
+    assert said == (
+        "2 runs in fresh processes gave the same bits in every value given to `nondet.checkpoint`."
+    )
+
+
 @pytest.mark.parametrize(
     ("finding", "said"),
     [

@@ -186,7 +186,7 @@ def test_a_refusal_is_one_line_first_of_all_when_the_script_asked_for_it() -> No
 def test_a_shortened_horizon_is_told() -> None:
     text = printed(shortened())
     assert rows(text, "Horizon", "Cost") == [
-        "Horizon      up to the end of epoch 1; not later epochs, evaluation, saving",
+        "Horizon      up to the end of epoch 1; not later training, evaluation, saving",
         "Cost         10 trials in 1 min 3 s; one run up to there takes 8.9 s",
     ]
     never = printed(shortened(horizon=Horizon(unit="step", count=9)))
@@ -293,6 +293,19 @@ def test_next_commands() -> None:
     assert "\n  nondet diagnose --resume --output out train.py\n" in elsewhere
     assert "--granularity step --force train.py" in printed(ALL["unresolved"]())
     assert "Interrupted: this is the best diagnosis so far." in printed(ALL["unsure"]())
+
+
+def test_no_command_is_named_that_would_show_no_more() -> None:
+    found = ALL["unresolved"]()
+    assert found.first_divergence is not None
+    own = structs.replace(found.first_divergence, checkpoint="user", kind="value")
+    assert "--granularity step" not in printed(structs.replace(found, first_divergence=own))
+    broken = ALL["broken"]()
+    assert broken.error is not None
+    error = structs.replace(broken.error, slug="nothing-recorded", traceback="")
+    said = flat(printed(structs.replace(broken, error=error)))
+    assert "see it fail" not in said
+    assert "with nondet.checkpoint, then diagnose again" in said
 
 
 def test_hostile_text_is_shown_literally() -> None:

@@ -404,6 +404,32 @@ def test_other_verdicts_say_what_comes_next() -> None:
     assert "FileNotFoundError" in said
 
 
+def test_no_more_is_promised_than_is_so() -> None:
+    found = samples.unresolved()
+    assert found.first_divergence is not None
+    fit = structs.replace(found.first_divergence, checkpoint="fit", kind="value", model="KMeans")
+    text = Markup(html.render(structs.replace(found, first_divergence=fit))).striptags()
+    assert "After fit 20 of KMeans, the value" in text
+    assert "--granularity step" not in text
+    text = Markup(html.render(structs.replace(samples.unsure(), interrupted=False))).striptags()
+    assert "It ended before the answer was certain." in text
+    broken = samples.broken()
+    assert broken.error is not None
+    for slug, said in (("nothing-recorded", "Name what is"), ("several-courses", "")):
+        shown = page(structs.replace(broken, error=structs.replace(broken.error, slug=slug)))
+        assert "See it fail" not in shown.said("error")
+        assert said in shown.said("error")
+
+
+def test_a_single_trial_is_one() -> None:
+    found = samples.one_cause()
+    (cause,) = found.causes
+    cause = structs.replace(cause, trials=("t02",), agreeing=("t05", "t06"))
+    said = page(structs.replace(found, causes=(cause,))).said(f"cause-{cause.factor}")
+    assert "Trial t02" in said
+    assert "Trials t05 t06" in said
+
+
 @pytest.mark.parametrize("folder", ["runs/third", "my runs", "a\udcff<b>"])
 def test_commands_to_copy_name_the_folder(folder: str) -> None:
     where = shlex.quote(folder).encode("utf-8", "backslashreplace").decode()

@@ -93,7 +93,7 @@ def test_what_a_pin_costs_is_told_whether_it_is_much_or_not() -> None:
     diagnosis = samples.one_cause()
     cause = structs.replace(diagnosis.causes[0], slowdown=slow)
     said = page(structs.replace(diagnosis, causes=(cause,))).said("price")
-    assert said.endswith("1.04 times as long. Trials t10 with it, t01 without.")
+    assert said.endswith("1.04 times as long. Trial t10 with it, t01 without.")
 
 
 def test_the_way_from_source_to_tensor_is_told() -> None:

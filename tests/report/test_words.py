@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import pytest
 from msgspec import structs
@@ -10,6 +11,7 @@ from msgspec import structs
 from nondet.record import (
     Arm,
     Confidence,
+    Diagnosis,
     Divergence,
     Horizon,
     NotTested,
@@ -91,6 +93,82 @@ def test_where_runs_were_ended(horizon: Horizon, end: str) -> None:
     assert tone == "good"
     assert label == (f"Reproducible up to {end}" if horizon.reached else "Reproducible so far")
     assert words.verdict(samples.shortened()) == ("Causes found", "bad")
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [("epoch", "Only epochs of `fit` are"), ("step", "Only updates of a model's weights are")],
+)
+def test_what_counts_where_no_run_came_to_the_end(
+    unit: Literal["epoch", "step"], said: str
+) -> None:
+    assert said in words.horizon(Horizon(unit=unit, count=50))
+
+
+def parted(checkpoint: str, **more: Any) -> Diagnosis:
+    """Unresolved, with the first difference at such a checkpoint."""
+    diagnosis = samples.unresolved()
+    first = diagnosis.first_divergence
+    assert first is not None
+    kind = {"init": "initial-weights", "fit": "value", "user": "value"}.get(checkpoint, "weights")
+    first = structs.replace(first, checkpoint=checkpoint, kind=kind)
+    return structs.replace(diagnosis, first_divergence=first, **more)
+
+
+PACE = Recording(model="sequential", interval=4, share=0.01)
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "coarse"),
+    [
+        (parted("epoch"), True),
+        (parted("epoch", options=("--granularity", "step")), False),
+        (parted("step"), False),
+        (parted("step", recording=(PACE,)), True),
+        (parted("step", recording=(structs.replace(PACE, interval=1),)), False),
+        (parted("step", recording=(structs.replace(PACE, model="other"),)), False),
+        (
+            parted("step", recording=(PACE,), horizon=Horizon(unit="step", count=9)),
+            False,
+        ),
+        (parted("init"), False),
+        (parted("user"), False),
+        (parted("fit"), False),
+        (samples.reproducible(), False),
+    ],
+)
+def test_every_step_is_offered_where_it_shows_more(diagnosis: Diagnosis, coarse: bool) -> None:
+    assert words.coarse(diagnosis) is coarse
+    assert any("every step" in hint for hint in words.hints(diagnosis)) is coarse
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "said"),
+    [("fit", "What a fit has learnt"), ("user", "one of your own checkpoints")],
+)
+def test_a_fit_is_no_checkpoint_of_the_script_s_own(checkpoint: str, said: str) -> None:
+    assert said in words.hints(parted(checkpoint))[0]
+
+
+@pytest.mark.parametrize(
+    ("slug", "said", "command"),
+    [
+        ("crash", "see it fail by itself", "python train.py --data iris.csv"),
+        ("timeout", "see how long it takes", "python train.py --data iris.csv"),
+        ("nothing-recorded", "name what is to be compared", "--force train.py --data iris.csv"),
+        ("several-courses", "", ""),
+    ],
+)
+def test_what_to_do_about_a_script_that_could_not_be_diagnosed(
+    slug: str, said: str, command: str
+) -> None:
+    diagnosis = samples.broken()
+    assert diagnosis.error is not None
+    error = structs.replace(diagnosis.error, slug=slug)
+    found = words.mending(structs.replace(diagnosis, error=error), "nondet-report")
+    assert said in found[0]
+    assert found[1].endswith(command)
+    assert bool(found[0]) is bool(said)
 
 
 def test_a_slow_pin_s_words() -> None:

@@ -65,8 +65,9 @@ _HINTS = {
     "gradient": "The loss agrees and a gradient differs: suspect a backward kernel that adds up "
     "in no fixed order.",
     "update": "The gradients agree and the update differs: suspect the optimizer or an all-reduce.",
-    "weights": "Record every step instead of every epoch to see the first one that differs.",
+    "weights": "Record every step to see the first one that differs.",
     "value": "The first value to differ is one of your own checkpoints: follow what it is made of.",
+    "fit": "What a fit has learnt differs: look at the data that it is given and at what it draws.",
 }
 
 
@@ -202,7 +203,7 @@ def horizon(found: Horizon) -> str:
             f"Runs were ended at {found.end}. What comes later was not looked at: further "
             "training, evaluation and saving after it, sources that act late."
         )
-    only = "epochs of `fit`" if found.unit == "epoch" else "steps of Keras optimizers"
+    only = "epochs of `fit`" if found.unit == "epoch" else "updates of a model's weights"
     return (
         f"No run came to {found.end}, so nothing was cut short: all went on to their own end. "
         f"Only {only} are counted."
@@ -371,9 +372,9 @@ def reasons(items: Sequence[NotTested]) -> dict[str, list[NotTested]]:
 
 def hints(diagnosis: Diagnosis) -> list[str]:
     """What to try when no cause was found, most telling first."""
-    found = []
-    if diagnosis.first_divergence:
-        found.append(_HINTS[diagnosis.first_divergence.kind])
+    found, first = [], diagnosis.first_divergence
+    if first is not None and (first.kind != "weights" or coarse(diagnosis)):
+        found.append(_HINTS["fit" if first.checkpoint == "fit" else first.kind])
     found.append(
         'Name suspicious values in the script with `nondet.checkpoint("name", value)`: the next '
         "diagnosis then says which of them differs first. Outside a trial the call does nothing."
@@ -382,6 +383,31 @@ def hints(diagnosis: Diagnosis) -> list[str]:
         names = enumerated([item.factor for item in diagnosis.not_tested], 6)
         found.append(f"Test what could not be tested here: {names}.")
     return found
+
+
+def coarse(diagnosis: Diagnosis) -> bool:
+    """Whether steps that were not recorded lie before the first difference."""
+    first, horizon = diagnosis.first_divergence, diagnosis.horizon
+    every = _given(diagnosis, "--granularity") == "step"
+    if first is None or every or (horizon is not None and horizon.unit == "step"):
+        return False
+    thin = any(one.model == first.model and one.interval > 1 for one in diagnosis.recording)
+    return first.checkpoint == "epoch" or (first.checkpoint == "step" and thin)
+
+
+def mending(diagnosis: Diagnosis, folder: str) -> tuple[str, str]:
+    """What to do about a script that could not be diagnosed, and a command for it; both are empty
+    where its error says all."""
+    slug = diagnosis.error.slug if diagnosis.error is not None else ""
+    if slug == "several-courses":
+        return "", ""
+    if slug == "nothing-recorded":
+        name = "name what is to be compared with `nondet.checkpoint`, then diagnose again"
+        return name, again(diagnosis, folder, "--force")
+    if slug == "timeout":
+        longer = "see how long it takes by itself, then diagnose again with a longer `--timeout`"
+        return longer, alone(diagnosis)
+    return "see it fail by itself, mend it, then diagnose again", alone(diagnosis)
 
 
 def again(diagnosis: Diagnosis, folder: str, *options: str) -> str:
