@@ -196,7 +196,8 @@ class Diagnosing:
         folder = laboratory.settings.output / "trials"
         count = laboratory.restore(folder)
         if count:
-            self.watcher.message(f"resumed: {count} finished trials are used again")
+            ended = "1 finished trial is" if count == 1 else f"{count} finished trials are"
+            self.watcher.message(f"resumed: {ended} used again")
         elif any(folder.iterdir()):
             self.watcher.message(
                 "no finished trial there fits: it ended too early, or the script, its arguments, "

@@ -118,10 +118,11 @@ def faults(laboratories: Sequence[Laboratory]) -> Iterator[str]:
             text = f"{error.where}: {error.error}"
             seen[text] = seen.get(text, 0) + 1
     for text, count in seen.items():
+        many = f"{count} trial{'' if count == 1 else 's'}"
         if text.startswith(GIVEN):
-            yield f"{text} (in {count} trials)"
+            yield f"{text} (in {many})"
         else:
-            yield f"an error of nondet's own in {count} trials, {text}"
+            yield f"an error of nondet's own in {many}, {text}"
     if any(trial.left_running for trial in trials):
         yield "the script left processes running when it ended; they were ended"
     if what := sorted({what for trial in trials for what in trial.elsewhere}):

@@ -124,7 +124,8 @@ class Repeating:
         count = repeater.restore(folder)
         self.earlier = {trial.id for trial in repeater.trials}
         if count:
-            self.watcher.message(f"resumed: {count} runs that had ended are used again")
+            runs = "1 run that had ended is" if count == 1 else f"{count} runs that had ended are"
+            self.watcher.message(f"resumed: {runs} used again")
         elif any(folder.iterdir()):
             self.watcher.message(
                 "no run there fits: none had ended, or the script, its arguments or its packages "

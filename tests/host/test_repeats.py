@@ -166,6 +166,20 @@ def test_without_weights_metrics_are_the_result(tmp_path: Path) -> None:
     assert series.metrics[0].distinct == 2
 
 
+def test_what_went_wrong_in_runs_is_told_in_one_sentence_each(tmp_path: Path) -> None:
+    error = {"event": "guest-error", "where": "recording a step", "error": "no", "traceback": ""}
+    ended = [trial(tmp_path, name, error) for name in ("t01", "t02", "t03")]
+    whose = "an error of nondet's own, recording a step"
+    assert list(wording.faults(ended[:1])) == [f"{whose} in 1 run: no"]
+    for one in ended[:2]:
+        one.alone_again = True
+    assert list(wording.faults(ended)) == [
+        f"{whose} in 3 runs: no",
+        "t01 and t02 were killed while others ran beside them, and are not counted",
+    ]
+    assert "t01 was killed while others ran beside it, and is" in list(wording.faults(ended[:1]))[1]
+
+
 def test_of_a_single_source_the_share_is_the_whole_of_what_varies(tmp_path: Path) -> None:
     asked = sources.Sources({"python-random": "pinned"})
     plans = repeating.plans(repeating.Options(output=Path(), runs=3, sources=asked))
@@ -198,7 +212,8 @@ def test_what_a_failed_run_had_told_is_no_result(tmp_path: Path) -> None:
     assert series.runs[1].values == {}
     assert series.runs[1].stdout_tail == "t02 out\n"
     assert series.runs[0].stdout_tail == ""
-    assert "2 of 3 runs failed" in wording.failures(series)
+    assert "2 of 3 runs failed and are in no figure" in wording.failures(series)
+    assert "1 of 2 runs failed and is in no figure" in wording.failures(told(ended[:2]))
 
 
 def test_the_last_fit_counts_and_models_are_told_apart(tmp_path: Path) -> None:

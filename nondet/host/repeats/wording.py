@@ -87,7 +87,8 @@ def failures(series: Series) -> str:
     more = f" and {len(notes) - 2} other ways" if len(notes) > 2 else ""
     where = f" ({series.text})" if series.role != "as-it-is" else ""
     return (
-        f"{len(series.failed)} of {len(series.runs)} runs{where} failed and are in no figure: "
+        f"{len(series.failed)} of {len(series.runs)} runs{where} failed and "
+        f"{'is' if len(series.failed) == 1 else 'are'} in no figure: "
         f"{'; '.join(notes[:2])}{more}"
     )
 
@@ -104,8 +105,8 @@ def unmatched(measured: Measured, wanted: Sequence[Pattern]) -> Iterator[str]:
             texts = [f.no_numbers[name] for f in measured.found.values() if name in f.no_numbers]
             if texts:
                 yield (
-                    f"the pattern `{pattern.text}` found `{texts[0]}` for {name} in {len(texts)} "
-                    "runs, which is no number"
+                    f"the pattern `{pattern.text}` found `{texts[0]}` for {name} in "
+                    f"{_runs(len(texts))}, which is no number"
                 )
 
 
@@ -117,13 +118,20 @@ def faults(trials: Sequence[Trial]) -> Iterator[str]:
             seen[where, error] = seen.get((where, error), 0) + 1
     for (where, text), count in seen.items():
         whose = "" if where.startswith(GIVEN) else "an error of nondet's own, "
-        yield f"{whose}{where} in {count} runs: {text}"
+        yield f"{whose}{where} in {_runs(count)}: {text}"
     if any(trial.left_running for trial in trials):
         yield "the script left processes running when it ended; they were ended"
     if killed := [trial.id for trial in trials if trial.alone_again]:
         yield (
             f"{enumerate_names(killed)} was killed while others ran beside it, and is not counted"
+            if len(killed) == 1
+            else f"{enumerate_names(killed)} were killed while others ran beside them, and are not "
+            "counted"
         )
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _sizes(results: Sequence[int]) -> str:
