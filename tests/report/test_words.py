@@ -115,6 +115,7 @@ def parted(checkpoint: str, **more: Any) -> Diagnosis:
     return structs.replace(diagnosis, first_divergence=first, **more)
 
 
+RAN_NOT, RAN = "The script did not run", "Not diagnosed"
 PACE = Recording(model="sequential", interval=4, share=0.01)
 
 
@@ -151,21 +152,28 @@ def test_a_fit_is_no_checkpoint_of_the_script_s_own(checkpoint: str, said: str) 
 
 
 @pytest.mark.parametrize(
-    ("slug", "said", "command"),
+    ("slug", "label", "said", "command"),
     [
-        ("crash", "see it fail by itself", "python train.py --data iris.csv"),
-        ("timeout", "see how long it takes", "python train.py --data iris.csv"),
-        ("nothing-recorded", "name what is to be compared", "--force train.py --data iris.csv"),
-        ("several-courses", "", ""),
+        ("crash", RAN_NOT, "see it fail by itself", "python train.py --data iris.csv"),
+        ("timeout", RAN, "see how long it takes", "python train.py --data iris.csv"),
+        (
+            "nothing-recorded",
+            RAN,
+            "name what is to be compared",
+            "--force train.py --data iris.csv",
+        ),
+        ("several-courses", RAN, "", ""),
     ],
 )
 def test_what_to_do_about_a_script_that_could_not_be_diagnosed(
-    slug: str, said: str, command: str
+    slug: str, label: str, said: str, command: str
 ) -> None:
     diagnosis = samples.broken()
     assert diagnosis.error is not None
     error = structs.replace(diagnosis.error, slug=slug)
-    found = words.mending(structs.replace(diagnosis, error=error), "nondet-report")
+    diagnosis = structs.replace(diagnosis, error=error)
+    assert words.verdict(diagnosis) == (label, "bad")
+    found = words.mending(diagnosis, "nondet-report")
     assert said in found[0]
     assert found[1].endswith(command)
     assert bool(found[0]) is bool(said)

@@ -34,6 +34,9 @@ VERDICTS: dict[VerdictWord, tuple[str, str]] = {
 }
 """Every verdict's label, and the tone it is shown in."""
 
+RAN = ("nothing-recorded", "several-courses", "timeout")
+"""Errors of a script that did run."""
+
 FOLDER = "nondet-report"
 """Where a diagnosis lies that was told no other place."""
 MOST_TRIALS = 100
@@ -74,6 +77,8 @@ _HINTS = {
 def verdict(diagnosis: Diagnosis) -> tuple[str, str]:
     """The verdict's label and tone; one that holds up to a horizon only says so."""
     label, tone = VERDICTS[diagnosis.verdict]
+    if diagnosis.verdict == "broken" and diagnosis.error and diagnosis.error.slug in RAN:
+        label = "Not diagnosed"
     horizon = diagnosis.horizon
     if diagnosis.verdict == "reproducible" and horizon is not None and horizon.reached:
         label = f"Reproducible up to {horizon.end}"
