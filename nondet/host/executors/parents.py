@@ -166,12 +166,10 @@ def _handles() -> bool:
     kernels and some containers the calls."""
     try:
         handle = os.pidfd_open(os.getpid())
+        try:
+            signal.pidfd_send_signal(handle, 0)
+        finally:
+            os.close(handle)
     except (AttributeError, OSError):
         return False
-    try:
-        signal.pidfd_send_signal(handle, 0)
-    except (AttributeError, OSError):
-        return False
-    finally:
-        os.close(handle)
     return True
