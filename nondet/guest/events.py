@@ -23,6 +23,9 @@ class Appended(object):
     every descriptor it finds and open its own files, which then get our number: the descriptor is
     checked before each write, so that no piece of ours ends in a file of the user's.
 
+    A signal's handler, or a `__del__` that the garbage collector calls, may have something to write
+    in the midst of another write of the same thread: that piece waits until the other is whole.
+
     `fresh`: what the file held before the first write goes. `pid`: the only process that writes;
     None stands for this one.
     """
@@ -31,7 +34,10 @@ class Appended(object):
         self.path = path
         self.first_flags = os.O_TRUNC if fresh else 0
         self.pid = os.getpid() if pid is None else pid
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.writing = False
+        self.waiting = []
+        """What came in the midst of a write."""
         self.descriptor = -1
         self.identity = None
 
@@ -54,20 +60,42 @@ class Appended(object):
             return None
         return status if (status.st_dev, status.st_ino) == self.identity else None
 
+    def at_home(self):
+        """Whether this is the process that writes, and no forked child of it."""
+        return os.getpid() == self.pid
+
     def write(self, data):
-        """Append `data`. Returns the offset of its first byte, None in a forked child."""
-        if os.getpid() != self.pid:
+        """Append `data`. Returns the offset of its first byte; None in a forked child, and where it
+        has to wait."""
+        if not self.at_home():
             return None
         with self.lock:
-            try:
-                offset = (self._status() or self.open()).st_size
-                if os.write(self.descriptor, data) == len(data):
-                    return offset
-            except OSError:
-                pass
-            # A trial that can't record must not go on: with a gap in it, its trajectory would
-            # seem to differ. The disk is full or the output folder is gone; the host tells.
-            os._exit(CANT_RECORD)
+            if self.writing:
+                self.waiting.append(data)
+                return None
+            offset = self._append(data)
+            while self.waiting:
+                try:
+                    following = self.waiting.pop(0)
+                except IndexError:
+                    # It was written by what came in between.
+                    break
+                self._append(following)
+            return offset
+
+    def _append(self, data):
+        try:
+            self.writing = True
+            offset = (self._status() or self.open()).st_size
+            if os.write(self.descriptor, data) == len(data):
+                return offset
+        except OSError:
+            pass
+        finally:
+            self.writing = False
+        # A trial that can't record must not go on: with a gap in it, its trajectory would
+        # seem to differ. The disk is full or the output folder is gone; the host tells.
+        os._exit(CANT_RECORD)
 
     def close(self):
         """Let go of the descriptor; a later write opens the file again."""
@@ -87,6 +115,8 @@ class Events(object):
         whether it is to be written."""
 
     def emit(self, event, **fields):
+        if not self.file.at_home():
+            return
         fields["event"] = event
         data = encoded(fields)
         if self.unheard is None or self.unheard(event, data):

@@ -209,7 +209,7 @@ class Sightings(object):
         return [
             {"factor": k[0], "detail": k[1], "unseeded": k[2], "consumer": k[3],
              "site": self.site(k[4]), "what": k[5], "count": c[0]}
-            for k, c in self.counts.items()
+            for k, c in list(self.counts.items())
         ]  # fmt: skip
 
 

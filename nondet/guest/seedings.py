@@ -71,7 +71,7 @@ class Seedings(object):
         """
         rows = [
             k
-            for k in self.sightings.counts
+            for k in list(self.sightings.counts)
             if k[0] == factor and k[2] is True and holds != "" and k[1].startswith(holds or "")
             and " without a " not in k[1]
         ]  # fmt: skip
@@ -92,7 +92,7 @@ class Seedings(object):
         }
 
     def summary(self):
-        return [self.row(key, state) for key, state in self.found.items()]
+        return [self.row(key, state) for key, state in list(self.found.items())]
 
 
 def public_name(frame):

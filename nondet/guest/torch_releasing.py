@@ -66,7 +66,8 @@ class LettingGo(object):
         self.torch = torch
         self.switch = switch
         self.suffix = suffix
-        self.lock = threading.Lock()
+        # A signal's handler or a `__del__` may compute something in the midst of it.
+        self.lock = threading.RLock()
         self.inside = 0
         self.told = set()
 

@@ -15,7 +15,8 @@ class JaxTaps(object):
         self.scene = scene
         self.moments = []
         self.seen = {}
-        self.lock = threading.Lock()
+        # A signal's handler or a `__del__` may compute something in the midst of it.
+        self.lock = threading.RLock()
         self.mode = "eager"
 
     def able(self, open_now):
