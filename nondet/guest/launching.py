@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 
+from . import spawning
 from .evidence import GUEST
 from .factors.base import replace
 from .restarting import written
@@ -46,6 +47,7 @@ def install(session, plan_path):
         listen(session, session.plan["muted"])
     launching = Launching(session, plan_path)
     session.on_import("subprocess", launching.wrap)
+    spawning.install(launching)
 
 
 class Launching(object):
@@ -77,7 +79,7 @@ class Launching(object):
     def handed(self, args, rest, more):
         """The arguments that start a guest, or None for what is left alone."""
         try:
-            if os.getpid() != self.session.events.file.pid or rest[1:2] or more.get("executable"):
+            if not self.session.events.file.at_home() or rest[1:2] or more.get("executable"):
                 return None
             if more.get("shell") or not isinstance(args, (list, tuple)):
                 return None

@@ -1,10 +1,15 @@
 """A script that replaces its own process, as recipes do to set PYTHONHASHSEED, stays a trial."""
 
-import json
+import itertools
 import os
 import sys
 
+from . import kept
 from .evidence import GUEST
+from .kept import json
+
+COUNT = itertools.count(1)
+RESTARTED = ".restarted"
 
 
 def install(session, plan_path):
@@ -15,6 +20,9 @@ def install(session, plan_path):
     execv, execve = os.execv, os.execve
 
     def again(path, args):
+        if not session.events.file.at_home():
+            # A forked child, as `os.spawn*` makes them: it is no trial that starts itself again.
+            return None
         try:
             return command(session, plan_path, os.fsdecode(path), [os.fsdecode(a) for a in args])
         except Exception as error:
@@ -54,9 +62,17 @@ def command(session, plan_path, path, args):
 
 
 def written(session, plan_path, changes):
-    """Path of a plan like this one with some changes."""
+    """Path of a plan like this one with some changes: of a new file each time, since several
+    children may still have theirs to read."""
     plan = dict(session.plan, restarted=True, **changes)
-    beside = plan_path + ".restarted"
-    with open(beside, "w") as file:
+    folder, name = kept.os.path.split(plan_path)
+    # A guest that was started so may start others.
+    first = kept.os.path.join(folder, name.partition(RESTARTED)[0]) + RESTARTED
+    beside = ""
+    while not beside or kept.os.path.exists(beside):
+        # The same process counts anew when it has replaced itself.
+        beside = "%s-%d-%d" % (first, kept.os.getpid(), next(COUNT))
+    with open(beside + ".new", "w") as file:
         json.dump(plan, file)
+    kept.os.rename(beside + ".new", beside)
     return beside

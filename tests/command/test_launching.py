@@ -181,6 +181,11 @@ import subprocess, sys
 for n in "12":
     subprocess.run([sys.executable, "train.py", n], check=True)
 """
+SPAWNED = """
+import os, sys
+for n in "12":
+    assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "train.py", n]) == 0
+"""
 BESIDE = """
 import subprocess, sys
 import nondet
@@ -189,7 +194,9 @@ nondet.checkpoint("own", 1)
 """
 
 
-@pytest.mark.parametrize("text", [TWO, IN_TURN, BESIDE], ids=["two", "in turn", "beside"])
+@pytest.mark.parametrize(
+    "text", [TWO, IN_TURN, SPAWNED, BESIDE], ids=["two", "in turn", "spawned", "beside"]
+)
 def test_where_several_train_none_is_compared(project: Project, text: str) -> None:
     project.write(TRAIN)
     project.write(text, "launch.py")

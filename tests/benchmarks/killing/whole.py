@@ -21,8 +21,11 @@ from nondet.report.page.words import FOLDER
 
 AT_THE_END = re.compile(r"diagnosis\.json|report\.html|trials")
 MEANWHILE = re.compile(r"(diagnosis\.json|report\.html)(\.new)?|trials|values|\.writable")
-OF_A_TRIAL = re.compile(r"(plan|trial)\.json|events\.jsonl|std(out|err)\.log|(steps|rows)-\d+\.bin")
-UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json\.new")
+FOR_CHILDREN = r"plan\.json(\.restarted-\d+-\d+)?(\.muted)?"
+OF_A_TRIAL = re.compile(
+    FOR_CHILDREN + r"|trial\.json|events\.jsonl|std(out|err)\.log|(steps|rows)-\d+\.bin"
+)
+UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json(\.restarted-\d+-\d+)?\.new")
 VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+)?")
 """That of a process which wrote it until it was killed ends in its number."""
 
