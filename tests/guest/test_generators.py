@@ -93,6 +93,28 @@ def test_generators_made_inside_a_library_are_told_at_the_users_line(tmp_path: P
     assert (f"{FREE[0]}, inside a library", True, 4) in seen(shown, "numpy-generator")
 
 
+def test_a_draw_by_any_of_its_names_is_seen_once_and_held(tmp_path: Path) -> None:
+    script = """
+        import numpy as np
+        from numpy.random import sample
+        print(np.random.sample(2))
+        print(np.random.ranf(2))
+        print(np.random.random(2))
+        print(np.random.random_sample(2))
+        print(sample())
+    """
+    shown = run(tmp_path / "s", script)
+    [finished] = shown.of("finished")
+    rows = [row for row in finished["sightings"] if row["factor"] == "numpy-global"]
+    names = ["sample", "ranf", "random", "random_sample", "sample"]
+    assert [(row["detail"], row["site"]["line"], row["count"]) for row in rows] == [
+        (f"np.random.{name}", line, 1) for line, name in enumerate(names, 4)
+    ]
+    assert all(row["unseeded"] for row in rows)
+    held = {run(tmp_path / n, script, pinned=("numpy-global",)).out for n in "ab"}
+    assert len(held) == 1
+
+
 def test_call_sites_have_streams_of_their_own(tmp_path: Path) -> None:
     script = """
         import random

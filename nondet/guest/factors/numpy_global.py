@@ -7,6 +7,9 @@ from .base import Factor, replace
 
 NOT_DRAWS = ("seed", "get_state", "set_state", "default_rng", "test", "get_bit_generator",
              "set_bit_generator")  # fmt: skip
+ALIASES = ("random", "ranf", "sample")
+"""Other names of a draw, which its methods need not have: functions of the module, that call the
+generator itself."""
 KEPT = 1000
 """How many states are remembered for whether they come from a seed."""
 
@@ -85,11 +88,12 @@ class NumpyGlobal(Factor):
         held = arm in ("pinned", "varied")
         if held:
             self.hold(session, arm, module)
-        for name in dir(module.mtrand._rand):
+        for name in sorted(set(dir(module.mtrand._rand)).union(ALIASES)):
             function = getattr(module, name, None)
             if name.startswith("_") or name in NOT_DRAWS or not callable(function):
                 continue
-            if getattr(function, "__self__", None) is module.mtrand._rand:
+            own = getattr(function, "__self__", None) is module.mtrand._rand
+            if own or name in ALIASES:
                 replace(module, name, self.drawing(session, name))
         replace(module, "seed", self.seeding(session, arm, held))
 
