@@ -86,7 +86,9 @@ class Sightings(object):
         """The same of the code that this frame runs."""
         while frame.f_code.co_filename.startswith(GUEST) and frame.f_back is not None:
             frame = frame.f_back
-        caller = (factor, detail, unseeded, frame.f_code, frame.f_lineno)
+        # The code alone is no key: it is equal to that of another file with the same text.
+        code = frame.f_code
+        caller = (factor, detail, unseeded, code, code.co_filename, frame.f_lineno)
         counted = self.direct.get(caller)
         if counted is not None:
             counted[0] += 1

@@ -27,7 +27,9 @@ class Seedings(object):
         """
         while frame.f_code.co_filename.startswith(GUEST) and frame.f_back is not None:
             frame = frame.f_back
-        caller = (factor, call, frame.f_code, frame.f_lineno)
+        # The code alone is no key: it is equal to that of another file with the same text.
+        code = frame.f_code
+        caller = (factor, call, code, code.co_filename, frame.f_lineno)
         state = self.direct.get(caller)
         if state is None:
             site, _, immediate, importing = self.sightings.place(frame)

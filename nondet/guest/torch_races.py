@@ -94,7 +94,7 @@ def look(session, factor, looks, tensors):
     frame = sys._getframe(2)
     while frame.f_globals.get("__name__", "").split(".")[0] == "torch":
         frame = frame.f_back
-    where = (frame.f_code, frame.f_lineno)
+    where = (frame.f_code, frame.f_code.co_filename, frame.f_lineno)
     if looks.get(where, 0) < LOOKS:
         looks[where] = looks.get(where, 0) + 1
         for name in racing(tensors):

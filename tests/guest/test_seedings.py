@@ -54,6 +54,30 @@ def test_a_late_seed_tells_what_was_drawn_before_which_stays_suspect(tmp_path: P
     assert len(outs) == 1
 
 
+def test_the_same_line_of_two_files_is_two_places(tmp_path: Path) -> None:
+    """Code is equal to code with the same text, whichever file it is from."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    for name in ("one", "other"):
+        (folder / f"{name}.py").write_text(
+            "import random\ndef draw(): return random.random()\ndef seed(x): random.seed(x)\n"
+        )
+    script = """
+        import one, other
+        one.draw(); other.draw(); other.draw()
+        one.seed(1); other.seed(2)
+    """
+    shown = run(folder, script)
+    [finished] = shown.of("finished")
+    drawn, seeds = (
+        {Path(row["site"]["file"]).name: row for row in finished[what]}
+        for what in ("sightings", "seedings")
+    )
+    assert {name: row["count"] for name, row in drawn.items()} == {"one.py": 1, "other.py": 2}
+    assert seeds.keys() == drawn.keys()
+    assert seeds["one.py"]["digest"] != seeds["other.py"]["digest"]
+
+
 def test_a_seed_for_an_object_is_not_late_for_what_another_drew(tmp_path: Path) -> None:
     script = """
         import random

@@ -209,7 +209,7 @@ class NumpyGenerator(Factor):
         """Note a seed given in a line of the user's own; libraries seed what they make as well."""
         try:
             if session.sightings.is_user(frame.f_code.co_filename):
-                place = (frame.f_code, frame.f_lineno)
+                place = (frame.f_code, frame.f_code.co_filename, frame.f_lineno)
                 if place not in self.calls:
                     self.calls[place] = "np.random." + called(source(frame))
                 session.seeded(self.name, self.calls[place], plain(seed), holds="")
