@@ -16,6 +16,15 @@ def plain(value):
     return value
 
 
+def in_words(error):
+    """What an exception says, which may be one of the script's own that fails at that."""
+    try:
+        return str(error)
+    except Exception:
+        # The interpreter's words.
+        return "<exception str() failed>"
+
+
 class Appended(object):
     """A file that grows by whole pieces, each appended in one write.
 

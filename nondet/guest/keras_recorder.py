@@ -150,7 +150,7 @@ class Recorder(object):
 
     def log(self, tracked, model):
         """Log the weights that a step has left, if it is this step's turn."""
-        if not self.logs_steps:
+        if not self.logs_steps or self.elsewhere("training of %s" % tracked.name):
             return
         with self.lock:
             if tracked.log is None:
@@ -403,7 +403,10 @@ class Recorder(object):
             tracked.pending = model
 
     def record_pending(self):
-        """Record the last steps that thinning left out, and let go of their models."""
+        """Record the last steps that thinning left out, and let go of their models. What a forked
+        child has been left is for the trial's own process to record."""
+        if os.getpid() != self.pid:
+            return
         with self.lock:
             for tracked in self.tracked:
                 if tracked.pending is not None:
@@ -417,7 +420,7 @@ class Recorder(object):
 
     def close(self):
         """Record what the last steps left, before the interpreter takes the models apart."""
-        if self.closed:
+        if self.closed or os.getpid() != self.pid:
             return
         self.closed = True
         try:

@@ -8,6 +8,7 @@ import traceback
 import types
 
 from . import notebook
+from .events import in_words
 from .evidence import GUEST
 
 FIELDS = {
@@ -149,7 +150,8 @@ def crashed(error, session, recorder):
     recorder.close()
     kind, trace = type(error), without_guest(error.__traceback__)
     text = "".join(traceback.format_exception(kind, error, trace))
-    session.events.emit("crashed", kind=kind.__name__, message=str(error), traceback=text[-20000:])
+    message = in_words(error)
+    session.events.emit("crashed", kind=kind.__name__, message=message, traceback=text[-20000:])
     if session.cells and sys.excepthook is sys.__excepthook__:
         # It looks for the lines in a file, where those of a cell are not.
         sys.stderr.write(text)

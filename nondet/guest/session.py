@@ -221,17 +221,19 @@ class Session(object):
             return
 
     def tell_of(self, where, error, lost, unheld):
+        said = events.in_words(error)
         if unheld and self.arms.get(unheld, "free") != "free":
             kind = type(error).__name__
             self.events.emit(
-                "pin", factor=unheld, expected="no error", seen="%s: %s" % (kind, error), ok=False
+                "pin", factor=unheld, expected="no error", seen="%s: %s" % (kind, said), ok=False
             )
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.events.emit(
-            "guest-error", where=where, error=str(error), traceback=text[-4000:], lost=lost
-        )
+        self.events.emit("guest-error", where=where, error=said, traceback=text[-4000:], lost=lost)
 
     def finish(self):
+        if not self.events.file.at_home():
+            # A forked child that comes to its end by itself: what it would look at may hang there.
+            return
         for callback in self.at_end:
             self.attempt("at the end", callback)
         self.attempt("telling what was seen", self.summary)
