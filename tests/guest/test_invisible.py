@@ -40,6 +40,28 @@ SCRIPTS = {
         sys.excepthook = lambda kind, error, trace: print("mine:", kind.__name__, error)
         raise ValueError("no")
     """,
+    "an exception that can't say what it is": """
+        class Refused(Exception):
+            def __str__(self):
+                return 3
+        raise Refused()
+    """,
+    "what stands in for a function": """
+        import copy, os, pickle, random, time
+        import numpy as np
+        print(random.random.__self__ is random._inst, random.randint.__self__ is random._inst)
+        print(random.random.__text_signature__, random.randint.__func__ is random.Random.randint)
+        print(np.random.rand.__self__ is np.random.mtrand._rand, time.time.__self__ is time)
+        for function in (random.random, time.time, os.getpid):
+            print(copy.copy(function) is function, copy.deepcopy([function]) == [function])
+            print(hasattr(function, "no_such"), pickle.loads(pickle.dumps(function)).__name__)
+        print(pickle.loads(pickle.dumps(os.getpid)) is os.getpid)
+        print(copy.deepcopy(random.randint).__self__ is random._inst)
+        try:
+            random.random.no_such
+        except AttributeError as error:
+            print(error)
+    """,
     "exit functions and threads": """
         import atexit, threading
         atexit.register(print, "at exit")
@@ -170,6 +192,15 @@ def test_a_crash_is_told_with_the_scripts_own_traceback(tmp_path: Path) -> None:
     assert crash["message"] == "no"
     assert "train.py" in crash["traceback"]
     assert "nondet" not in crash["traceback"].replace(str(tmp_path), "")
+
+
+def test_a_crash_is_told_whatever_the_exception_says(tmp_path: Path) -> None:
+    folder = tmp_path / "subject"
+    folder.mkdir()
+    script = SCRIPTS["an exception that can't say what it is"]
+    (folder / "train.py").write_text(textwrap.dedent(script))
+    [crash] = guided(folder, "train.py").of("crashed")
+    assert (crash["kind"], crash["message"]) == ("Refused", "<exception str() failed>")
 
 
 def test_a_truncated_import_of_a_missing_module_fails_as_ever(tmp_path: Path) -> None:

@@ -138,14 +138,49 @@ class Unbound(object):
     the original, which takes a copy of its generator along. (`functools.partial` warns of binding
     from Python 3.13 on.)"""
 
+    home = ""
+    """The module that it stands in, where that is known."""
+
     def __init__(self, call):
         self.call = call
 
     def __call__(self, *args, **kwargs):
         return self.call(*args, **kwargs)
 
+    def __getattr__(self, name):
+        # What is not copied from the original, such as `__self__`. Not there before that one is.
+        if "__wrapped__" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
     def __reduce__(self):
-        return self.__wrapped__.__reduce__()
+        made = self.__wrapped__.__reduce__()
+        if isinstance(made, str) and self.home not in ("", self.__module__):
+            # A name in a module where the original still is: what `os` has is `posix`'s.
+            return getattr, (Named(self.home), made)
+        return made
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        import copy
+
+        # A bound method of Python's takes a copy of its object along, one of C's does not.
+        made = copy.deepcopy(self.__wrapped__, memo)
+        return self if made is self.__wrapped__ else made
+
+
+class Named(object):
+    """A module, which is pickled by its name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __reduce__(self):
+        import importlib
+
+        return importlib.import_module, (self.name,)
 
 
 def replace(owner, name, make):
@@ -159,7 +194,7 @@ def replace(owner, name, make):
         if not isinstance(original, types.FunctionType):
             stand_in = functools.update_wrapper(Unbound(made), original)
             # An original that stands in itself had its own copied over it.
-            stand_in.call = made
+            stand_in.call, stand_in.home = made, owner.__name__
             made = stand_in
         made.__module__, made.__qualname__ = owner.__name__, name
     # AutoGraph leaves what bears this mark alone: it would try to convert our source otherwise.

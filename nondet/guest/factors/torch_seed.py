@@ -3,7 +3,7 @@
 import functools
 import sys
 
-from .base import Factor
+from .base import Factor, Unbound
 
 DRAWS = (
     "rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson",
@@ -265,18 +265,9 @@ def stand_for(owner, name, wrapper, original, method):
         operations[id(standing)] = operations[id(original)]
 
 
-class Standing(object):
+class Standing(Unbound):
     """Stands for a function of PyTorch's. It is equal to it, because libraries keep tables of
-    PyTorch's functions, and pickled as it."""
-
-    def __init__(self, call):
-        self.call = call
-
-    def __call__(self, *args, **kwargs):
-        return self.call(*args, **kwargs)
-
-    def __reduce__(self):
-        return self.__wrapped__.__reduce__()
+    PyTorch's functions."""
 
     def __eq__(self, other):
         return other is self or other is self.__wrapped__
