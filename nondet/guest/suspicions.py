@@ -105,9 +105,12 @@ class Suspicions(object):
 
     def forks(self):
         def unseen(*args, **kwargs):
-            # Of `os.spawn*`, which forks.
             caller, _ = self.session.asker(sys._getframe(1))
-            return "" if isinstance(caller.f_locals.get("args"), Handed) else CHILD
+            # What forks for `os.spawn*`. Other frames are not looked into: that would keep what
+            # they hold alive.
+            spawning = caller.f_code.co_name == "_spawnvef"
+            guided = spawning and isinstance(caller.f_locals.get("args"), Handed)
+            return "" if guided else CHILD
 
         for name in ("fork", "system", "posix_spawn", "posix_spawnp"):
             self.before(os, name, unseen, ("os",))

@@ -21,11 +21,12 @@ from nondet.report.page.words import FOLDER
 
 AT_THE_END = re.compile(r"diagnosis\.json|report\.html|trials")
 MEANWHILE = re.compile(r"(diagnosis\.json|report\.html)(\.new)?|trials|values|\.writable")
-FOR_CHILDREN = r"plan\.json(\.restarted-\d+-\d+)?(\.muted)?"
+PLANS = r"plan\.json(\.restarted-\d+-\d+)?(\.muted)?|plan\.json\.restarted-\d+-\d+\.new"
+"""Those of children too, which a trial that was stopped may have been about to write."""
 OF_A_TRIAL = re.compile(
-    FOR_CHILDREN + r"|trial\.json|events\.jsonl|std(out|err)\.log|(steps|rows)-\d+\.bin"
+    PLANS + r"|trial\.json|events\.jsonl|std(out|err)\.log|(steps|rows)-\d+\.bin"
 )
-UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json(\.restarted-\d+-\d+)?\.new")
+UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json\.new")
 VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+)?")
 """That of a process which wrote it until it was killed ends in its number."""
 
