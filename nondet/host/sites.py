@@ -98,7 +98,9 @@ def source_lines(path: Path, line: int) -> tuple[record.SourceLine, ...]:
         text = files.read(path, files.MOST_SOURCE).decode("utf-8", "replace")
     except OSError:
         return ()
-    return around(text.splitlines(), line)
+    # As Python counts lines: a form feed and the like end none.
+    lines = notebook.BREAK.split(text)
+    return around(lines if lines[-1] else lines[:-1], line)
 
 
 def around(lines: Sequence[str], line: int) -> tuple[record.SourceLine, ...]:

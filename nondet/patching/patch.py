@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import io
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
@@ -90,7 +91,7 @@ def essence(diff: str) -> list[str]:
     """The lines of a diff; of a notebook's those that change, and not what stands around them:
     outputs do, which are others after each run."""
     kept, book = [], False
-    for line in diff.splitlines():
+    for line in diff.split("\n"):
         if line.startswith("--- "):
             book = notebook.is_notebook(line.rstrip())
         if not book or line[:1] in "+-":
@@ -101,11 +102,16 @@ def essence(diff: str) -> list[str]:
 def unified(changed: Changed) -> str:
     name = PurePath(changed.file).as_posix().lstrip("/")
     lines = difflib.unified_diff(
-        changed.before.splitlines(keepends=True),
-        changed.after.splitlines(keepends=True),
+        lines_of(changed.before),
+        lines_of(changed.after),
         f"a/{name}",
         f"b/{name}",
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def lines_of(text: str) -> list[str]:
+    """With their ends, as `patch` and `git apply` count them: nothing else ends a line."""
+    return io.StringIO(text, newline="\n").readlines()

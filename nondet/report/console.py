@@ -165,9 +165,9 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
         notes.print(Text("No cause was found, so there is nothing to fix."))
         return
     if found.patch and out.is_terminal:
-        for line in found.patch.splitlines():
+        for line in shown_lines(found.patch.removesuffix("\n")):
             style = "bold" if line[:3] in ("+++", "---") else _DIFF.get(line[:1], "")
-            out.print(Text(shown(line), style=style), soft_wrap=True)
+            out.print(Text(line, style=style), soft_wrap=True)
     elif found.patch:
         out.file.write(found.patch)
     if found.patch:

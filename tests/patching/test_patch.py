@@ -35,6 +35,20 @@ def reader(folder: Path):  # type: ignore[no-untyped-def]
     return lambda name: (folder / name).read_text() if (folder / name).exists() else None
 
 
+@pytest.mark.parametrize("mark", ["\f\n", "# \f\n", "# a\u2028b\n", "# \x1c\x85\r\n"])
+def test_what_is_no_end_of_a_line_ends_none_in_the_diff(tmp_path: Path, mark: str) -> None:
+    text = "import os\n" + mark * 3 + "def rows():\n    return os.listdir('.')\n"
+    (tmp_path / "lib.py").write_bytes(text.encode())
+    edit = record.Edit(file="lib.py", line=6, code="", call="listdir", template="sorted({call})")
+    made = patch("train.py", [], [edit], [], lambda name: text if name == "lib.py" else "")
+    assert made.left == ()
+    (tmp_path / "p.diff").write_bytes(made.diff.encode())
+    subprocess.run(["git", "apply", "--unsafe-paths", "p.diff"], cwd=tmp_path, check=True)
+    (changed,) = made.files
+    assert (tmp_path / "lib.py").read_bytes() == changed.after.encode()
+    assert changed.after == text.replace("os.listdir('.')", "sorted(os.listdir('.'))")
+
+
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_the_diff_gives_the_new_files(tmp_path: Path, end: str) -> None:
     written(tmp_path, train=SCRIPT, lib__data=LIBRARY + end)
