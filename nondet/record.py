@@ -112,7 +112,8 @@ class Site(Base, frozen=True, kw_only=True):
     """A place in the user's code."""
 
     file: str
-    """Relative to the subject's folder where it lies in it."""
+    """Relative to the working folder or the script's where it lies in it, and is not taken there
+    for another file."""
     line: int
     function: str
     source: tuple[SourceLine, ...] = ()
@@ -414,7 +415,8 @@ class Prescription(Base, frozen=True, kw_only=True):
     top: tuple[str, ...] = ()
     """The code for the top of the script that runs there as it is: what the patch puts there."""
     drawing: tuple[str, ...] = ()
-    """Modules of the user's that draw while they are imported: the code goes before them."""
+    """Modules of the user's that draw while they are imported, by their whole names: the code goes
+    before them."""
     patch: str | None = None
     """Unified diff of the user's files that does what code can do; None where it can do nothing."""
     left: tuple[str, ...] = ()

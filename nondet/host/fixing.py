@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nondet import record
 from nondet.host.errors import UsageError
-from nondet.host.mending import text_of, where
+from nondet.host.mending import patched, where
 from nondet.host.output import write_whole
 from nondet.host.subject import own_folder
-
-if TYPE_CHECKING:
-    from nondet.patching.patch import Patch
 
 
 def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
@@ -28,7 +24,7 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
     if prescription is None or not prescription.patch:
         raise UsageError("nothing-to-apply", "this diagnosis has no patch: nothing was changed")
     folders = folders_of(diagnosis.subject)
-    made = again(diagnosis.subject, prescription, folders)
+    made = patched(diagnosis.subject, prescription, folders)
     if essence(made.diff) != essence(prescription.patch):
         raise UsageError(
             "changed-since",
@@ -45,21 +41,6 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
         path.chmod(mode)
         done.append((path, kept))
     return tuple(done)
-
-
-def again(
-    subject: record.Subject, prescription: record.Prescription, folders: tuple[Path, ...]
-) -> Patch:
-    # It takes long to import, and few commands patch anything.
-    from nondet.patching.patch import patch
-
-    return patch(
-        subject.trains or subject.script,
-        prescription.top,
-        prescription.edits,
-        prescription.drawing,
-        lambda file: text_of(folders, file),
-    )
 
 
 def folders_of(subject: record.Subject) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,9 +14,13 @@ from nondet.guest.factors import by_name
 from nondet.host import files, launching
 from nondet.host.planning import Settings
 from nondet.host.prescribing import Written
+from nondet.host.sites import shown
 from nondet.host.subject import Subject
 from nondet.search.questions import Answer, Question
 from nondet.verdict import Verdict
+
+if TYPE_CHECKING:
+    from nondet.patching.patch import Patch
 
 NOT_RUN = "not run, as asked: without --no-verify it is"
 TEXT = "Does the patched script repeat, with nothing pinned?"
@@ -65,26 +70,18 @@ def mend(
 ) -> Mending:
     """Work the prescription into the subject's files. `trains`: the script that was recorded, where
     the subject starts it in a process of its own."""
-    # It takes long to import, and few commands patch anything.
-    from nondet.patching.patch import patch
-
-    main = trains or subject.script
-    top = tuple(dict.fromkeys(one.text for one in written))
-    before = tuple(drawing(causes, subject, main))
-    made = patch(
-        main,
-        top,
-        prescription.edits,
-        before,
-        lambda file: text_of(subject.folders, file),
+    started = msgspec.structs.replace(subject.to_record(), trains=trains)
+    prescription = msgspec.structs.replace(
+        prescription,
+        top=tuple(dict.fromkeys(one.text for one in written)),
+        drawing=tuple(drawing(causes, started, subject.folders)),
     )
+    made = patched(started, prescription, subject.folders)
     left = [*made.left, *unwritten(causes, prescription, written)]
     note = f"not run: {'; '.join(left)}" if left else NOT_RUN
     return Mending(
         msgspec.structs.replace(
             prescription,
-            top=top,
-            drawing=before,
             patch=made.diff or None,
             left=tuple(left),
             patch_note=note,
@@ -94,6 +91,52 @@ def mend(
         ),
         prescription.variables,
     )
+
+
+def patched(
+    subject: record.Subject, prescription: record.Prescription, folders: Sequence[Path]
+) -> Patch:
+    """The patch of the subject's files in these folders, of which the working folder is first.
+
+    Each file goes by one name, however the script and the sites are called.
+    """
+    # It takes long to import, and few commands patch anything.
+    from nondet.patching.patch import patch
+
+    def named(path: Path) -> str:
+        return shown(folders, str(path.resolve()))
+
+    script = main(subject, folders)
+    return patch(
+        named(script),
+        prescription.top,
+        [
+            msgspec.structs.replace(edit, file=named(where(folders, edit.file)))
+            for edit in prescription.edits
+        ],
+        prescription.drawing,
+        lambda file: text_of(folders, file),
+        package(script, subject),
+    )
+
+
+def main(subject: record.Subject, folders: Sequence[Path]) -> Path:
+    """The script that was recorded."""
+    return where(folders, subject.trains or subject.script).resolve()
+
+
+def package(script: Path, subject: record.Subject) -> str:
+    """The package that the script is run as a module of; empty where it is none."""
+    if not subject.trains:
+        inside, _, last = subject.module.rpartition(".")
+        return subject.module if script.stem == "__main__" != last else inside
+    # How it was started is not known: a script in a package is mostly started as its module.
+    names: list[str] = []
+    for folder in script.parents:
+        if not (folder / "__init__.py").exists():
+            break
+        names.insert(0, folder.name)
+    return ".".join(names)
 
 
 def where(folders: Sequence[Path], file: str) -> Path:
@@ -115,16 +158,30 @@ def text_of(folders: Sequence[Path], file: str) -> str | None:
         return None
 
 
-def drawing(causes: Sequence[record.Cause], subject: Subject, main: str) -> list[str]:
-    """The user's modules that use a cause while they are imported."""
+def drawing(
+    causes: Sequence[record.Cause], subject: record.Subject, folders: Sequence[Path]
+) -> list[str]:
+    """The user's modules that use a cause while they are imported, by their whole names."""
+    script = main(subject, folders)
+    inside = package(script, subject)
+    # The folder that the interpreter looks for modules in first, when it runs the script.
+    depth = len(inside.split(".")) if inside else 0
+    first = script.parents[min(depth, len(script.parents) - 1)]
     names: dict[str, None] = {}
     for site in (site for cause in causes for site in cause.sites):
-        if (
-            site.function == "<module>"
-            and where(subject.folders, site.file).resolve() != (subject.cwd / main).resolve()
-        ):
-            names[Path(site.file).with_suffix("").parts[0]] = None
+        path = where(folders, site.file)
+        if site.function == "<module>" and path.resolve() != script:
+            names[module_name(path, (first, *folders))] = None
     return list(names)
+
+
+def module_name(path: Path, roots: Sequence[Path]) -> str:
+    """What a file is imported as; `roots`: where it may be looked for, the likeliest first."""
+    path = path.parent if path.name == "__init__.py" else path.with_suffix("")
+    for root in roots:
+        if path != root and path.is_relative_to(root):
+            return ".".join(path.relative_to(root).parts)
+    return path.name
 
 
 def unwritten(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -132,6 +133,10 @@ def plan_file(
     have left, relative to the subject's folders."""
     subject, runtime = settings.subject, place.runtime
     script = Path(subject.script)
+    outside = not Path(os.path.normpath(subject.cwd / script)).is_relative_to(subject.cwd)
+    if outside and place.map_path(trial, subject.cwd) != subject.cwd:
+        # Copies of two folders do not lie to each other as the folders do.
+        script = subject.path
     if script.is_absolute():
         script = place.map_path(trial, script)
     folders = [place.map_path(trial, folder) for folder in subject.folders]

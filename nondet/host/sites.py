@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -78,12 +79,21 @@ class Sites:
         return tuple(made.values())
 
     def shown(self, file: str) -> str:
-        """A path relative to the subject's folder where it lies in it."""
-        path = Path(file)
-        for folder in self.subject.folders:
-            if path.is_relative_to(folder):
-                return str(path.relative_to(folder))
-        return file
+        return shown(self.subject.folders, file)
+
+
+def shown(folders: Sequence[Path], file: str) -> str:
+    """A path relative to the first of the subject's folders that it lies in. Absolute elsewhere,
+    and where the working folder, which comes first, has something else of that name."""
+    if ".." in Path(file).parts:
+        file = os.path.realpath(file)
+    path = Path(file)
+    for folder in folders:
+        if path.is_relative_to(folder):
+            short = path.relative_to(folder)
+            known = folder != folders[0] and os.path.lexists(folders[0] / short)
+            return file if known else str(short)
+    return file
 
 
 def foremost(sites: Sequence[record.Site]) -> tuple[record.Site, ...]:

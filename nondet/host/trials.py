@@ -262,7 +262,9 @@ class Trial:
                 self.began = event.plan == self.plan
                 self.misled = not self.began
             case events.Launched():
-                self.launching = event.script
+                # Of a script in a copy of the user's folder, the user's own.
+                place = events.Place(event.script, 0, "")
+                self.launching = self.own_place(place).file if event.script else ""
                 # Without a name, the script itself is the trial again.
                 self.launched = self.launched if event.script else ""
                 if not event.script:

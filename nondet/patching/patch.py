@@ -43,21 +43,22 @@ def patch(
     edits: Sequence[record.Edit],
     drawing: Sequence[str],
     read: Callable[[str], str | None],
+    package: str = "",
 ) -> Patch:
     """The patch of a script and of the user's files beside it.
 
     `snippets` go behind the script's imports, `edits` where they stand; those without a template
     are for people. `drawing`: names of the user's modules that draw while they are imported.
     `read` gives a file's text, by its name in the edits, or None where there is no such file.
+    `package`: the one that the script is a module of.
     """
     by_file: dict[str, list[record.Edit]] = {script: []}
-    tops: dict[str, dict[str, None]] = {script: dict.fromkeys(snippets)}
     for edit in edits:
         if edit.template:
             by_file.setdefault(edit.file, []).append(edit)
-        if edit.top:
+        elif edit.top:
             # What no line needs, the script does before all else.
-            tops.setdefault(edit.file if edit.template else script, {})[edit.top] = None
+            by_file[script].append(edit)
     files, left = [], []
     for file, wanted in by_file.items():
         text = read(file)
@@ -72,10 +73,14 @@ def patch(
             left.append(f"{file} can't be parsed: {why}")
             continue
         before = module.code
-        rewrites = {rewrite(edit, cells): edit for edit in wanted}
+        rewrites = {rewrite(edit, cells): edit for edit in wanted if edit.template}
         module, missing = rewritten(module, tuple(rewrites))
         left += [f"{rewrites[one].place}: there is no call of {one.call}." for one in missing]
-        module = inserted(module, tuple(tops.get(file, ())), drawing if file == script else ())
+        done = [edit for edit in wanted if rewrite(edit, cells) not in missing]
+        tops = dict.fromkeys(
+            [*(snippets if file == script else ()), *(e.top for e in done if e.top)]
+        )
+        module = inserted(module, tuple(tops), drawing if file == script else (), package)
         if module.code != before:
             after = cells.back(module.code) if cells is not None else module.code
             files.append(Changed(file, text, after))

@@ -14,15 +14,18 @@ ENVIRONMENT = ("os.environ", "os.putenv", "sys.path", "warnings.", "logging.")
 
 
 def inserted(
-    module: cst.Module, snippets: Sequence[str], drawing: Collection[str] = ()
+    module: cst.Module,
+    snippets: Sequence[str],
+    drawing: Collection[str] = (),
+    package: str = "",
 ) -> cst.Module:
     """The module with these statements behind its imports.
 
     An import that the script has done by there is not repeated, and its own name for the module is
-    used. `drawing`: names of modules of the user's that draw while they are imported, which
-    the statements must precede.
+    used. `drawing`: whole names of modules of the user's that draw while they are imported, which
+    the statements must precede. `package`: the one that the module is in.
     """
-    place = end_of_imports(module.body, drawing)
+    place = end_of_imports(module.body, drawing, package)
     names = bound(module.body[:place])
     imports: dict[str, None] = {}
     lines: dict[str, None] = {}
@@ -56,13 +59,16 @@ def inserted(
     return module.with_changes(body=[*before, *new, *after])
 
 
-def end_of_imports(body: Sequence[cst.BaseStatement], drawing: Collection[str] = ()) -> int:
+def end_of_imports(
+    body: Sequence[cst.BaseStatement], drawing: Collection[str] = (), package: str = ""
+) -> int:
     """The place behind the last of the imports that come before anything runs."""
     place = 0
+    branches = {branch(name, package) for name in drawing}
     for i, statement in enumerate(body):
         if i == 0 and is_docstring(statement):
             place = 1
-        elif any(target.split(".")[0] in drawing for target, _ in targets(statement)):
+        elif any(branch(name, package) in branches for name in loaded(statement, package)):
             return place
         elif kind(statement) in ("import", "environment"):
             place = i + 1
@@ -161,6 +167,35 @@ def targets(statement: cst.CSTNode) -> Iterator[tuple[str, str]]:
             for alias in node.names:
                 name = alias.evaluated_alias or alias.evaluated_name
                 yield f"{module}.{alias.evaluated_name}".lstrip("."), name
+
+
+def loaded(statement: cst.CSTNode, package: str) -> Iterator[str]:
+    """The whole names of what an import asks for, as that of a module in `package`."""
+    for node in within(statement):
+        if isinstance(node, cst.Import):
+            yield from (alias.evaluated_name for alias in node.names)
+        elif isinstance(node, cst.ImportFrom):
+            above = package.split(".") if node.relative else []
+            above = above[: len(above) + 1 - len(node.relative)]
+            module = get_full_name_for_node(node.module) if node.module else ""
+            if isinstance(node.names, cst.ImportStar):
+                names = [""]
+            else:
+                names = [alias.evaluated_name for alias in node.names]
+            for name in names:
+                yield ".".join(part for part in (*above, module, name) if part)
+
+
+def branch(name: str, package: str) -> tuple[str, ...]:
+    """What has to be imported first for this module, of what is not there before one in `package`
+    runs: the package itself is."""
+    parts = name.split(".")
+    shared = 0
+    for own, part in zip(package.split("."), parts, strict=False):
+        if own != part:
+            break
+        shared += 1
+    return tuple(parts[: shared + 1])
 
 
 def bound(body: Sequence[cst.BaseStatement]) -> dict[str, str]:

@@ -112,3 +112,42 @@ def test_other_readers_are_told(project: Project) -> None:
     assert project.run("report", "--format", "markdown", "nondet-report").out.startswith("### ")
     told = project.run("report", "--format", "json", "nondet-report").out
     assert told == (project.output / "diagnosis.json").read_text()
+
+
+NAMING = """\
+import uuid
+
+import nondet
+import data
+
+nondet.checkpoint("data", data.ROWS)
+nondet.checkpoint("name", str(uuid.uuid4()))
+"""
+NAMED = """\
+import uuid
+
+import nondet
+
+import random
+random.seed(42)
+FIXED = random.Random(42)
+
+import data
+
+nondet.checkpoint("data", data.ROWS)
+nondet.checkpoint("name", str(uuid.UUID(int=FIXED.getrandbits(128), version=4)))
+"""
+
+
+def test_a_script_in_a_folder_below_is_changed_once_and_before_what_draws(project: Project) -> None:
+    (project.folder / "src").mkdir()
+    project.write("import random\n\nROWS = random.random()\n", "src/data.py")
+    project.write(NAMING, "src/train.py")
+    ran = project.diagnose(*QUICK, "--verify", "./src/train.py")
+    fix = ran.diagnosis.prescription
+    assert fix is not None, ran.err
+    assert (fix.drawing, fix.left, fix.patch_verified) == (("data",), (), True)
+    applied = project.run("fix", "--apply", "nondet-report")
+    assert applied.code == 0, applied.err
+    assert (project.folder / "src/train.py").read_text() == NAMED
+    assert (project.folder / "src/train.py.orig").read_text() == NAMING

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from nondet.host.events import Place
-from nondet.host.sites import Sites
+from nondet.host.sites import Sites, shown
 from nondet.host.subject import Description, Subject
 from nondet.record import SourceLine
 from tests.notebooks import written
@@ -45,3 +46,29 @@ def test_a_place_that_is_no_longer_there(tmp_path: Path) -> None:
     plain = found.site(Place(str(tmp_path / "lib.py"), 4, "f"), "")
     assert msgspec.structs.asdict(plain)["cell"] == 0
     assert plain.place == "lib.py:4"
+
+
+@pytest.mark.parametrize("mark", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_python_does(tmp_path: Path, end: str, mark: str) -> None:
+    text = end.join(("import random", f"# a{mark}b", "x = random.random()", "y = x", ""))
+    (tmp_path / "train.py").write_text(text, encoding="utf-8", newline="")
+    site = sites(tmp_path).site(Place(str(tmp_path / "train.py"), 3, "<module>"), "")
+    assert site.text == "x = random.random()"
+    assert [line.number for line in site.source] == [1, 2, 3, 4]
+
+
+def test_a_short_name_stands_for_one_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one / "src", other):
+        path.mkdir(parents=True)
+        (path / "utils.py").touch()
+        (path / "train.py").touch()
+    (one / "utils.py").touch()
+    folders = (one, other)
+    assert shown(folders, str(one / "src/train.py")) == "src/train.py"
+    assert shown(folders, f"{one}/./train.py") == "train.py"
+    assert shown(folders, f"{one}/../other/train.py") == "train.py"
+    assert shown(folders, str(other / "utils.py")) == str(other / "utils.py")
+    assert shown(folders, str(tmp_path / "utils.py")) == str(tmp_path / "utils.py")
+    assert shown(folders, "<string>") == "<string>"

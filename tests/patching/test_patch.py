@@ -73,6 +73,35 @@ def test_what_a_change_needs_goes_to_the_top_of_its_file(tmp_path: Path) -> None
     assert changed.after.endswith("    return RANDOM.choice(os.listdir('.'))")
 
 
+def test_a_file_without_the_call_is_left_as_it_is(tmp_path: Path) -> None:
+    written(tmp_path, train=SCRIPT, lib__data="x = 1\n")
+    made = patch("train.py", [], [UUID], [], reader(tmp_path))
+    assert made.files == ()
+    assert made.left == ("lib/data.py:5: there is no call of listdir.",)
+
+
+@pytest.mark.parametrize(
+    ("package", "drawing", "other", "draws"),
+    [
+        ("", "data", "import os.path", "from data import *"),
+        ("", "lib.data", "from library import data", "import lib.data"),
+        ("pkg", "pkg.data", "from .config import rate", "from .data import rows"),
+        ("pkg", "pkg.data", "from . import config", "from . import data"),
+        ("pkg", "pkg.data", "import pkg.config", "import pkg.data as data"),
+        ("pkg", "pkg.data", "import data", "from pkg.data.sub import *"),
+        ("pkg.sub", "pkg.data", "from .data import rate", "from ..data import rows"),
+        ("pkg.sub", "lib.data", "from ..lib.data import rate", "from lib import data"),
+    ],
+)
+def test_the_seed_comes_before_the_import_that_draws_and_behind_others(
+    package: str, drawing: str, other: str, draws: str
+) -> None:
+    text = f"{other}\n{draws}\n\nfit()\n"
+    (changed,) = patch("t.py", [SEED], [], [drawing], lambda _: text, package).files
+    seed = changed.after.index("set_random_seed")
+    assert changed.after.index(other) < seed < changed.after.index(draws)
+
+
 def test_what_draws_while_it_is_imported_comes_after_the_seed(tmp_path: Path) -> None:
     written(tmp_path, train=SCRIPT)
     (changed,) = patch("train.py", [SEED], [], ["lib"], reader(tmp_path)).files
