@@ -133,8 +133,9 @@ def plan_file(
     have left, relative to the subject's folders."""
     subject, runtime = settings.subject, place.runtime
     script = Path(subject.script)
-    outside = not Path(os.path.normpath(subject.cwd / script)).is_relative_to(subject.cwd)
-    if outside and place.map_path(trial, subject.cwd) != subject.cwd:
+    inside = Path(os.path.normpath(subject.cwd / script)).is_relative_to(subject.cwd)
+    copied = place.map_path(trial, subject.cwd) != subject.cwd
+    if copied and not inside and not script.is_absolute():
         # Copies of two folders do not lie to each other as the folders do.
         script = subject.path
     if script.is_absolute():

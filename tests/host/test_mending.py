@@ -52,11 +52,15 @@ def drawn(folder: Path, subject: record.Subject, *sites: str) -> list[str]:
     return drawing([cause], subject, [folder])
 
 
-@pytest.mark.parametrize("script", ["train.py", "./train.py", "{}/train.py", "sub/../train.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "./train.py", "{}/train.py", "sub/../train.py", "link.py"]
+)
 def test_a_file_is_changed_once_whatever_it_is_called(tmp_path: Path, script: str) -> None:
     project(tmp_path, train=SCRIPT, data="", sub__x="")
+    (tmp_path / "link.py").symlink_to("train.py")
     subject = record.Subject(script=script.format(tmp_path), cwd=str(tmp_path))
-    prescription = record.Prescription(snippet=SEED, top=(SEED,), edits=(edit("train.py"),))
+    file = "link.py" if script == "link.py" else "train.py"
+    prescription = record.Prescription(snippet=SEED, top=(SEED,), edits=(edit(file),))
     made = patched(subject, prescription, [tmp_path])
     (changed,) = made.files
     assert (changed.file, made.left) == ("train.py", ())
