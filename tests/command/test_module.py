@@ -66,7 +66,7 @@ def test_a_package_and_how_it_is_started_again(packaged: Project) -> None:
     ran = packaged.diagnose("--max-trials", "2", "-m", "pkg.sub")
     assert ran.code == 4, ran.out + ran.err
     assert ran.diagnosis.subject.script == "pkg/sub/__main__.py"
-    assert "nondet diagnose --resume -m pkg.sub" in ran.out
+    assert "nondet diagnose --resume --max-trials 4 -m pkg.sub" in ran.out
     as_script = packaged.diagnose("--resume", *QUICK, "pkg/sub/__main__.py")
     assert as_script.code == 0
     assert "no finished trial there fits" in as_script.err
