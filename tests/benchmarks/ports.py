@@ -29,6 +29,7 @@ OPERATIONS = "a loss of TensorFlow's operations"
 REFUSAL = "refused by TensorFlow"
 SET_THERE = "sets its backend itself"
 GRAPH = "a graph of TensorFlow 1's"
+FIRST = "needs TensorFlow 1: see [Old stacks](old-stacks.md)"
 WITHOUT = "without Keras"
 IMPORTED = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
 KERAS = frozenset({"keras", "tensorflow"})
@@ -154,7 +155,7 @@ def port(probe: shipped.Probe, backend: str) -> Port:
     if home:
         return Port(text) if backend == home else Port(absent=why)
     if backend == "tensorflow":
-        return Port(text)
+        return Port(absent=FIRST) if ELSEWHERE.get(name) == GRAPH else Port(text)
     if name in ELSEWHERE:
         return Port(absent=ELSEWHERE[name])
     if not others(text):
