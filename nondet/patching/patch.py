@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 import libcst as cst
@@ -12,7 +12,9 @@ import libcst as cst
 from nondet import notebook, record
 from nondet.patching.calls import Rewrite, rewritten
 from nondet.patching.cells import Cells
-from nondet.patching.top import inserted
+from nondet.patching.names import renamed
+from nondet.patching.python import worse
+from nondet.patching.top import Top, end_of_imports, put
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +73,43 @@ def patch(
             left.append(f"{file} can't be parsed: {why}")
             continue
         before = module.code
-        rewrites = {rewrite(edit, cells): edit for edit in wanted}
-        module, missing = rewritten(module, tuple(rewrites))
-        left += [f"{rewrites[one].place}: there is no call of {one.call}." for one in missing]
-        module = inserted(module, tuple(tops.get(file, ())), drawing if file == script else ())
-        if module.code != before:
+        module, undone = changed(
+            module,
+            tuple(tops.get(file, ())),
+            {rewrite(edit, cells): edit for edit in wanted},
+            drawing if file == script else (),
+        )
+        left += undone
+        if worse(before, module.code):
+            left.append(f"{file}: what the patch makes of it is no Python, so it stays as it is.")
+        elif module.code != before:
             after = cells.back(module.code) if cells is not None else module.code
             files.append(Changed(file, text, after))
     return Patch(tuple(files), tuple(left))
+
+
+def changed(
+    module: cst.Module,
+    snippets: Sequence[str],
+    edits: Mapping[Rewrite, record.Edit],
+    drawing: Sequence[str],
+) -> tuple[cst.Module, list[str]]:
+    """The module with these calls rewritten, and the snippets at its top; and what could not be
+    changed, in words."""
+    made, why = rewritten(module, tuple(edits))
+    place = end_of_imports(made.body, drawing)
+    uses: dict[str, list[str]] = {}
+    for one, edit in edits.items():
+        uses.setdefault(edit.top, []).append(one.template)
+    idle = {edits[one].top for one in why} - {edits[one].top for one in edits if one not in why}
+    needed = [snippet for snippet in snippets if snippet not in idle]
+    top = Top(module, place, needed, uses)
+    names = {one: top.aliases.get(edit.top, {}) for one, edit in edits.items()}
+    own = [dataclasses.replace(o, template=renamed(o.template, names[o])) for o in edits]
+    if own != list(edits):
+        made, _ = rewritten(module, own)
+    left = [f"{edits[one].place}: {text}." for one, text in why.items()]
+    return put(made, place, top.text), left
 
 
 def rewrite(edit: record.Edit, cells: Cells | None) -> Rewrite:

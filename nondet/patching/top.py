@@ -2,44 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
+
+from nondet.patching.names import Names, renamed
 
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 ENVIRONMENT = ("os.environ", "os.putenv", "sys.path", "warnings.", "logging.")
 """What scripts set up among their imports, because it has to come before some of them."""
+SEED_ALL = "keras.utils.set_random_seed"
+SAME = {"keras": ("tensorflow.keras", "tf_keras")}
+"""What has that function as well: TensorFlow's own Keras, since 2.7."""
+
+
+class Top:
+    """What is put at the top of a module, and the names that it has there.
+
+    An import that the script has done by there is not repeated, and its own name for the module is
+    used. A name that stands for something else in the script stays free for that.
+    """
+
+    def __init__(
+        self,
+        module: cst.Module,
+        place: int,
+        snippets: Sequence[str],
+        uses: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`place`: the number of statements that stand before it. `uses`: for snippets the
+        templates of `Rewrite`, of calls anywhere in the module, in which their names are used."""
+        before = module.with_changes(body=module.body[:place])
+        self.names = Names(module.code, before.code)
+        self.aliases: dict[str, dict[str, str]] = {}
+        """For each snippet its names, and those that stand for them here."""
+        self.given: dict[tuple[str, bool], str] = {}
+        self.imports: dict[str, None] = {}
+        self.lines: dict[str, None] = {}
+        for snippet in snippets:
+            self.aliases[snippet] = {}
+            self.add(snippet, (uses or {}).get(snippet, ()))
+
+    @property
+    def text(self) -> str:
+        return "\n".join((*self.imports, *self.lines))
+
+    def add(self, snippet: str, templates: Sequence[str]) -> None:
+        aliases = self.aliases[snippet]
+        for statement in cst.parse_module(snippet).body:
+            code = cst.Module([]).code_for_node(statement).strip()
+            if is_import(statement):
+                for target, name in targets(statement):
+                    everywhere = any(mentions(template, name) for template in templates)
+                    also = SAME.get(target, ()) if only_seeds(snippet, templates) else ()
+                    aliases[name] = self.imported(target, name, code, everywhere, also)
+                continue
+            for name in assigned(statement):
+                everywhere = any(mentions(template, name) for template in templates)
+                aliases[name] = self.own(name, code, everywhere)
+            line = statement.visit(Renamed(aliases))
+            if isinstance(line, cst.CSTNode):
+                self.lines[cst.Module([]).code_for_node(line).strip()] = None
+
+    def imported(
+        self, target: str, name: str, code: str, everywhere: bool, also: Sequence[str]
+    ) -> str:
+        """The name by which the script has, or gets, what a snippet imports. `also`: what does as
+        well, where the script calls that so."""
+        found = self.names.of((target,), everywhere)
+        if found is None and not self.names.free(name, target, everywhere):
+            found = self.names.of((target, *also), everywhere)
+        if found is not None:
+            return found
+        key = (target, everywhere)
+        if key not in self.given:
+            self.given[key] = name
+            if not self.names.free(name, target, everywhere):
+                last = target.rpartition(".")[2]
+                self.given[key] = self.names.new(last, (last, f"{last}_module"))
+            self.imports[naming(code, target, self.given[key])] = None
+        return self.given[key]
+
+    def own(self, name: str, code: str, everywhere: bool) -> str:
+        """The name for what a snippet makes."""
+        key = (code, everywhere)
+        if key not in self.given:
+            free = self.names.free(name, code, everywhere)
+            self.given[key] = name if free else self.names.new(name, ())
+        return self.given[key]
 
 
 def inserted(
     module: cst.Module, snippets: Sequence[str], drawing: Collection[str] = ()
 ) -> cst.Module:
-    """The module with these statements behind its imports.
-
-    An import that the script has done by there is not repeated, and its own name for the module is
-    used. `drawing`: names of modules of the user's that draw while they are imported, which
-    the statements must precede.
-    """
+    """The module with these statements behind its imports. `drawing`: names of modules of the
+    user's that draw while they are imported, which the statements must precede."""
     place = end_of_imports(module.body, drawing)
-    names = bound(module.body[:place])
-    imports: dict[str, None] = {}
-    lines: dict[str, None] = {}
-    for snippet in snippets:
-        aliases: dict[str, str] = {}
-        for statement in cst.parse_module(snippet).body:
-            if not is_import(statement):
-                renamed = statement.visit(Renamed(aliases))
-                if isinstance(renamed, cst.CSTNode):
-                    lines[module.code_for_node(renamed).strip()] = None
-                continue
-            for target, name in targets(statement):
-                if target in names:
-                    aliases[name] = names[target]
-                else:
-                    imports[module.code_for_node(statement).strip()] = None
-    text = "\n".join((*imports, *lines))
+    return put(module, place, Top(module, place, snippets).text)
+
+
+def put(module: cst.Module, place: int, text: str) -> cst.Module:
+    """The module with these statements at that place."""
     if not text:
         return module
     new = list(cst.parse_module(text, config=module.config_for_parsing).body)
@@ -163,9 +229,35 @@ def targets(statement: cst.CSTNode) -> Iterator[tuple[str, str]]:
                 yield f"{module}.{alias.evaluated_name}".lstrip("."), name
 
 
-def bound(body: Sequence[cst.BaseStatement]) -> dict[str, str]:
-    """The names that these statements give to what they import."""
-    return {target: name for statement in body for target, name in targets(statement)}
+def naming(code: str, target: str, name: str) -> str:
+    """An import with that name for its target alone. That of ``a.b``, as ``a``, stays as it is."""
+    home, _, last = target.rpartition(".")
+    if code.startswith("from "):
+        code = f"from {home} import {last}"
+    elif code.partition(" as ")[0] == f"import {target}":
+        code, last = f"import {target}", target
+    else:
+        return code
+    return code if name == last else f"{code} as {name}"
+
+
+def assigned(statement: cst.CSTNode) -> Iterator[str]:
+    """The names that a statement of a snippet assigns to."""
+    if isinstance(statement, cst.SimpleStatementLine):
+        for part in statement.body:
+            if isinstance(part, cst.Assign):
+                for one in part.targets:
+                    if isinstance(one.target, cst.Name):
+                        yield one.target.value
+
+
+def mentions(template: str, name: str) -> bool:
+    return renamed(template, {name: ""}) != template
+
+
+def only_seeds(snippet: str, templates: Sequence[str]) -> bool:
+    """Whether nothing of Keras is used but what seeds all at once."""
+    return not templates and set(re.findall(r"\bkeras\.[\w.]+", snippet)) == {SEED_ALL}
 
 
 class Renamed(cst.CSTTransformer):
@@ -179,6 +271,12 @@ class Renamed(cst.CSTTransformer):
         self.inside = True
 
     def leave_Attribute_attr(self, node: cst.Attribute) -> None:
+        self.inside = False
+
+    def visit_Arg_keyword(self, node: cst.Arg) -> None:
+        self.inside = True
+
+    def leave_Arg_keyword(self, node: cst.Arg) -> None:
         self.inside = False
 
     inside = False
