@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from pathlib import Path
+
 import pytest
 
 from nondet import record
@@ -101,3 +105,45 @@ def test_a_file_that_would_be_no_python_stays_as_it_is() -> None:
     assert found.left == (
         "train.py: what the patch makes of it is no Python, so it stays as it is.",
     )
+
+
+@pytest.mark.parametrize(
+    "prune", ["dirs.remove('skip')", "dirs[:] = [d for d in dirs if d != 'skip']"]
+)
+@pytest.mark.parametrize("call", ["os.walk(top)", "next(iter([os.walk(top)]))"])
+def test_a_walk_still_leaves_out_what_the_script_takes_off_its_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prune: str, call: str
+) -> None:
+    for name in ("b/1", "b/0", "a/2", "skip/3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    text = (
+        "import os\nfound = []\n"
+        f"for root, dirs, files in {call}:\n"
+        f"    if 'skip' in dirs: {prune}\n"
+        "    found += files\n"
+    )
+    (file,) = made(text, (3, *rewrite("file-order", "os.walk"))).files
+    scandir = os.scandir
+
+    class Reversed(contextlib.AbstractContextManager):  # type: ignore[type-arg]
+        def __init__(self, folder: str) -> None:
+            with scandir(folder) as entries:
+                self.entries = iter(sorted(entries, key=lambda e: e.name, reverse=True))
+
+        def __next__(self) -> os.DirEntry[str]:
+            return next(self.entries)
+
+        def __iter__(self) -> Reversed:
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", Reversed)
+    before: dict[str, object] = {"top": str(tmp_path)}
+    exec(text, before)  # noqa: S102
+    assert before["found"] == ["1", "0", "2"]
+    after: dict[str, object] = {"top": str(tmp_path)}
+    exec(file.after, after)  # noqa: S102
+    assert after["found"] == ["2", "0", "1"]
