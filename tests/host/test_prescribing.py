@@ -36,6 +36,11 @@ def test_calls_alike_at_one_line_are_one_change() -> None:
     assert len(prescribing.edits("file-order", [site("os.listdir"), site("os.listdir", 4)])) == 2
 
 
+def test_what_draws_through_system_random_has_a_change() -> None:
+    (edit,) = prescribing.edits("os-entropy", [site("random.SystemRandom (shuffle)")])
+    assert (edit.call, edit.template) == ("SystemRandom", "random.Random(42)")
+
+
 def test_a_line_is_covered_when_all_that_was_seen_there_is() -> None:
     known, unknown = site("os.listdir"), site("something else")
     assert prescribing.all_edited("file-order", Places((known,)), ())

@@ -60,7 +60,7 @@ class OsEntropy(Factor):
         ("os.getrandom", "np.random.default_rng(42).bytes(n)"),
         ("uuid.uuid4", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
         ("secrets.", "random.Random(42)  # in place of secrets"),
-        ("random.SystemRandom", "random.Random(42)  # in place of random.SystemRandom()"),
+        ("random.SystemRandom ", "random.Random(42)  # in place of random.SystemRandom()"),
     )
     rewrites = (
         ("os.urandom", "urandom", "FIXED.randbytes({args})", STREAM),
