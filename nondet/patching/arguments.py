@@ -116,7 +116,9 @@ def bottom_up(call: cst.Call) -> bool:
     """Whether a walk through folders may give those at the bottom first."""
     told = [a.value for a in call.args if a.keyword and a.keyword.value in ("topdown", "top_down")]
     told += [a.value for a in call.args[1:2] if a.keyword is None]
-    told += [a.value for a in call.args if a.star or is_named(a.value, "False")]
+    told += [a.value for a in call.args if a.star]
+    # The first argument of `Path.walk`, and of no other a truth value.
+    told += [a.value for a in call.args[:1] if is_named(a.value, "False") and a.keyword is None]
     return not all(is_named(value, "True") for value in told)
 
 

@@ -152,7 +152,8 @@ class Rewriter(cst.CSTTransformer):
         self, original_node: cst.Attribute, updated_node: cst.Attribute
     ) -> cst.Attribute:
         value = updated_node.value
-        if isinstance(value, cst.Integer) and not value.lpar:
+        number = isinstance(value, cst.Integer) and not value.lpar
+        if number and not isinstance(original_node.value, cst.Integer):
             # A dot right behind it would be the number's own.
             return updated_node.with_changes(value=arguments.in_parentheses(value))
         return updated_node

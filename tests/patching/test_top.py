@@ -125,6 +125,11 @@ def test_names_are_those_that_the_script_surely_has(imports: str, snippet: str, 
     assert put(f"{imports}\n\nrun()\n", snippet) == f"{imports}\n\n{added}\n\nrun()\n"
 
 
+def test_an_argument_s_name_is_none_of_the_script_s() -> None:
+    found = put("import numpy as n\n\nrun()\n", "import numpy as np\nnp.seed(np.a, np=np)")
+    assert "\nn.seed(n.a, np=n)\n" in found
+
+
 def test_a_name_that_comes_from_nowhere_is_not_free() -> None:
     found = put("from pylab import *\n\nx = random.normal()\n", RANDOM)
     assert "import random as random_module\nrandom_module.seed(42)\n" in found
