@@ -14,7 +14,8 @@ from nondet.patching.calls import Rewrite, rewritten
 from nondet.patching.cells import Cells
 from nondet.patching.names import renamed
 from nondet.patching.python import worse
-from nondet.patching.top import Top, end_of_imports, put
+from nondet.patching.snippets import Snippets
+from nondet.patching.top import end_of_imports, put
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ def changed(
         uses.setdefault(edit.top, []).append(one.template)
     idle = {edits[one].top for one in why} - {edits[one].top for one in edits if one not in why}
     needed = [snippet for snippet in snippets if snippet not in idle]
-    top = Top(module, place, needed, uses)
+    top = Snippets(module, place, needed, uses)
     names = {one: top.aliases.get(edit.top, {}) for one, edit in edits.items()}
     own = [dataclasses.replace(o, template=renamed(o.template, names[o])) for o in edits]
     if own != list(edits):

@@ -102,6 +102,8 @@ def test_a_name_that_stands_for_something_else_stays_with_it(imports: str) -> No
     [
         ("import tensorflow.compat.v1 as tf", TF,
          "import tensorflow\ntensorflow.random.set_seed(42)"),
+        ("import x as Faker", "from faker import Faker\nFaker.seed(1)",
+         "from faker import Faker as Faker_2\nFaker_2.seed(1)"),
         ("from lib import keras", SEED,
          "import keras as keras_module\nkeras_module.utils.set_random_seed(42)"),
         # TensorFlow's Keras seeds as well, and is not the same.
