@@ -36,6 +36,22 @@ def test_calls_alike_at_one_line_are_one_change() -> None:
     assert len(prescribing.edits("file-order", [site("os.listdir"), site("os.listdir", 4)])) == 2
 
 
+@pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
+def test_each_change_is_asked_for_by_a_line_to_edit(factor: Factor) -> None:
+    for start, *_ in factor.rewrites:
+        assert any(
+            told.startswith(start) or (told.endswith((" ", ".")) and start.startswith(told))
+            for told, _ in factor.edits
+        ), start
+
+
+@pytest.mark.parametrize("detail", ["os.getpid", "os.getppid", "threading.get_ident"])
+def test_a_process_id_is_for_people_to_replace(detail: str) -> None:
+    (edit,) = prescribing.edits("process-identity", [site(detail)])
+    assert edit.code.startswith("42  # ")
+    assert (edit.call, edit.template, edit.top) == ("", "", "")
+
+
 def test_what_draws_through_system_random_has_a_change() -> None:
     (edit,) = prescribing.edits("os-entropy", [site("random.SystemRandom (shuffle)")])
     assert (edit.call, edit.template) == ("SystemRandom", "random.Random(42)")

@@ -18,6 +18,7 @@ REWRITES = {
     for _, call, template, top in factor.rewrites
     if template
 }
+SYSTEM = "random.SystemRandom (shuffle)"
 ARGUMENTS = (
     *("", "a", "None", "1, b", "*a", "**a", "x=a, y=b", "a if b else c", "x := a", "lambda: a"),
     *("a, num_parallel_calls=4", "a, **b, deterministic=False", "a, 2"),
@@ -65,9 +66,9 @@ def test_a_change_is_python_or_is_left(call: str, template: str) -> None:
     [
         ("import uuid as u", "u.uuid4()", "uuid.uuid4",
          "u.UUID(int=FIXED.getrandbits(128), version=4)"),
-        ("import random as rnd", "rnd.SystemRandom()", "random.SystemRandom", "rnd.Random(42)"),
-        ("import random", "random.SystemRandom()", "random.SystemRandom", "random.Random(42)"),
-        ("from random import SystemRandom, random", "SystemRandom()", "random.SystemRandom",
+        ("import random as rnd", "rnd.SystemRandom()", SYSTEM, "rnd.Random(42)"),
+        ("import random", "random.SystemRandom()", SYSTEM, "random.Random(42)"),
+        ("from random import SystemRandom, random", "SystemRandom()", SYSTEM,
          "random_module.Random(42)"),
         ("FIXED = 3; import os", "os.urandom(FIXED)", "os.urandom", "FIXED_2.randbytes(FIXED)"),
         ("import os", "[os.urandom(4) for FIXED in x]", "os.urandom",

@@ -71,7 +71,7 @@ class OsEntropy(Factor):
         ("secrets.randbelow", "randbelow", "FIXED.randrange({first})", STREAM),
         ("secrets.randbits", "randbits", "FIXED.getrandbits({first})", STREAM),
         ("secrets.choice", "choice", "FIXED.choice({args})", STREAM),
-        ("random.SystemRandom", "SystemRandom", "random.Random(42)", "import random"),
+        ("random.SystemRandom ", "SystemRandom", "random.Random(42)", "import random"),
     )
 
     def install(self, session, arm):
