@@ -31,6 +31,8 @@ MADE = (
     ("SFC64", "np.random.SFC64(42)"),
 )
 """What makes a NumPy generator, by the name that stands at the user's line."""
+SEEDED = (*(name for name, _ in MADE), "PCG64DXSM", "Random", "key", "PRNGKey")
+"""What else is given a seed, beside what says so in its name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,19 +103,30 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
         if seeding.fault == "varies":
             site = seeding.site
             call = seeding.call.rpartition(".")[2]
-            known = call.isidentifier()
+            named = call.isidentifier()
+            code, template = "42  # in place of the seed that varies", ""
+            if named and seeds_alone(call):
+                code, template = f"{seeding.call}(42)", "=42"
+            elif named:
+                code, template = f"{seeding.call}(...)  # with 42 for its seed", "=seed=42"
             edit = record.Edit(
                 file=site.file,
                 line=site.line,
                 cell=site.cell,
                 cell_line=site.cell_line,
-                code=f"{seeding.call}(42)",
+                code=code,
                 factor=factor,
-                call=call if known else "",
-                template="{function}(42)" if known else "",
+                call=call if named else "",
+                template=template,
             )
             found.setdefault((*record.spot(site), seeding.call), edit)
     return tuple(found.values())
+
+
+def seeds_alone(call: str) -> bool:
+    """Whether what is called so does nothing but seed, or make what is seeded: what it is given is
+    a seed, whatever the argument's name. Others are given one among much else."""
+    return "seed" in call.lower() or call in SEEDED
 
 
 def made_there(site: record.Site) -> str:

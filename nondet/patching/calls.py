@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
+
+from nondet.patching import arguments
+from nondet.patching.arguments import UnfitError, name_of
+
+MANAGERS = ("closing", "enter_context")
+"""What else than a ``with`` asks for a context manager."""
+PART = re.compile(r"\{(call|function|owner|args|first)(?: or (\w+))?\}")
+MAKES = "{function}(42)"
+"""The template for what is made without a seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +24,12 @@ class Rewrite:
     """One change: the call of that name at that line becomes what the template says.
 
     A template that begins with ``+`` holds keyword arguments, which the call is given in place of
-    those it has: ``+seed=42``. One that begins with ``-`` names such as are taken away. Any other
-    is an expression around these: ``{call}``, ``{function}``
-    (what is called), ``{owner}`` (what the function is an attribute of), ``{args}`` (all of its
-    arguments) and ``{first}`` (the first one): ``sorted({call})``, ``{function}(42)``.
+    those it has: ``+seed=42``. One that begins with ``-`` names such as are taken away. One that
+    begins with ``=`` is the number to seed with, in place of the seed that the call is given:
+    ``=42``, or ``=seed=42`` where only an argument of that name is one. Any other is an expression
+    around these: ``{call}``, ``{function}`` (what is called), ``{owner}`` (what the function is an
+    attribute of), ``{args}`` (all of its arguments), ``{first}`` (the first one) and
+    ``{first or 32}`` (32 where it is given none): ``sorted({call})``, ``{function}(42)``.
     """
 
     line: int
@@ -26,28 +38,31 @@ class Rewrite:
     template: str
 
 
-def rewritten(module: cst.Module, rewrites: Sequence[Rewrite]) -> tuple[cst.Module, list[Rewrite]]:
-    """The module with these calls rewritten, and the rewrites that found no such call."""
+def rewritten(
+    module: cst.Module, rewrites: Sequence[Rewrite]
+) -> tuple[cst.Module, dict[Rewrite, str]]:
+    """The module with these calls rewritten, and why some could not be, in words."""
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
     collector = Collector(wrapper.resolve(PositionProvider))
     wrapper.module.visit(collector)
     chosen: dict[cst.Call, list[Rewrite]] = {}
-    missing = []
+    left = {}
     for rewrite in rewrites:
         calls = collector.at(rewrite)
         if not calls:
-            missing.append(rewrite)
+            numberless = " without a number" if rewrite.template == MAKES else ""
+            left[rewrite] = f"there is no call of {rewrite.call}{numberless}"
         for call in calls:
             chosen.setdefault(call, []).append(rewrite)
-    return wrapper.module.visit(Rewriter(wrapper.module, chosen)), missing
-
-
-def name_of(call: cst.Call) -> cst.Name | None:
-    """The last part of the name called; None for a call of something else."""
-    function = call.func
-    if isinstance(function, cst.Attribute):
-        return function.attr
-    return function if isinstance(function, cst.Name) else None
+    rewriter = Rewriter(wrapper.module, chosen, collector.managed)
+    changed = wrapper.module.visit(rewriter)
+    for rewrite in rewrites:
+        if rewrite in rewriter.failed:
+            why = rewriter.failed[rewrite]
+            left[rewrite] = f"the call of {rewrite.call} can't be changed by itself: {why}"
+        elif rewrite not in left and rewrite not in rewriter.done:
+            left[rewrite] = f"the call of {rewrite.call} has nothing to change"
+    return changed, left
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +83,17 @@ class Collector(cst.CSTVisitor):
         super().__init__()
         self.positions = positions
         self.places: list[Place] = []
+        self.managed: set[cst.BaseExpression] = set()
+        """What is entered as a context manager."""
+
+    def visit_WithItem(self, node: cst.WithItem) -> None:
+        self.managed.add(node.item)
 
     def visit_Call(self, node: cst.Call) -> None:
         name = name_of(node)
         if name is not None:
+            if name.value in MANAGERS:
+                self.managed.update(argument.value for argument in node.args)
             whole, own = self.positions[node], self.positions[name]  # type: ignore[index]
             self.places.append(
                 Place(node, name.value, own.start.line, whole.start.line, whole.end.line)
@@ -83,118 +105,119 @@ class Collector(cst.CSTVisitor):
         Interpreters differ in the line that they tell for a call of several lines.
         """
         alike = [place for place in self.places if place.name == rewrite.call]
+        if rewrite.template == MAKES:
+            # What has a number for its seed is not meant; where one surely has none, that one is.
+            alike = [place for place in alike if not arguments.numbered(place.call)]
         exact = [place.call for place in alike if place.named_at == rewrite.line]
         if exact:
-            return exact
+            lacking = [call for call in exact if arguments.lacks(call)]
+            return lacking if lacking and rewrite.template == MAKES else exact
         around = [place for place in alike if place.first <= rewrite.line <= place.last]
         around.sort(key=lambda place: place.last - place.first)
         return [place.call for place in around[:1]]
 
 
 class Rewriter(cst.CSTTransformer):
-    def __init__(self, module: cst.Module, chosen: dict[cst.Call, list[Rewrite]]) -> None:
+    def __init__(
+        self,
+        module: cst.Module,
+        chosen: dict[cst.Call, list[Rewrite]],
+        managed: set[cst.BaseExpression],
+    ) -> None:
         super().__init__()
         self.module = module
         self.chosen = chosen
+        self.managed = managed
+        self.listed: set[cst.BaseExpression] = set()
+        """Calls of what may be an iterator, and is a list now."""
+        self.done: set[Rewrite] = set()
+        self.failed: dict[Rewrite, str] = {}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        found: cst.BaseExpression = updated_node
+        found: cst.BaseExpression = self.from_iterator(original_node, updated_node)
         for rewrite in self.chosen.get(original_node, ()):
-            if isinstance(found, cst.Call):
-                found = self.changed(found, rewrite.template)
+            try:
+                changed = self.changed(original_node, found, rewrite)
+            except UnfitError as error:
+                self.failed[rewrite] = str(error)
+            except cst.ParserSyntaxError:
+                self.failed[rewrite] = "what it would become is no Python"
+            else:
+                if changed is not updated_node:
+                    self.done.add(rewrite)
+                found = changed
         return found
 
-    def changed(self, call: cst.Call, template: str) -> cst.BaseExpression:
+    def leave_Attribute(
+        self, original_node: cst.Attribute, updated_node: cst.Attribute
+    ) -> cst.Attribute:
+        value = updated_node.value
+        number = isinstance(value, cst.Integer) and not value.lpar
+        if number and not isinstance(original_node.value, cst.Integer):
+            # A dot right behind it would be the number's own.
+            return updated_node.with_changes(value=arguments.in_parentheses(value))
+        return updated_node
+
+    def from_iterator(self, original: cst.Call, call: cst.Call) -> cst.Call:
+        """``next`` takes no list."""
+        asks = isinstance(call.func, cst.Name) and call.func.value == "next"
+        if not asks or not call.args or original.args[0].value not in self.listed:
+            return call
+        made = cst.Call(cst.Name("iter"), [cst.Arg(call.args[0].value)])
+        return arguments.replaced(call, 0, made)
+
+    def changed(
+        self, original: cst.Call, call: cst.BaseExpression, rewrite: Rewrite
+    ) -> cst.BaseExpression:
+        """The call rewritten; the same object where there is nothing to change.
+
+        Raises UnfitError where it can't be changed by itself, cst.ParserSyntaxError where it would
+        become what is no Python.
+        """
+        template = rewrite.template
+        if not isinstance(call, cst.Call) or (own := name_of(call)) is None:
+            raise UnfitError("another change has taken its place")
+        if own.value != rewrite.call:
+            raise UnfitError("another change has taken its place")
         if template.startswith("+"):
-            return with_keywords(call, template[1:])
+            return arguments.with_keywords(call, template[1:])
         if template.startswith("-"):
-            return without_keywords(call, template[1:].replace(",", " ").split())
-        code = self.module.code_for_node
-        function = call.func
-        owner = function.value if isinstance(function, cst.Attribute) else None
-        bare = [argument.with_changes(comma=cst.MaybeSentinel.DEFAULT) for argument in call.args]
-        parts = {
-            "{call}": code(call),
-            "{function}": code(function),
-            "{owner}": code(owner) if owner is not None else "",
-            "{args}": ", ".join(code(argument).strip() for argument in bare),
-            "{first}": code(call.args[0].value) if call.args else "",
-        }
-        for name, text in parts.items():
-            template = template.replace(name, text)
-        expression = cst.parse_expression(template, config=self.module.config_for_parsing)
+            return arguments.without_keywords(call, template[1:].replace(",", " ").split())
+        if template.startswith("="):
+            name, _, number = template[1:].rpartition("=")
+            return arguments.with_seed(call, name, number)
+        if "{call}" in template and original in self.managed:
+            raise UnfitError("it is entered as a context manager, which a list is not")
+        if own.value == "walk" and arguments.bottom_up(call):
+            raise UnfitError("it may go from the bottom up, where it is too late to sort")
+        expression = self.filled(call, template)
+        if template.startswith("sorted("):
+            self.listed.add(original)
         return expression.with_changes(
             lpar=[*call.lpar, *expression.lpar], rpar=[*expression.rpar, *call.rpar]
         )
 
+    def filled(self, call: cst.Call, template: str) -> cst.BaseExpression:
+        """The template as an expression, with the parts of the call in it."""
+        text = PART.sub(lambda found: self.part(call, found[1], found[2] or ""), template)
+        return arguments.atomic(parsed(text, self.module.config_for_parsing))
 
-def with_keywords(call: cst.Call, keywords: str) -> cst.Call:
-    """The call with these keyword arguments, written as in a call, in place of those it has."""
-    for name, argument in given(keywords):
-        args = [*call.args]
-        own = [i for i, arg in enumerate(args) if arg.keyword and arg.keyword.value == name]
-        packed = [i for i, arg in enumerate(args) if arg.star == "**"]
-        if own:
-            args[own[0]] = args[own[0]].with_changes(value=argument.value)
-        elif packed:
-            # What is unpacked may hold it as well, and a call takes no keyword twice.
-            last = args[packed[-1]]
-            args[packed[-1]] = last.with_changes(value=with_entry(last.value, name, argument.value))
-        else:
-            args = [*args[:-1], *appended(call, argument)]
-        call = call.with_changes(args=args)
-    return call
-
-
-def with_entry(
-    mapping: cst.BaseExpression, name: str, value: cst.BaseExpression
-) -> cst.BaseExpression:
-    """An expression for the mapping with one entry set."""
-    code = cst.Module([]).code_for_node
-    return cst.parse_expression(f'{{**{code(mapping)}, "{name}": {code(value)}}}')
+    def part(self, call: cst.Call, name: str, default: str) -> str:
+        code = self.module.code_for_node
+        if name == "call":
+            return code(call)
+        if name == "function":
+            return code(call.func)
+        if name == "owner":
+            return code(call.func.value) if isinstance(call.func, cst.Attribute) else ""
+        if default and arguments.lacks(call):
+            return default
+        return arguments.text_of_all(call) if name == "args" else arguments.text_of_first(call)
 
 
-def appended(call: cst.Call, new: cst.Arg) -> list[cst.Arg]:
-    """The last argument, if there is one, and the new one, written in the same way."""
-    if not call.args:
-        return [new]
-    last = call.args[-1]
-    if not isinstance(last.comma, cst.Comma):
-        return [
-            last.with_changes(comma=SPACED, whitespace_after_arg=cst.SimpleWhitespace("")),
-            new.with_changes(whitespace_after_arg=last.whitespace_after_arg),
-        ]
-    # A trailing comma, as in a call of one argument a line: the new line is like the others.
-    end, start = last.comma.whitespace_after, call.whitespace_before_args
-    if not isinstance(end, cst.ParenthesizedWhitespace):
-        return [last.with_changes(comma=SPACED), new.with_changes(comma=last.comma)]
-    indentation = start.last_line if isinstance(start, cst.ParenthesizedWhitespace) else INDENTED
-    return [
-        last.with_deep_changes(end, last_line=indentation),
-        new.with_changes(
-            comma=cst.Comma(whitespace_after=PLAIN.with_changes(last_line=end.last_line))
-        ),
-    ]
-
-
-def without_keywords(call: cst.Call, names: Sequence[str]) -> cst.Call:
-    kept = [a for a in call.args if a.keyword is None or a.keyword.value not in names]
-    if kept and kept[-1] is not call.args[-1]:
-        last = call.args[-1]
-        kept[-1] = kept[-1].with_changes(
-            comma=last.comma, whitespace_after_arg=last.whitespace_after_arg
-        )
-    return call.with_changes(args=kept)
-
-
-SPACED = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-INDENTED = cst.SimpleWhitespace("    ")
-PLAIN = cst.ParenthesizedWhitespace(indent=True)
-
-
-def given(keywords: str) -> Iterator[tuple[str, cst.Arg]]:
-    call = cst.ensure_type(cst.parse_expression(f"f({keywords})"), cst.Call)
-    for argument in call.args:
-        name = cst.ensure_type(argument.keyword, cst.Name).value
-        tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-        yield name, argument.with_changes(comma=cst.MaybeSentinel.DEFAULT, equal=tight)
+def parsed(text: str, config: cst.PartialParserConfig) -> cst.BaseExpression:
+    """Of text that may go over lines, as if in parentheses."""
+    try:
+        return cst.parse_expression(text, config=config)
+    except cst.ParserSyntaxError:
+        return cst.parse_expression(f"({text})", config=config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 
 import libcst as cst
@@ -13,7 +13,10 @@ import libcst as cst
 from nondet import notebook, record
 from nondet.patching.calls import Rewrite, rewritten
 from nondet.patching.cells import Cells
-from nondet.patching.top import inserted
+from nondet.patching.names import renamed
+from nondet.patching.python import worse
+from nondet.patching.snippets import Snippets
+from nondet.patching.top import end_of_imports, put
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +56,13 @@ def patch(
     `package`: the one that the script is a module of.
     """
     by_file: dict[str, list[record.Edit]] = {script: []}
+    tops: dict[str, dict[str, None]] = {script: dict.fromkeys(snippets)}
     for edit in edits:
         if edit.template:
             by_file.setdefault(edit.file, []).append(edit)
-        elif edit.top:
+        if edit.top:
             # What no line needs, the script does before all else.
-            by_file[script].append(edit)
+            tops.setdefault(edit.file if edit.template else script, {})[edit.top] = None
     files, left = [], []
     for file, wanted in by_file.items():
         text = read(file)
@@ -73,18 +77,45 @@ def patch(
             left.append(f"{file} can't be parsed: {why}")
             continue
         before = module.code
-        rewrites = {rewrite(edit, cells): edit for edit in wanted if edit.template}
-        module, missing = rewritten(module, tuple(rewrites))
-        left += [f"{rewrites[one].place}: there is no call of {one.call}." for one in missing]
-        done = [edit for edit in wanted if rewrite(edit, cells) not in missing]
-        tops = dict.fromkeys(
-            [*(snippets if file == script else ()), *(e.top for e in done if e.top)]
+        module, undone = changed(
+            module,
+            tuple(tops.get(file, ())),
+            {rewrite(edit, cells): edit for edit in wanted},
+            drawing if file == script else (),
+            package,
         )
-        module = inserted(module, tuple(tops), drawing if file == script else (), package)
-        if module.code != before:
+        left += undone
+        if worse(before, module.code):
+            left.append(f"{file}: what the patch makes of it is no Python, so it stays as it is.")
+        elif module.code != before:
             after = cells.back(module.code) if cells is not None else module.code
             files.append(Changed(file, text, after))
     return Patch(tuple(files), tuple(left))
+
+
+def changed(
+    module: cst.Module,
+    snippets: Sequence[str],
+    edits: Mapping[Rewrite, record.Edit],
+    drawing: Sequence[str],
+    package: str,
+) -> tuple[cst.Module, list[str]]:
+    """The module with these calls rewritten, and the snippets at its top; and what could not be
+    changed, in words."""
+    made, why = rewritten(module, tuple(edits))
+    place = end_of_imports(made.body, drawing, package)
+    uses: dict[str, list[str]] = {}
+    for one, edit in edits.items():
+        uses.setdefault(edit.top, []).append(one.template)
+    idle = {edits[one].top for one in why} - {edits[one].top for one in edits if one not in why}
+    needed = [snippet for snippet in snippets if snippet not in idle]
+    top = Snippets(module, place, needed, uses)
+    names = {one: top.aliases.get(edit.top, {}) for one, edit in edits.items()}
+    own = [dataclasses.replace(o, template=renamed(o.template, names[o])) for o in edits]
+    if own != list(edits):
+        made, _ = rewritten(module, own)
+    left = [f"{edits[one].place}: {text}." for one, text in why.items()]
+    return put(made, place, top.text), left
 
 
 def rewrite(edit: record.Edit, cells: Cells | None) -> Rewrite:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
+from nondet.patching.snippets import Snippets, within
+
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 ENVIRONMENT = ("os.environ", "os.putenv", "sys.path", "warnings.", "logging.")
@@ -19,30 +21,15 @@ def inserted(
     drawing: Collection[str] = (),
     package: str = "",
 ) -> cst.Module:
-    """The module with these statements behind its imports.
-
-    An import that the script has done by there is not repeated, and its own name for the module is
-    used. `drawing`: whole names of modules of the user's that draw while they are imported, which
-    the statements must precede. `package`: the one that the module is in.
-    """
+    """The module with these statements behind its imports. `drawing`: whole names of modules of the
+    user's that draw while they are imported, which the statements must precede. `package`: the one
+    that the module is in."""
     place = end_of_imports(module.body, drawing, package)
-    names = bound(module.body[:place])
-    imports: dict[str, None] = {}
-    lines: dict[str, None] = {}
-    for snippet in snippets:
-        aliases: dict[str, str] = {}
-        for statement in cst.parse_module(snippet).body:
-            if not is_import(statement):
-                renamed = statement.visit(Renamed(aliases))
-                if isinstance(renamed, cst.CSTNode):
-                    lines[module.code_for_node(renamed).strip()] = None
-                continue
-            for target, name in targets(statement):
-                if target in names:
-                    aliases[name] = names[target]
-                else:
-                    imports[module.code_for_node(statement).strip()] = None
-    text = "\n".join((*imports, *lines))
+    return put(module, place, Snippets(module, place, snippets).text)
+
+
+def put(module: cst.Module, place: int, text: str) -> cst.Module:
+    """The module with these statements at that place."""
     if not text:
         return module
     new = list(cst.parse_module(text, config=module.config_for_parsing).body)
@@ -111,14 +98,6 @@ def calls(node: cst.CSTNode) -> bool:
     return any(isinstance(one, kinds) for one in within(node))
 
 
-# Not libcst.matchers, which take longer to import than all the rest of libcst.
-def within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """The node and all below it."""
-    yield node
-    for child in node.children:
-        yield from within(child)
-
-
 def parts(statement: cst.Try | cst.If) -> Iterator[cst.CSTNode]:
     """The statements of all branches."""
     yield from statement.body.body
@@ -134,12 +113,6 @@ def parts(statement: cst.Try | cst.If) -> Iterator[cst.CSTNode]:
         yield from orelse.body.body
 
 
-def is_import(statement: cst.CSTNode) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and all(
-        isinstance(part, cst.Import | cst.ImportFrom) for part in statement.body
-    )
-
-
 def is_docstring(statement: cst.CSTNode) -> bool:
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
         return False
@@ -147,26 +120,6 @@ def is_docstring(statement: cst.CSTNode) -> bool:
     return isinstance(part, cst.Expr) and isinstance(
         part.value, cst.SimpleString | cst.ConcatenatedString
     )
-
-
-def targets(statement: cst.CSTNode) -> Iterator[tuple[str, str]]:
-    """What an import binds: the dotted name of the module or thing, and the name given to it.
-
-    Also those within a ``try`` or an ``if``. `import a.b` binds ``a``, as ``a``.
-    """
-    for node in within(statement):
-        if isinstance(node, cst.Import):
-            for alias in node.names:
-                dotted = alias.evaluated_name
-                if alias.evaluated_alias:
-                    yield dotted, alias.evaluated_alias
-                else:
-                    yield dotted.split(".")[0], dotted.split(".")[0]
-        elif isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-            module = get_full_name_for_node(node.module) if node.module else ""
-            for alias in node.names:
-                name = alias.evaluated_alias or alias.evaluated_name
-                yield f"{module}.{alias.evaluated_name}".lstrip("."), name
 
 
 def loaded(statement: cst.CSTNode, package: str) -> Iterator[str]:
@@ -196,33 +149,6 @@ def branch(name: str, package: str) -> tuple[str, ...]:
             break
         shared += 1
     return tuple(parts[: shared + 1])
-
-
-def bound(body: Sequence[cst.BaseStatement]) -> dict[str, str]:
-    """The names that these statements give to what they import."""
-    return {target: name for statement in body for target, name in targets(statement)}
-
-
-class Renamed(cst.CSTTransformer):
-    """Uses the script's own names of modules."""
-
-    def __init__(self, aliases: dict[str, str]) -> None:
-        super().__init__()
-        self.aliases = aliases
-
-    def visit_Attribute_attr(self, node: cst.Attribute) -> None:
-        self.inside = True
-
-    def leave_Attribute_attr(self, node: cst.Attribute) -> None:
-        self.inside = False
-
-    inside = False
-
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
-        name = self.aliases.get(updated_node.value)
-        if name is None or self.inside:
-            return updated_node
-        return updated_node.with_changes(value=name)
 
 
 def starts_with_blank_line(statement: cst.CSTNode) -> bool:

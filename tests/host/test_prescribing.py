@@ -12,6 +12,7 @@ from nondet.guest.factors import REGISTRY, by_name
 from nondet.guest.factors.base import Factor
 from nondet.host import evidence, launching, mending, prescribing
 from nondet.host.prescribing import Places
+from nondet.patching.patch import patch
 from nondet.search.questions import Finding
 
 
@@ -35,6 +36,27 @@ def test_calls_alike_at_one_line_are_one_change() -> None:
     assert len(prescribing.edits("file-order", [site("os.listdir"), site("os.listdir", 4)])) == 2
 
 
+@pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
+def test_each_change_is_asked_for_by_a_line_to_edit(factor: Factor) -> None:
+    for start, *_ in factor.rewrites:
+        assert any(
+            told.startswith(start) or (told.endswith((" ", ".")) and start.startswith(told))
+            for told, _ in factor.edits
+        ), start
+
+
+@pytest.mark.parametrize("detail", ["os.getpid", "os.getppid", "threading.get_ident"])
+def test_a_process_id_is_for_people_to_replace(detail: str) -> None:
+    (edit,) = prescribing.edits("process-identity", [site(detail)])
+    assert edit.code.startswith("42  # ")
+    assert (edit.call, edit.template, edit.top) == ("", "", "")
+
+
+def test_what_draws_through_system_random_has_a_change() -> None:
+    (edit,) = prescribing.edits("os-entropy", [site("random.SystemRandom (shuffle)")])
+    assert (edit.call, edit.template) == ("SystemRandom", "random.Random(42)")
+
+
 def test_a_line_is_covered_when_all_that_was_seen_there_is() -> None:
     known, unknown = site("os.listdir"), site("something else")
     assert prescribing.all_edited("file-order", Places((known,)), ())
@@ -48,7 +70,45 @@ def test_seeds_that_vary_are_each_given_a_number() -> None:
         "clock", [seeding("random.seed"), seeding("np.random.seed"), seeding("random.seed", "late")]
     )
     assert [edit.code for edit in found] == ["random.seed(42)", "np.random.seed(42)"]
-    assert {edit.template for edit in found} == {"{function}(42)"}
+    assert {edit.template for edit in found} == {"=42"}
+
+
+@pytest.mark.parametrize(
+    ("call", "line", "after"),
+    [
+        ("random.seed", "random.seed(int(time()))", "random.seed(42)"),
+        ("np.random.default_rng", "r = default_rng(seed=t)", "r = default_rng(seed=42)"),
+        ("np.random.SeedSequence", "s = SeedSequence(t, spawn_key=(1,))",
+         "s = SeedSequence(42, spawn_key=(1,))"),
+        ("random.Random", "r = Random(t)", "r = Random(42)"),
+        ("jax.random.key", "k = jax.random.key(t)", "k = jax.random.key(42)"),
+        ("keras.utils.set_random_seed", "set_random_seed(t)", "set_random_seed(42)"),
+        ("lightning.seed_everything", "seed_everything(t, workers=True)",
+         "seed_everything(42, workers=True)"),
+        ("stable_baselines3.PPO", "PPO('Mlp', env, seed=int(time()))", "PPO('Mlp', env, seed=42)"),
+        ("lib.Trainer", "Trainer(model=m, args=a, seed=t)", "Trainer(model=m, args=a, seed=42)"),
+        # No seed of theirs can be seen.
+        ("lib.Trainer", "Trainer(t)", ""),
+        ("lib.Trainer", "Trainer(m, args)", ""),
+        ("random.seed", "random.seed(*t)", ""),
+        ("random.seed, inside a library", "lib.seed(t)", ""),
+    ],
+)  # fmt: skip
+def test_a_seed_that_varies_is_all_that_changes(call: str, line: str, after: str) -> None:
+    edits = prescribing.seed_edits("clock", [seeding(call)])
+    made = patch("train.py", (), edits, (), lambda file: f"\n\n{line}\n")
+    assert [file.after.strip() for file in made.files] == ([after] if after else [])
+    assert bool(made.left) == (not after and bool(edits[0].template))
+
+
+def test_what_a_call_is_given_beside_its_seed_is_not_told_away() -> None:
+    calls = ("random.seed", "lib.PPO", "random.seed, inside a library")
+    found = prescribing.seed_edits("clock", [seeding(call) for call in calls])
+    assert [edit.code for edit in found] == [
+        "random.seed(42)",
+        "lib.PPO(...)  # with 42 for its seed",
+        "42  # in place of the seed that varies",
+    ]
 
 
 def top(frameworks: set[str], backend: str, *factors: str) -> list[str]:

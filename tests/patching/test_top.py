@@ -8,9 +8,12 @@ import textwrap
 import libcst as cst
 import pytest
 
+from nondet.patching.names import Names
 from nondet.patching.top import inserted
 
 SEED = "import keras\nkeras.utils.set_random_seed(42)"
+RANDOM = "import random\nrandom.seed(42)"
+TF = "import tensorflow as tf\ntf.random.set_seed(42)"
 NUMPY = "import numpy as np\nnp.random.seed(42)"
 
 
@@ -77,6 +80,69 @@ def test_the_script_s_own_names_are_used() -> None:
         "import tensorflow as t\nrun()\n", "import tensorflow as tf\ntf.random.set_seed(42)"
     )
     assert found == "import tensorflow as t\n\nt.random.set_seed(42)\n\nrun()\n"
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from random import random",
+        "from numpy import random",
+        "from . import random",
+        "import random\n\n\ndef random():\n    pass\n\n\nimport os",
+    ],
+)
+def test_a_name_that_stands_for_something_else_stays_with_it(imports: str) -> None:
+    assert put(f"{imports}\n\nrun()\n", RANDOM) == (
+        f"{imports}\n\nimport random as random_module\nrandom_module.seed(42)\n\nrun()\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("imports", "snippet", "added"),
+    [
+        ("import tensorflow.compat.v1 as tf", TF,
+         "import tensorflow\ntensorflow.random.set_seed(42)"),
+        ("import x as Faker", "from faker import Faker\nFaker.seed(1)",
+         "from faker import Faker as Faker_2\nFaker_2.seed(1)"),
+        ("from lib import keras", SEED,
+         "import keras as keras_module\nkeras_module.utils.set_random_seed(42)"),
+        # TensorFlow's Keras seeds as well, and is not the same.
+        ("from tensorflow import keras", SEED, "keras.utils.set_random_seed(42)"),
+        ("import tensorflow.keras as keras", SEED, "keras.utils.set_random_seed(42)"),
+        ("from tensorflow import keras", "import keras\nkeras.backend.set_session(a)",
+         "import keras as keras_module\nkeras_module.backend.set_session(a)"),
+        ("try:\n    from tensorflow import keras\nexcept ImportError:\n    import keras", SEED,
+         "keras.utils.set_random_seed(42)"),
+        ("try:\n    import keras\nexcept ImportError:\n    keras = None", SEED,
+         "keras.utils.set_random_seed(42)"),
+        ("try:\n    import cupy as np\nexcept ImportError:\n    import numpy as np", NUMPY,
+         "import numpy\nnumpy.random.seed(42)"),
+        ("if TYPE_CHECKING:\n    import numpy as np", NUMPY, NUMPY),
+        ("def f():\n    import numpy as np\n\n\nimport os", NUMPY, NUMPY),
+        ("from lib import *", RANDOM, RANDOM),
+        ("import random\nkey = lambda random: random\nimport os", RANDOM, "random.seed(42)"),
+    ],
+)  # fmt: skip
+def test_names_are_those_that_the_script_surely_has(imports: str, snippet: str, added: str) -> None:
+    assert put(f"{imports}\n\nrun()\n", snippet) == f"{imports}\n\n{added}\n\nrun()\n"
+
+
+def test_an_argument_s_name_is_none_of_the_script_s() -> None:
+    found = put("import numpy as n\n\nrun()\n", "import numpy as np\nnp.seed(np.a, np=np)")
+    assert "\nn.seed(n.a, np=n)\n" in found
+
+
+def test_a_name_that_comes_from_nowhere_is_not_free() -> None:
+    found = put("from pylab import *\n\nx = random.normal()\n", RANDOM)
+    assert "import random as random_module\nrandom_module.seed(42)\n" in found
+
+
+def test_syntax_newer_than_this_python_is_no_obstacle() -> None:
+    names = Names("import numpy as np\nif = random\n", "import numpy as np\n")
+    assert names.of(["numpy"], everywhere=False) == "np"
+    assert names.of(["numpy"], everywhere=True) is None
+    assert not names.free("random", "random", everywhere=False)
+    assert names.new("random", ["random", "random_module"]) == "random_module"
 
 
 def test_an_import_that_comes_too_late_is_done_earlier() -> None:

@@ -16,7 +16,8 @@ SETTLED = (
 )
 """Libraries that sort what they list before they use it, or in which no result depends on it."""
 ASKING = ("user", "library")
-WALKED = "((root, sorted(dirs), sorted(files)) for root, dirs, files in sorted({call}))"
+WALKED = "(dirs.sort() or files.sort() or (root, dirs, files) for root, dirs, files in {call})"
+"""Sorted in place, a script can still take folders off the list that the walk goes by."""
 GFILE = "tensorflow/python/lib/io/file_io.py"
 
 
@@ -63,14 +64,15 @@ class FileOrder(Factor):
     edits = (
         ("os.listdir", "sorted(os.listdir(folder))"),
         ("os.scandir", "sorted(os.scandir(folder), key=lambda entry: entry.name)"),
-        ("os.walk", "sorted(os.walk(folder))  # and sort the names of each folder"),
-        ("os.fwalk", "sorted(os.walk(folder))  # and sort the names of each folder"),
+        ("os.walk", "dirs.sort(); files.sort()  # first of all in a loop over os.walk(folder)"),
+        ("os.fwalk", "dirs.sort(); files.sort()  # first of all in a loop over os.fwalk(folder)"),
         ("glob.", "sorted(glob.glob(pattern))"),
         ("Path.iterdir", "sorted(path.iterdir())"),
+        ("Path.walk", "dirs.sort(); files.sort()  # first of all in a loop over path.walk()"),
         ("Path.", "sorted(path.glob(pattern))"),
         ("tf.io.gfile.listdir", "sorted(tf.io.gfile.listdir(folder))"),
         ("tf.io.gfile.glob", "sorted(tf.io.gfile.glob(pattern))"),
-        ("tf.io.gfile.walk", "sorted(tf.io.gfile.walk(folder))  # and sort the names of each"),
+        ("tf.io.gfile.walk", "dirs.sort(); files.sort()  # first of all in a loop over it"),
     )
     rewrites = (
         ("os.listdir", "listdir", "sorted({call})", ""),
@@ -78,6 +80,7 @@ class FileOrder(Factor):
         ("os.walk", "walk", WALKED, ""),
         ("glob.", "{last}", "sorted({call})", ""),
         ("Path.iterdir", "iterdir", "sorted({call})", ""),
+        ("Path.walk", "walk", WALKED, ""),
         ("Path.", "{last}", "sorted({call})", ""),
         ("tf.io.gfile.listdir", "listdir", "sorted({call})", ""),
         ("tf.io.gfile.glob", "glob", "sorted({call})", ""),

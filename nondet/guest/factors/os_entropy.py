@@ -60,18 +60,18 @@ class OsEntropy(Factor):
         ("os.getrandom", "np.random.default_rng(42).bytes(n)"),
         ("uuid.uuid4", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
         ("secrets.", "random.Random(42)  # in place of secrets"),
-        ("random.SystemRandom", "random.Random(42)  # in place of random.SystemRandom()"),
+        ("random.SystemRandom ", "random.Random(42)  # in place of random.SystemRandom()"),
     )
     rewrites = (
         ("os.urandom", "urandom", "FIXED.randbytes({args})", STREAM),
         ("os.getrandom", "getrandom", "FIXED.randbytes({first})", STREAM),
         ("uuid.uuid4", "uuid4", UUID, STREAM + "\nimport uuid"),
-        ("secrets.token_bytes", "token_bytes", "FIXED.randbytes({args})", STREAM),
-        ("secrets.token_hex", "token_hex", "FIXED.randbytes({args}).hex()", STREAM),
-        ("secrets.randbelow", "randbelow", "FIXED.randrange({args})", STREAM),
-        ("secrets.randbits", "randbits", "FIXED.getrandbits({args})", STREAM),
+        ("secrets.token_bytes", "token_bytes", "FIXED.randbytes({first or 32})", STREAM),
+        ("secrets.token_hex", "token_hex", "FIXED.randbytes({first or 32}).hex()", STREAM),
+        ("secrets.randbelow", "randbelow", "FIXED.randrange({first})", STREAM),
+        ("secrets.randbits", "randbits", "FIXED.getrandbits({first})", STREAM),
         ("secrets.choice", "choice", "FIXED.choice({args})", STREAM),
-        ("random.SystemRandom", "SystemRandom", "random.Random(42)", "import random"),
+        ("random.SystemRandom ", "SystemRandom", "random.Random(42)", "import random"),
     )
 
     def install(self, session, arm):

@@ -44,10 +44,6 @@ class ProcessIdentity(Factor):
         "host's name is the same in every run on one machine."
     )
     stress = "dormant"
-    rewrites = (
-        ("os.getpid", "getpid", "42", ""),
-        ("os.getppid", "getppid", "42", ""),
-    )
     acts = "before-import"
     due = (ALWAYS,)
     advice = (
@@ -58,9 +54,13 @@ class ProcessIdentity(Factor):
         ("Python: os.getpid", "https://docs.python.org/3/library/os.html#os.getpid"),
         ("Python: tempfile", "https://docs.python.org/3/library/tempfile.html"),
     )
+    # For people alone: what a script tells the system about itself needs the real one, as does
+    # `os.kill(os.getpid(), ...)`.
     edits = (
-        ("os.getp", "42  # a fixed number instead of the process id"),
-        ("threading.get_", "42  # the worker's index instead of the thread's id"),
+        ("os.getpid", "42  # a fixed number instead of the process id"),
+        ("os.getppid", "42  # a fixed number instead of the process id"),
+        ("threading.get_ident", "42  # the worker's index instead of the thread's id"),
+        ("threading.get_native_id", "42  # the worker's index instead of the thread's id"),
         ("tempfile.", 'os.path.join(folder, f"{number:05d}")'),
     )
 
