@@ -40,10 +40,9 @@ CLOCK = """
     print(uuid.uuid1())
 """
 IDENTITY = """
-    import os, platform, socket, tempfile, threading
+    import os, platform, socket, tempfile
     print(os.getpid(), os.getppid())
     print(socket.gethostname(), platform.node(), platform.uname().node, os.uname()[1])
-    print(threading.get_ident())
     print([os.path.basename(tempfile.mkdtemp(dir=".")) for _ in range(3)])
 """
 
@@ -131,7 +130,7 @@ def test_uses_are_leads_at_the_users_line(folder: Path) -> None:
     for factor, details in {
         "os-entropy": ("os.urandom", "uuid.uuid4", "secrets.token_hex", "reading /dev/urandom"),
         "clock": ("time.time", "time.strftime", "datetime.now", "uuid.uuid1"),
-        "process-identity": ("os.getpid", "threading.get_ident", "tempfile.mkdtemp"),
+        "process-identity": ("os.getpid", "os.getppid", "tempfile.mkdtemp"),
     }.items():
         found = seen(shown, factor)
         for detail in details:
@@ -153,6 +152,26 @@ def test_a_device_that_is_opened_below_open_is_not_told_as_held(folder: Path) ->
     assert seen(shown[0], "unknown") == {"reading /dev/urandom, which is not held": (None, 3)}
     free = trial(folder, script, "free", ("os-entropy",))
     assert seen(free, "os-entropy") == {"reading /dev/urandom": (None, 3)}
+
+
+@pytest.mark.parametrize("arm", ["pinned", "varied"])
+def test_threads_keep_the_ids_that_all_else_knows_them_by(folder: Path, arm: str) -> None:
+    script = """
+        import signal, sys, threading
+        main, ident = threading.main_thread(), threading.get_ident()
+        print(main.ident == ident, main.native_id == threading.get_native_id())
+        print(sys._current_frames()[ident] is sys._getframe())
+        signal.signal(signal.SIGUSR1, lambda *_: print("told"))
+        signal.pthread_kill(ident, signal.SIGUSR1)
+    """
+    shown = trial(folder, script, arm)
+    assert shown.out == "True True\nTrue\ntold\n"
+    # Where a thread's memory lies is an address, and held as such; the other is not held.
+    assert seen(shown, "addresses") == {"threading.get_ident": (None, 3)}
+    assert seen(shown, "process-identity") == {}
+    assert seen(shown, "unknown") == {"threading.get_native_id, which is not held": (None, 4)}
+    free = trial(folder, script, "free")
+    assert seen(free, "process-identity") == {"threading.get_native_id": (None, 4)}
 
 
 def test_what_others_ask_for_themselves_is_real_and_not_noted(folder: Path) -> None:
@@ -366,11 +385,11 @@ def test_addresses_that_are_not_fixed_are_found_out(folder: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="addresses are held on Linux only")
 def test_sets_of_objects_repeat_at_fixed_addresses(folder: Path) -> None:
     script = """
-        import json, decimal, email
+        import json, decimal, email, threading
         class Sample:
             pass
         samples = [Sample() for _ in range(200)]
-        print([samples.index(one) for one in set(samples)])
+        print([samples.index(one) for one in set(samples)], threading.get_ident())
     """
     (folder / "script.py").write_text(textwrap.dedent(script))
     import ctypes
