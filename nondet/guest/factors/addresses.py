@@ -77,7 +77,7 @@ class Addresses(Factor):
         filename = frame.f_code.co_filename
         kind = sightings.askers.get(filename)
         if kind is None:
-            kind = sightings.askers[filename] = sightings.kind(filename)
+            kind = sightings.askers[filename] = sightings.kind(filename, frame)
         if kind == "user":
             session.saw(self.name, "id()", None)
 
