@@ -23,7 +23,7 @@ def asker(session, frame, through=()):
         filename = frame.f_code.co_filename
         kind = sightings.askers.get(filename)
         if kind is None:
-            kind = sightings.askers[filename] = sightings.kind(filename)
+            kind = sightings.askers[filename] = sightings.kind(filename, frame)
         if kind == "ours":
             if first or filename.endswith(NUMPYS):
                 return frame, "ours", call

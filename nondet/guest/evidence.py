@@ -46,7 +46,7 @@ class Sightings(object):
             filename = code.co_filename
             kind = self.askers.get(filename)
             if kind is None:
-                kind = self.askers[filename] = self.kind(filename)
+                kind = self.askers[filename] = self.kind(filename, frame)
             if kind != "ours" and not (
                 kind == "standard" and frame.f_globals.get("__name__") in through
             ):
@@ -56,18 +56,26 @@ class Sightings(object):
             frame = frame.f_back
         return None, "standard"
 
-    def kind(self, filename):
+    def kind(self, filename, frame=None):
         if filename.startswith(GUEST):
             return "ours"
-        if self.is_user(filename):
+        if self.is_user(filename, frame):
             return "user"
         inside = filename.startswith("<frozen ") or os.path.realpath(filename).startswith(STANDARD)
         packages = os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep
         return "standard" if inside and not any(p in filename for p in packages) else "library"
 
-    def is_user(self, filename):
-        """A file of the user's: not ours, not the interpreter's, not an installed package's."""
+    def is_user(self, filename, frame=None):
+        """A file of the user's: not ours, not the interpreter's, not an installed package's.
+
+        A copy of AutoGraph's is whose the original is, which a `frame` that runs in it tells.
+        """
         known = self.kinds.get(filename)
+        if known is None and autograph.COPY in filename:
+            made_from = None if frame is None else autograph.origin(frame)
+            if made_from is None:
+                return True
+            known = self.kinds[filename] = self.is_user(made_from[0])
         if known is None:
             path = os.path.realpath(filename) if os.path.isabs(filename) else filename
             known = self.kinds[filename] = path.startswith(self.packages) or (
@@ -152,7 +160,7 @@ class Sightings(object):
             if frame is None:
                 break
             code = frame.f_code
-            if self.is_user(code.co_filename):
+            if self.is_user(code.co_filename, frame):
                 site = (code.co_filename, frame.f_lineno, code.co_name)
                 if autograph.COPY in code.co_filename:
                     site = autograph.origin(frame) or site
@@ -168,7 +176,9 @@ class Sightings(object):
     def within(self, frame):
         """The consumer whose code the user has written: a layer, an initializer."""
         consumer = None
-        while frame is not None and consumer is None and self.is_user(frame.f_code.co_filename):
+        while (
+            frame is not None and consumer is None and self.is_user(frame.f_code.co_filename, frame)
+        ):
             consumer = self.mark(frame)
             frame = frame.f_back
         return consumer
@@ -189,7 +199,7 @@ class Sightings(object):
         found = ""
         while kind is not None and frame is not None:
             code = frame.f_code
-            if self.is_user(code.co_filename):
+            if self.is_user(code.co_filename, frame):
                 break
             if MODULES in code.co_filename.replace(os.sep, "/") and "self" in code.co_varnames[:1]:
                 module = frame.f_locals.get("self")

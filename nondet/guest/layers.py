@@ -51,9 +51,9 @@ class Layers(object):
                 self.collect(owner)
         while frame is not None and self.passes_on(frame.f_code):
             frame = frame.f_back
-        direct = frame is not None and self.is_user(frame.f_code.co_filename)
+        direct = frame is not None and self.is_user(frame.f_code.co_filename, frame)
         for _ in range(WALK):
-            if frame is None or self.is_user(frame.f_code.co_filename):
+            if frame is None or self.is_user(frame.f_code.co_filename, frame):
                 break
             frame = frame.f_back
         key = id(layer)
@@ -114,7 +114,7 @@ class Layers(object):
                 break
             code = frame.f_code
             if not code.co_filename.startswith(self.ours):
-                user = self.is_user(code.co_filename)
+                user = self.is_user(code.co_filename, frame)
                 if (user and found is not None) or (asked and not user and not initializes(code)):
                     break
                 if user and own is None:
@@ -139,7 +139,7 @@ class Layers(object):
     def name_given(self, layer, frame):
         """The name among the arguments of the layer's own construction."""
         for _ in range(WALK):
-            if frame is None or self.is_user(frame.f_code.co_filename):
+            if frame is None or self.is_user(frame.f_code.co_filename, frame):
                 return None
             if frame.f_code.co_name == "__init__" and self.at(frame) is layer:
                 values = frame.f_locals

@@ -291,3 +291,63 @@ def test_an_operation_is_released_while_all_others_are_held(tmp_path: Path) -> N
     pins = [(e["expected"], e["seen"]) for e in shown.of("pin")]
     assert (False, False) in pins
     assert all(expected == seen for expected, seen in pins)
+
+
+OLDER = {
+    "tensorflow/python/eager/def_function.py": """
+class Function:
+    def __init__(self, function, compiled):
+        self.function, self.{asked} = function, compiled
+
+    def __call__(self, *args):
+        return self.function(*args)
+
+def function(compiled):
+    return lambda function: Function(function, compiled)
+""",
+    "tensorflow/python/eager/polymorphic_function/polymorphic_function.py": """
+from tensorflow.python.eager.def_function import Function
+""",
+    "tf_keras/src/engine/training.py": """
+class Optimizer:
+    jit_compile = True
+
+class Model:
+    def compile(self, jit_compile=None):
+        self._jit_compile, self.optimizer = jit_compile, Optimizer()
+""",
+}
+COMPILED = """
+from tensorflow.python.eager import def_function
+from tf_keras.src.engine.training import Model
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+@def_function.function(True)  # compiled
+def double(x):
+    return 2 * x
+
+model = Model()
+model.compile(jit_compile=True)
+print(double.{asked}, model._jit_compile, model.optimizer.jit_compile, double(2))
+"""
+
+
+@pytest.mark.parametrize("asked", ["_experimental_compile", "_jit_compile"])
+@pytest.mark.parametrize("arm", ["free", "pinned", "varied"])
+def test_xla_is_seen_and_held_in_older_tensorflow(tmp_path: Path, asked: str, arm: str) -> None:
+    packages = tmp_path / "site-packages"
+    for name, text in OLDER.items():
+        path = packages / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{asked}", asked))
+        for parent in path.relative_to(packages).parents[:-1]:
+            (packages / parent / "__init__.py").touch()
+    script = COMPILED.format(asked=asked)
+    shown = run(tmp_path / "subject", script, {"xla": arm}, PYTHONPATH=str(packages))
+    assert shown.out == ("True True True 4\n" if arm == "free" else "None False False 4\n")
+    told = [(e["detail"], e["site"]["line"]) for e in shown.of("exercised") if e["factor"] == "xla"]
+    assert told == [
+        ("tf.function compiled by XLA", 6),
+        ("a model compiled by XLA", 11),
+        ("an optimizer compiled by XLA", 11),
+    ]

@@ -2,8 +2,8 @@
 
 import sys
 
-from .. import auditing
-from .base import ALWAYS, Factor
+from .. import asking, auditing
+from .base import ALWAYS, Factor, replace
 
 ADDR_NO_RANDOMIZE = 0x0040000
 
@@ -18,7 +18,7 @@ class Addresses(Factor):
     explanation = (
         "Objects without a `__hash__` of their own are hashed by where they lie in memory, so sets "
         "of them are walked in another order in every run. `id()` and the default `repr` show "
-        "that place as well."
+        "that place as well, and `threading.get_ident` shows where the memory of a thread lies."
     )
     because = "the order of a set changes with the places of its objects in memory"
     pinned = (
@@ -28,8 +28,9 @@ class Addresses(Factor):
         "may need those of the seeds and of entropy beside it."
     )
     noticed = (
-        "A trial sees `id()` in the script's own code. It can't see the order of a set, so it "
-        "counts as in use; the report names the lines that depend on the order of one."
+        "A trial sees `id()` and `threading.get_ident` in the script's own code. It can't see the "
+        "order of a set, so it counts as in use; the report names the lines that depend on the "
+        "order of one."
     )
     acts = "before-start"
     fixed_addresses = True
@@ -40,6 +41,7 @@ class Addresses(Factor):
         "`__hash__` and an `__eq__` by value, or sort by a value of theirs before use. Use no "
         "`id()` as a key to sort by."
     )
+    edits = (("threading.get_ident", "42  # the worker's index instead of the thread's id"),)
     references = (
         ("Python: id", "https://docs.python.org/3/library/functions.html#id"),
         (
@@ -61,6 +63,9 @@ class Addresses(Factor):
 
     def install(self, session, arm):
         auditing.listen("builtins.id", lambda frame, _: self.asked(session, frame), session.failed)
+        import threading
+
+        replace(threading, "get_ident", lambda original: self.identity(session, original))
         if arm == "pinned":
             # A script that starts itself again with a hash seed of its own holds it as well.
             hashing = bool(session.plan.get("restarted")) or not sys.flags.hash_randomization
@@ -72,9 +77,22 @@ class Addresses(Factor):
         filename = frame.f_code.co_filename
         kind = sightings.askers.get(filename)
         if kind is None:
-            kind = sightings.askers[filename] = sightings.kind(filename)
+            kind = sightings.askers[filename] = sightings.kind(filename, frame)
         if kind == "user":
             session.saw(self.name, "id()", None)
+
+    def identity(self, session, original):
+        """The number is an address: no other stands in, by which nothing knows the thread."""
+
+        def wrapper(*args, **kwargs):
+            try:
+                if asking.asker(session, sys._getframe(1))[1] == "user":
+                    session.saw(self.name, "threading.get_ident", None)
+            except Exception as error:
+                session.failed("noting threading.get_ident", error)
+            return original(*args, **kwargs)
+
+        return wrapper
 
 
 def asked_for():

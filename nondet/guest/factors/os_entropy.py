@@ -13,6 +13,7 @@ from .base import ALWAYS, Factor, replace
 THROUGH = ("uuid", "secrets", "random")
 DEVICES = ("/dev/urandom", "/dev/random")
 OPENING = ("pathlib", "pathlib._local")
+"""Modules that only pass on what they are asked to open."""
 DEVICE_SIZE = 1 << 20
 """Bytes in the stand-in for such a device: a file that is opened anew starts another."""
 
@@ -36,8 +37,9 @@ class OsEntropy(Factor):
     because = "numbers come from the operating system's entropy, which has no seed"
     pinned = (
         "The script's own draws, and those that libraries make for it, come from a fixed stream, "
-        "one for each call site. Draws of the standard library for itself, and of libraries while "
-        "they are imported, are left alone."
+        "one for each call site; `/dev/urandom` is a file of such numbers, where the system can "
+        "make one, for `open`, `pathlib` and `os.open`. Draws of the standard library for itself, "
+        "and of libraries while they are imported, are left alone."
     )
     varied = "From another stream in every trial."
     noticed = (
@@ -106,9 +108,9 @@ class OsEntropy(Factor):
 
         return make
 
-    def in_place(self, name, frame, size):
+    def in_place(self, name, frame, size, through=THROUGH):
         """Notes a draw; the bytes to give in its place, or None."""
-        frame, kind, call = asking.asker(self.session, frame, THROUGH)
+        frame, kind, call = asking.asker(self.session, frame, through)
         if kind not in ("user", "library") or names_only(frame):
             return None
         site = None
@@ -119,7 +121,7 @@ class OsEntropy(Factor):
         if self.noting:
             if call.startswith("random."):
                 call = "random.SystemRandom (%s)" % call[len("random.") :]
-            self.session.saw(self.name, call or name, None)
+            self.session.saw(self.name, call if through is THROUGH and call else name, None)
         return None if self.arm == "free" else self.stream(site, size)
 
     def stream(self, site, size):
@@ -140,11 +142,16 @@ class OsEntropy(Factor):
             self.read_back("random.SystemRandom().getrandbits(128)", "SystemRandom", random=module)
 
     def opened(self, frame, arguments):
+        """The device itself was opened: where it is held, by a way that nothing stands before."""
         if arguments[0] in DEVICES and self.noting:
             try:
                 frame, kind, _ = asking.asker(self.session, frame, OPENING)
-                if kind in ("user", "library") and self.session.sightings.place(frame)[0]:
+                if kind not in ("user", "library") or not self.session.sightings.place(frame)[0]:
+                    return
+                if self.arm == "free":
                     self.session.saw(self.name, "reading " + arguments[0], None)
+                else:
+                    self.session.unexplained("reading %s, which is not held" % arguments[0], frame)
             except Exception as error:
                 self.session.failed("noting a device", error)
 
@@ -163,13 +170,26 @@ class OsEntropy(Factor):
 
             return wrapper
 
+        def make_descriptor(original):
+            def wrapper(*args, **kwargs):
+                path = args[0] if args else kwargs.get("path")
+                found = None
+                if isinstance(path, (str, os.PathLike)) and os.fspath(path) in DEVICES:
+                    found = self.device(os.fspath(path), sys._getframe(1))
+                return original(*args, **kwargs) if found is None else found
+
+            return wrapper
+
         replace(io, "open", make)
         builtins.open = io.open
+        replace_in_os("open", make_descriptor)
+        self.read_back("open('/dev/urandom', 'rb', 0)", "open", of_file, open=open)
+        self.read_back("os.open('/dev/urandom', 0)", "os.open", of_descriptor, os=os)
 
     def device(self, path, frame):
         """A descriptor of as many fixed bytes as anybody reads, or None for the device itself."""
         try:
-            found = self.in_place("reading " + path, frame, DEVICE_SIZE)
+            found = self.in_place("reading " + path, frame, DEVICE_SIZE, THROUGH + OPENING)
             if found is None:
                 return None
             descriptor = os.memfd_create("urandom")
@@ -180,14 +200,16 @@ class OsEntropy(Factor):
             self.session.failed("standing in for " + path, error, unheld=self.name)
             return None
 
-    def read_back(self, source, call, **names):
-        """See that the user's own code gets our numbers by this way."""
+    def read_back(self, source, call, read=None, **names):
+        """See that the user's own code gets our numbers by this way. `read` takes 16 bytes from
+        what it gets, and closes it."""
         site = ("read back", 1, "<module>")
         expected = self.stream(site, 16)
         self.session.counters.pop(self.key(site))
         self.noting = False
         try:
             seen = asking.as_user(source, **names)
+            seen = seen if read is None else read(seen)
         finally:
             self.noting = True
             self.session.counters.pop(self.key(site), None)
@@ -199,6 +221,18 @@ class OsEntropy(Factor):
 def spread(number, size):
     """`size` bytes that are a function of the number."""
     return hashlib.shake_256(number.to_bytes(32, "big")).digest(size)
+
+
+def of_file(file):
+    with file:
+        return file.read(16)
+
+
+def of_descriptor(descriptor):
+    try:
+        return os.read(descriptor, 16)
+    finally:
+        os.close(descriptor)
 
 
 def names_only(frame):

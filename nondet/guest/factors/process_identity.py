@@ -35,8 +35,9 @@ class ProcessIdentity(Factor):
     because = "the process id, the host's name or a temporary name changes the results"
     pinned = (
         "The script's own code sees a fixed process id (the children that it forks the numbers "
-        "after it), a fixed host name, fixed thread ids, and temporary names that follow one "
-        "another in sorted order. Given back to the system, that process id means the real one."
+        "after it), a fixed host name, and temporary names that follow one another in sorted "
+        "order. Given back to the system, that process id means the real one. Threads keep their "
+        "ids."
     )
     varied = "The same, with other numbers and another host name in every trial."
     noticed = (
@@ -59,7 +60,6 @@ class ProcessIdentity(Factor):
     edits = (
         ("os.getpid", "42  # a fixed number instead of the process id"),
         ("os.getppid", "42  # a fixed number instead of the process id"),
-        ("threading.get_ident", "42  # the worker's index instead of the thread's id"),
         ("threading.get_native_id", "42  # the worker's index instead of the thread's id"),
         ("tempfile.", 'os.path.join(folder, f"{number:05d}")'),
     )
@@ -120,9 +120,7 @@ class ProcessIdentity(Factor):
         replace_in_os("getppid", self.stand_in("os.getppid", self.parents))
         import threading
 
-        self.local, self.named = threading.local(), {}
-        for name in ("get_ident", "get_native_id"):
-            replace(threading, name, self.stand_in("threading." + name, self.thread))
+        replace(threading, "get_native_id", self.native)
         if not self.held:
             return
         for name in TAKING_PID:
@@ -180,18 +178,23 @@ class ProcessIdentity(Factor):
         replace(module.Process, "__init__", make)
         replace(module, "pid_exists", self.taking(self.real_pid))
 
-    def thread(self, _):
-        """A number for this thread, by its name: names follow the order in which threads are made,
-        and not that in which they run."""
-        found = getattr(self.local, "number", None)
-        if found is None:
-            import threading
+    def native(self, original):
+        """A thread's id is left real: `Thread.native_id` and the system know it by that alone, and
+        scripts compare them."""
 
-            name = threading.current_thread().name
-            self.named[name] = self.named.get(name, 0) + 1
-            stream = "%s/%s/%s/%d" % (self.name, self.first, name, self.named[name])
-            found = self.local.number = self.session.number(stream, 46) + 1
-        return found
+        def wrapper(*args, **kwargs):
+            detail = "threading.get_native_id"
+            try:
+                frame, kind, _ = asking.asker(self.session, sys._getframe(1))
+                if kind == "user" and self.held:
+                    self.session.unexplained(detail + ", which is not held", frame)
+                elif kind == "user":
+                    self.session.saw(self.name, detail, None)
+            except Exception as error:
+                self.session.failed("noting " + detail, error)
+            return original(*args, **kwargs)
+
+        return wrapper
 
     # -- names
 

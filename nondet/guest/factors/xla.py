@@ -9,7 +9,19 @@ from .onednn import BEFORE_TENSORFLOW
 VARIABLE = "TF_XLA_FLAGS"
 AUTO = "--tf_xla_auto_jit="
 OFF = AUTO + "-1"
-FUNCTIONS = "tensorflow.python.eager.polymorphic_function.polymorphic_function"
+FUNCTIONS = (
+    "tensorflow.python.eager.polymorphic_function.polymorphic_function",
+    "tensorflow.python.eager.def_function",
+)
+"""Where `tf.function` has its class. Since TensorFlow 2.11 the second only passes it on."""
+ASKED = ("_jit_compile", "_experimental_compile")
+"""What such a function calls its choice; the second up to TensorFlow 2.4."""
+KERAS_2 = (
+    "keras.engine.training",
+    "keras.src.engine.training",
+    "tensorflow.python.keras.engine.training",
+    "tf_keras.src.engine.training",
+)
 
 
 class Xla(Factor):
@@ -33,7 +45,7 @@ class Xla(Factor):
     )
     varied = (
         "The other choice than the script's: models and functions compiled by XLA run without it, "
-        "and Keras models that run without are compiled, where their layers allow it."
+        "and models of Keras 3 that run without are compiled, where their layers allow it."
     )
     noticed = (
         "By every Keras model that XLA compiles or could compile, by every `tf.function` that it "
@@ -65,6 +77,7 @@ class Xla(Factor):
     )
     edits = (
         ("a model compiled by XLA", "jit_compile=False"),
+        ("an optimizer compiled by XLA", "jit_compile=False"),
         ("tf.function compiled by XLA", "@tf.function"),
     )
     rewrites = (
@@ -81,7 +94,8 @@ class Xla(Factor):
 
     def install(self, session, arm):
         session.on_import(BEFORE_TENSORFLOW, lambda module: self.flags(session, arm))
-        session.on_import(FUNCTIONS, lambda module: self.functions(session, arm, module))
+        for name in FUNCTIONS:
+            session.on_import(name, lambda module: self.functions(session, arm, module))
         session.on_import(
             "tensorflow.python.framework.config",
             lambda module: self.automatic(session, arm, module),
@@ -89,6 +103,8 @@ class Xla(Factor):
         session.on_import(
             "keras.src.trainers.trainer", lambda module: self.models(session, arm, module)
         )
+        for name in KERAS_2:
+            session.on_import(name, lambda module: self.models_of_keras_2(session, arm, module))
 
     def flags(self, session, arm):
         """TensorFlow's own choice, from the environment. The last of two flags wins."""
@@ -100,23 +116,27 @@ class Xla(Factor):
             os.environ[VARIABLE] = " ".join(given + [OFF])
 
     def functions(self, session, arm, module):
+        if module.Function.__module__ != module.__name__:
+            return
+
         def make(original):
             def wrapper(function, *args, **kwargs):
                 original(function, *args, **kwargs)
                 # Keras has functions that run by XLA alone; its models are told below.
-                if not function._jit_compile:
+                asked = [name for name in ASKED if getattr(function, name, None)]
+                if not asked:
                     return
                 if not asked_by_the_user(session):
                     self.left += 1
                     return
                 session.saw(self.name, "tf.function compiled by XLA", varies())
                 if arm != "free":
-                    function._jit_compile = None
+                    setattr(function, asked[0], None)
 
             return wrapper
 
         replace(module.Function, "__init__", make)
-        if arm != "free":
+        if arm != "free" and hasattr(module, "_tf_function_counter"):
             session.at_end.append(lambda: self.check(session, arm, module))
 
     def check(self, session, arm, module):
@@ -169,6 +189,27 @@ class Xla(Factor):
             if arm == "varied":
                 model.jit_compile = self.switched_on = True
 
+    def models_of_keras_2(self, session, arm, module):
+        def make(original):
+            def wrapper(model, *args, **kwargs):
+                made = original(model, *args, **kwargs)
+                # Older versions have no such choice. Optimizers of later ones make it on a GPU.
+                optimizer = getattr(model, "optimizer", None)
+                if getattr(model, "_jit_compile", None):
+                    session.saw(self.name, "a model compiled by XLA", varies())
+                    if arm != "free":
+                        model._jit_compile = False
+                if getattr(optimizer, "jit_compile", None):
+                    session.saw(self.name, "an optimizer compiled by XLA", varies())
+                    if arm != "free":
+                        optimizer.jit_compile = False
+                return made
+
+            return wrapper
+
+        if module.Model.__module__ == module.__name__:
+            replace(module.Model, "compile", make)
+
 
 def can_compile(model):
     """Whether Keras would compile this model on request: not one that runs eagerly, that trains
@@ -188,8 +229,10 @@ def varies():
 def asked_by_the_user(session):
     """Whether `tf.function` was called by the user's own code, and not by a library's."""
     frame = sys._getframe(2)
-    folder = os.sep + os.path.join("tensorflow", "python") + os.sep
-    while frame is not None and folder in frame.f_code.co_filename:
+    # The second is that of TensorFlow 2.0 and 2.1.
+    packages = ("tensorflow", "tensorflow_core")
+    folders = [os.sep + os.path.join(name, "python") + os.sep for name in packages]
+    while frame is not None and any(f in frame.f_code.co_filename for f in folders):
         frame = frame.f_back
     return frame is not None and session.asker(frame)[1] == "user"
 
