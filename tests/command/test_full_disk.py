@@ -119,7 +119,7 @@ def test_the_diagnosis_so_far_is_written(disk: Disk) -> None:
     assert ended.diagnosis.interrupted
     assert ended.diagnosis.first_divergence is not None
     page = (ended.output / "report.html").read_text()
-    assert "nondet diagnose --resume --output disk/out train.py" in page
+    assert f"nondet diagnose --resume {' '.join(QUICK)} --output disk/out train.py" in page
     assert "the trials ended early: no space left" in " ".join(ended.diagnosis.warnings)
     # Values are kept while a diagnosis may go on.
     assert whole.faults_in(ended.output, ended.diagnosis, "disk/out") == ["values is left"]

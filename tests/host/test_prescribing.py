@@ -45,9 +45,17 @@ def test_each_change_is_asked_for_by_a_line_to_edit(factor: Factor) -> None:
         ), start
 
 
-@pytest.mark.parametrize("detail", ["os.getpid", "os.getppid", "threading.get_ident"])
-def test_a_process_id_is_for_people_to_replace(detail: str) -> None:
-    (edit,) = prescribing.edits("process-identity", [site(detail)])
+@pytest.mark.parametrize(
+    ("factor", "detail"),
+    [
+        ("process-identity", "os.getpid"),
+        ("process-identity", "os.getppid"),
+        ("process-identity", "threading.get_native_id"),
+        ("addresses", "threading.get_ident"),
+    ],
+)
+def test_an_id_is_for_people_to_replace(factor: str, detail: str) -> None:
+    (edit,) = prescribing.edits(factor, [site(detail)])
     assert edit.code.startswith("42  # ")
     assert (edit.call, edit.template, edit.top) == ("", "", "")
 
