@@ -118,7 +118,8 @@ planted source each, run on all three through the installed command. Made by
 
 - {counts}.
 
-Others were not run yet, or are none there.
+Others need a GPU, which was not at hand, or are none there. Diagnoses that were kept may be of an
+earlier state.
 
 What is the same program on another backend is run there with `KERAS_BACKEND` set. A line that seeds
 TensorFlow seeds PyTorch there, and JAX has nothing to seed. Some sources are others on another
