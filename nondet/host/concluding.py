@@ -69,7 +69,8 @@ class Conclusion:
         closer: CloserLook,
         telling: Telling,
     ) -> None:
-        """`environment`: of the machine where trials run."""
+        """`environment`: of the machine where trials run. `laboratory`: that of the search, which
+        runs no further trial; what looks closer has its own."""
         self.subject = subject
         self.environment = environment
         self.askable = askable
@@ -140,9 +141,8 @@ class Conclusion:
         options, not_tested = self.askable.options, self.askable.not_tested
         if laboratory.clashing and not any(g.factor == "leftovers" for g in finding.guilty):
             not_tested["leftovers"] = CLASH
-        # A new one: there may be trials since.
-        assembly = Assembly(laboratory, finding)
-        shown = self._kernels(causes, assembly)
+        assembly = self.assembly
+        shown = self._kernels(causes)
         causes = tuple(self._sharpened(cause, shown) for cause in causes)
         free = [trial.id for trial in laboratory.of_plan({})]
         horizon = recording.horizon(options.horizon, laboratory)
@@ -209,9 +209,7 @@ class Conclusion:
             titles={factor.name: factor.title for factor in self.askable.factors},
         )
 
-    def _kernels(
-        self, causes: Sequence[record.Cause], assembly: Assembly
-    ) -> tuple[record.Kernel, ...]:
+    def _kernels(self, causes: Sequence[record.Cause]) -> tuple[record.Kernel, ...]:
         """Operations behind the causes, as a closer look and the frameworks tell of them."""
         if self.finding.verdict == "broken":
             return ()
@@ -221,7 +219,7 @@ class Conclusion:
             causes,
             closer.zooms,
             kernels.warned(trials, Sites(self.subject)),
-            apart.refusals(assembly),
+            apart.refusals(self.assembly),
             closer.gpus,
             closer.needed,
         )

@@ -7,25 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
-from nondet.patching.snippets import Snippets, within
+from nondet.patching.snippets import within
 
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 ENVIRONMENT = ("os.environ", "os.putenv", "sys.path", "warnings.", "logging.")
 """What scripts set up among their imports, because it has to come before some of them."""
-
-
-def inserted(
-    module: cst.Module,
-    snippets: Sequence[str],
-    drawing: Collection[str] = (),
-    package: str = "",
-) -> cst.Module:
-    """The module with these statements behind its imports. `drawing`: whole names of modules of the
-    user's that draw while they are imported, which the statements must precede. `package`: the one
-    that the module is in."""
-    place = end_of_imports(module.body, drawing, package)
-    return put(module, place, Snippets(module, place, snippets).text)
 
 
 def put(module: cst.Module, place: int, text: str) -> cst.Module:
@@ -49,7 +36,11 @@ def put(module: cst.Module, place: int, text: str) -> cst.Module:
 def end_of_imports(
     body: Sequence[cst.BaseStatement], drawing: Collection[str] = (), package: str = ""
 ) -> int:
-    """The place behind the last of the imports that come before anything runs."""
+    """The place behind the last of the imports that come before anything runs.
+
+    `drawing`: whole names of modules of the user's that draw while they are imported, which it
+    precedes. `package`: the one that the module is in.
+    """
     place = 0
     branches = {branch(name, package) for name in drawing}
     for i, statement in enumerate(body):

@@ -9,7 +9,7 @@ import libcst as cst
 import pytest
 
 from nondet.patching.names import Names
-from nondet.patching.top import inserted
+from nondet.patching.patch import changed
 
 SEED = "import keras\nkeras.utils.set_random_seed(42)"
 RANDOM = "import random\nrandom.seed(42)"
@@ -18,7 +18,7 @@ NUMPY = "import numpy as np\nnp.random.seed(42)"
 
 
 def put(text: str, *snippets: str, drawing: tuple[str, ...] = ()) -> str:
-    code = inserted(cst.parse_module(textwrap.dedent(text)), snippets, drawing).code
+    code = changed(cst.parse_module(textwrap.dedent(text)), snippets, {}, drawing, "")[0].code
     ast.parse(code)
     return code
 
