@@ -40,7 +40,8 @@ class LocalRunning:
         """`parent`: forks it off; without one it is a process of its own. Raises ExecutorError."""
         self._launch, self._room, self._clear = launch, room, clear
         self._started = time.monotonic()
-        self._heard, self._silent, self._namespace = b"", False, ""
+        self._heard, self._silent = b"", False
+        self._mounts: Mounts | None = None
         self._reason, self._deadline = "", float("inf")
         self._ended: Ended | None = None
         self._supervisor: subprocess.Popen[bytes] | Forked
@@ -71,7 +72,7 @@ class LocalRunning:
         while answer is None and not self._silent and (left := deadline - time.monotonic()) > 0:
             answer = self._hear(left)
         if answer is not None and "ready" in answer:
-            self._namespace = answer["ready"]
+            self._mounts = Mounts.held(self._supervisor.pid, answer["ready"])
             return
         self._kill()
         raise self._not_started(answer)
@@ -147,7 +148,7 @@ class LocalRunning:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         # Not yet waited for, so its number names no other session.
-        kill_related(self._supervisor.pid, self._namespace)
+        kill_related(self._supervisor.pid, self._mounts.name if self._mounts else "")
 
     def _end(self, result: dict[str, Any] | None) -> None:
         """Clear up after the last process; `result` is None when the supervisor was lost."""
@@ -176,6 +177,36 @@ class LocalRunning:
         except subprocess.TimeoutExpired:
             self._kill()
             self._supervisor.wait()
+        if self._mounts is not None:
+            self._mounts.release()
+            self._mounts = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Mounts:
+    """The mounts of a trial, held: as soon as nobody has them, the kernel gives their name to the
+    next trial's, whosever that is."""
+
+    name: str
+    handle: int
+
+    @classmethod
+    def held(cls, pid: int, name: str) -> Mounts | None:
+        """Those of that process, if they have that name. None where it has none of its own, and
+        where it has just ended."""
+        if not name:
+            return None
+        try:
+            handle = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+        except OSError:
+            return None
+        if os.readlink(f"/proc/self/fd/{handle}") == name:
+            return cls(name, handle)
+        os.close(handle)
+        return None
+
+    def release(self) -> None:
+        os.close(self.handle)
 
 
 def kill_related(session: int, namespace: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from nondet.host import machine, scratch
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import ExecutorError
+from nondet.host.executors.running import LocalRunning
 from tests.command.running import MARK, marked
 from tests.host.executors.trying import Trying, ended, gone, trying, until
 
@@ -197,6 +199,24 @@ def test_a_lost_supervisor(tmp_path: Path, isolation: str) -> None:
         all_gone([main, child] + [daemon] * (isolation == "overlay"))
         if not gone(daemon):
             os.kill(daemon, signal.SIGKILL)
+
+
+def test_only_its_own_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel names the mounts of new trials as those were named that nobody has any more."""
+    with trying(tmp_path, "overlay") as one:
+        lost = one.start("import time; time.sleep(600)")
+        others: list[LocalRunning] = []
+
+        def while_killing(seconds: float) -> None:
+            if not others:
+                others.extend(one.start("import time; time.sleep(1)") for _ in range(3))
+            slept(seconds)
+
+        slept = time.sleep
+        monkeypatch.setattr("nondet.host.executors.running.time.sleep", while_killing)
+        os.kill(lost.supervisor, signal.SIGKILL)
+        assert ended(lost).exit_code is None
+        assert [ended(other).exit_code for other in others] == [0, 0, 0]
 
 
 def test_a_supervisor_that_hangs(plain: Trying, monkeypatch: pytest.MonkeyPatch) -> None:
