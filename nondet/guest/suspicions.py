@@ -1,13 +1,14 @@
 """Activity that no factor explains: what to look at when nothing known holds the runs together.
 
-Plain stand-ins for a few functions, not an audit hook: that would be called at every `id()` and
-every look at a frame, a hundred times as often.
+Plain stand-ins for a few functions, where an audit hook would be called at every `id()` and every
+look at a frame, a hundred times as often; `os.fork` alone is heard by that of auditing.py.
 """
 
 import os
 import re
 import sys
 
+from . import auditing
 from .evidence import STANDARD
 from .factors.base import replace
 from .launching import Handed
@@ -104,16 +105,28 @@ class Suspicions(object):
         replace(module.BaseProcess, "start", make)
 
     def forks(self):
-        def unseen(*args, **kwargs):
-            caller, _ = self.session.asker(sys._getframe(1))
-            # What forks for `os.spawn*`. Other frames are not looked into: that would keep what
-            # they hold alive.
-            spawning = caller.f_code.co_name == "_spawnvef"
-            guided = spawning and isinstance(caller.f_locals.get("args"), Handed)
-            return "" if guided else CHILD
+        for name in ("system", "posix_spawn", "posix_spawnp"):
+            self.before(os, name, CHILD, ("os",))
+        if hasattr(sys, "addaudithook"):
+            # It warns where threads run, and of the line that calls it: no stand-in may be that.
+            auditing.listen("os.fork", self.forked, self.session.failed)
+            return
 
-        for name in ("fork", "system", "posix_spawn", "posix_spawnp"):
-            self.before(os, name, unseen, ("os",))
+        def make(original):
+            def fork():
+                self.forked(sys._getframe(1))
+                return original()
+
+            return fork
+
+        replace(os, "fork", make)
+
+    def forked(self, frame, arguments=()):
+        # What forks for `os.spawn*`. Other frames are not looked into: that would keep what
+        # they hold alive.
+        spawning = frame.f_code.co_name == "_spawnvef"
+        if not (spawning and isinstance(frame.f_locals.get("args"), Handed)):
+            self.note(CHILD, frame, ("os",))
 
     def connections(self, module):
         """Also those of libraries: what comes over the network may be another in every run."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.guest.generators import library, run, seen
 from tests.guest.running import guided, plain
+from tests.guest.test_entropy import interpreter
 
 CHILD = "a child process, in which nothing is seen"
 
@@ -111,3 +112,26 @@ def test_a_library_with_a_generator_of_its_own_is_named(tmp_path: Path) -> None:
         (told.format("dicey", "dicey.set_seed"), None, 5),
         (told.format("deep", "deep.random.seed"), None, 6),
     }
+
+
+def test_a_warning_of_fork_is_shown_and_names_the_scripts_line(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    script = """
+        import os, threading, warnings
+        warnings.showwarning = lambda text, kind, file, line, *_: print(
+            kind.__name__, os.path.basename(file), line, flush=True
+        )
+        done = threading.Event()
+        threading.Thread(target=done.wait).start()
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+        done.set()
+    """
+    (folder / "train.py").write_text(textwrap.dedent(script))
+    python = interpreter("3.12")
+    shown = guided(folder, "train.py", python=python)
+    assert shown.visible == plain(folder, "train.py", python=python).visible
+    assert shown.out == "DeprecationWarning train.py 8\n"
+    assert (CHILD, None, 8) in seen(shown, "unknown")
