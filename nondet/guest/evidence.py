@@ -86,6 +86,14 @@ class Sightings(object):
             )
         return known
 
+    def is_own(self, path):
+        """The same of the file of a module. Of those there are thousands: where the path itself
+        tells that it is a library's, no links are followed."""
+        if path.startswith(self.packages):
+            return True
+        library = path.startswith(self.libraries) or (os.sep + "site-packages" + os.sep) in path
+        return not library and self.is_user(path)
+
     def saw(self, factor, detail, unseeded, depth=1):
         """Note that `factor` was exercised by the caller `depth` frames above."""
         self.saw_from(sys._getframe(depth + 1), factor, detail, unseeded)

@@ -10,6 +10,7 @@ import types
 
 from . import session
 from .evidence import GUEST
+from .own_code import attributes
 
 PACKAGE = __name__.partition(".")[0] + "."
 
@@ -21,7 +22,7 @@ class Late(object):
     def __init__(self, early, states):
         self.early, self.states = early, states
         renew()
-        self.before = [(module, dict(vars(module))) for module in modules()]
+        self.before = [(module, dict(attributes(module))) for module in modules()]
 
     def applied(self, arms):
         """The plan with these arms has been applied."""
@@ -34,15 +35,15 @@ class Late(object):
         """Pass the stand-ins on."""
         stand_ins = {}
         for module, before in self.before:
-            now = vars(module)
+            now = attributes(module)
             for name, old in before.items():
                 new = now.get(name, old)
                 if new is not old and callable(old) and callable(new):
                     stand_ins[id(old)] = (old, new)
         for module, _ in self.before:
-            if module.__name__ in self.early:
+            now = attributes(module)
+            if now.get("__name__") in self.early:
                 continue
-            now = vars(module)
             for name, value in list(now.items()):
                 found = stand_ins.get(id(value))
                 if found is not None and found[0] is value:
@@ -53,8 +54,10 @@ def modules():
     """All modules but our own, each once."""
     found = {}
     for module in list(sys.modules.values()):
-        if isinstance(module, types.ModuleType) and not module.__name__.startswith(PACKAGE):
-            path = getattr(module, "__file__", None) or ""
+        held = attributes(module)
+        name = str(held.get("__name__"))
+        if isinstance(module, types.ModuleType) and not name.startswith(PACKAGE):
+            path = str(held.get("__file__") or "")
             if not path.startswith(GUEST):
                 found[id(module)] = module
     return list(found.values())

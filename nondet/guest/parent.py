@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     keras_recorder,
     knobs,
     late,
+    own_code,
     restarting,
     running,
     session,

@@ -48,6 +48,7 @@ def main(plan_path, late=None):
         keras_recorder,
         knobs,
         launching,
+        own_code,
         restarting,
         stand_in,
         suspicions,
@@ -60,6 +61,7 @@ def main(plan_path, late=None):
     restarting.install(session, plan_path)
     suspicions.install(session)
     knobs.install(session)
+    own_code.install(session)
     # After the suspicions, so that what has a guest is none.
     launching.install(session, plan_path)
     session.start()

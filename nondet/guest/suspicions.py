@@ -8,8 +8,7 @@ import os
 import re
 import sys
 
-from . import auditing
-from .evidence import STANDARD
+from . import auditing, own_code
 from .factors.base import replace
 from .launching import Handed
 from .made import CLAIMED
@@ -167,14 +166,7 @@ class Suspicions(object):
                     self.session.sightings.count(row)
 
     def user_files(self):
-        sightings = self.session.sightings
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__dict__", {}).get("__file__")
-            if not isinstance(path, str) or not path.endswith(".py"):
-                continue
-            inside = path.startswith(STANDARD) or os.sep + "site-packages" + os.sep in path
-            if not inside and sightings.is_user(path):
-                yield path
+        return [path for path in own_code.files(self.session) if path.endswith(".py")]
 
 
 CHILD = "a child process, in which nothing is seen"

@@ -202,6 +202,13 @@ class GpuUse(Event, frozen=True, tag="gpu-use"):
     used: tuple[Used, ...]
 
 
+class Modules(Event, frozen=True, tag="modules"):
+    """Files of the user's own that were executed, as the trial sees them, with the SHA-256 of what
+    they held then; empty where they can't be read."""
+
+    files: dict[str, str]
+
+
 class Crashed(Event, frozen=True, tag="crashed"):
     kind: str
     message: str
@@ -255,6 +262,7 @@ AnyEvent = (
     | Metric
     | Knobs
     | GpuUse
+    | Modules
     | Crashed
     | Finished
     | ValuesOmitted

@@ -14,6 +14,7 @@ from nondet.host import evidence, machine, output, planning, trials
 from nondet.host.comparing import Following, parting
 from nondet.host.errors import SHORTAGES
 from nondet.host.executors.interface import Executor, ExecutorError, Launch
+from nondet.host.own_code import OwnCode
 from nondet.host.placement import VARIABLE
 from nondet.host.placing import Placing, told_of
 from nondet.host.standing import Counts, Standing
@@ -84,6 +85,7 @@ class Laboratory(Store):
         """Trials lost with their machines."""
         self.last = 0
         """Number of the last trial that was started; 0 before that."""
+        self.code = OwnCode(settings.subject, isolated=executor.isolation != "in-place")
         self.warming = Warming(settings, executor, forking)
         self.placing = placing
         self.following: dict[str, Following] = {}
@@ -114,6 +116,7 @@ class Laboratory(Store):
         if settings.environ == self.settings.environ:
             other.warming = self.warming
         # Else none is forked: what imports here has read the variables as they were.
+        other.code = self.code
         other.earlier = self.varying
         other.ran_short = self.ran_short
         return other
@@ -428,6 +431,7 @@ class Laboratory(Store):
             if gpu is None:
                 return False
             spot = gpu
+        self.code.check()
         folder = self._new_folder()
         name = folder.name
         carries = self._carries(held) and question.reference is None and not parent
@@ -503,11 +507,15 @@ class Laboratory(Store):
 
     def _poll(self, trial: Trial) -> None:
         if trial.running is None:
+            if trial in self.running:
+                # Ctrl-C came between its end and what was to be made of that.
+                self._forget([trial])
             return
         ended = trial.running.poll()
         if self.placing is not None:
             self.placing.look()
         trial.listen()
+        self.code.learn(trial)
         if ended is None:
             if trial.running.waiting and not trial.starts:
                 trial.started = time.monotonic()  # its time begins when it does
@@ -533,6 +541,7 @@ class Laboratory(Store):
             trial.alone_again = True
         trial.ended(ended, timed_out)
         self._doubt_disk(trial)
+        self._doubt_code(trial)
         if self.placing is not None:
             trial.gpus = self.placing.ended(trial.id, trial.gpu_use, bool(trial.frameworks))
         elif trial.given:
@@ -548,6 +557,16 @@ class Laboratory(Store):
         if trial.starved and free is not None and free < output.RESERVE:
             self._forget([trial])
             raise OSError(errno.ENOSPC, trial.note)
+
+    def _doubt_code(self, trial: Trial) -> None:
+        """Raises ExecutorError where somebody has edited what the trial ran; there is no telling
+        which version that was, so it counts for nothing."""
+        self.code.learn(trial)
+        try:
+            self.code.check()
+        except ExecutorError:
+            self._forget([trial])
+            raise
 
     def _strays(self, trial: Trial) -> None:
         """The machine of a trial is gone, or cut off. Where no trial ends any more, it is their

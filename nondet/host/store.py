@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from nondet.host import comparing, evidence, planning, trials
+from nondet.host import comparing, evidence, own_code, planning, trials
 from nondet.host.trials import Trial
 from nondet.record import Arm
 
@@ -106,7 +106,7 @@ class Store:
     def restore(self, folder: Path) -> int:
         """Take over the finished trials of an earlier session; the number of them."""
         plans: dict[tuple[object, ...], list[Trial]] = {}
-        for trial in trials.restore_all(folder, self.settings.horizon):
+        for trial in own_code.of_now(trials.restore_all(folder, self.settings.horizon)):
             if trial.counts and trial.plan == planning.plan_hash(self.settings, trial.held):
                 plans.setdefault((trial.key, trial.parent), []).append(trial)
         found = [trial for group in plans.values() for trial in comparing.telling(group)]

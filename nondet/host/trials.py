@@ -51,6 +51,8 @@ class Saved(msgspec.Struct, frozen=True):
     host: str = ""
     bytes: dict[str, int] = {}
     """Of each file that it told something in."""
+    code: dict[str, str] = {}
+    """Digests of the files of the user's own that it has imported."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -115,6 +117,10 @@ class Trial:
     """Settings that bear on a GPU's results, at the first checkpoint."""
     gpu_use: tuple[events.Used, ...] = ()
     """The GPUs that it took memory on, as far as it told."""
+    modules: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Files of the user's own that it has executed, with digests of what it found in them."""
+    code: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Those of the user's own folder, with their digests there (host/own_code.py)."""
     given: tuple[tuple[str, str], ...] = ()
     """Identifier and model of those that it sees on the machine of a cluster."""
     gpus: tuple[OnGpu, ...] = ()
@@ -333,6 +339,9 @@ class Trial:
                 self.knobs = event.values
             case events.GpuUse():
                 self.gpu_use = event.used
+            case events.Modules():
+                for name, digest in event.files.items():
+                    self.modules[self.own_place(events.Place(name, 0, "")).file] = digest
             case events.ValuesOmitted():
                 self.values_omitted = event.tensors
             case events.Elsewhere():
@@ -483,6 +492,7 @@ class Trial:
             self.gpus,
             self.host,
             self._bytes(),
+            self.code,
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
@@ -530,6 +540,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     trial.exit_code, trial.peak_memory = saved.exit_code, saved.peak_memory
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
     trial.parent, trial.gpus, trial.host = saved.parent, saved.gpus, saved.host
+    trial.code = saved.code
     return trial
 
 

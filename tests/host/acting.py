@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Act:
     """Until then nobody has begun with it."""
     imports: tuple[str, ...] = ()
     """Frameworks that it imports."""
+    modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Files of the user's own that it imports, and the digests of what it finds in them."""
     draws: tuple[str, ...] = ()
     """Factors that it is seen to use, in a way that varies."""
     released: tuple[str, ...] = ()
@@ -69,6 +72,8 @@ class Act:
             yield {"event": "pin", "factor": "hash-seed", "expected": 0, "seen": 1, "ok": ok}
         for name in self.imports:
             yield {"event": "framework", "name": name, "version": "1", "environ": {}}
+        if self.modules:
+            yield {"event": "modules", "files": dict(self.modules)}
         sightings = [(factor, "a draw", True) for factor in self.draws]
         sightings += [(HOLDER, op + RELEASED, False) for op in self.released]
         for factor, detail, unseeded in sightings:
@@ -167,7 +172,11 @@ def settings(
     folder: Path, *args: str, granularity: str = "auto", horizon: Horizon | None = None
 ) -> Settings:
     described = Description("3.11", "python", {"numpy": "2.0"}, {}, None)
-    subject = Subject("train.py", args, "python", folder, "0" * 64, described)
+    script = folder / "train.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    script.touch()
+    sha256 = hashlib.sha256(script.read_bytes()).hexdigest()
+    subject = Subject("train.py", args, "python", folder, sha256, described)
     output = folder / "out"
     (output / "trials").mkdir(parents=True, exist_ok=True)
     return Settings(subject, output, {}, 7, "sha256", granularity, horizon=horizon)

@@ -318,6 +318,24 @@ def test_an_interruption_ends_all_trials(tmp_path: Path) -> None:
     assert outcomes(lab) == ["stopped-early"] * 2
 
 
+def test_an_interruption_between_a_trials_end_and_what_is_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"), Act("ab", hangs=True))
+    free, asked = output.free, itertools.count()
+
+    def interrupted(folder: Path) -> int | None:
+        if next(asked) == 0:
+            raise KeyboardInterrupt
+        return free(folder)
+
+    monkeypatch.setattr(output, "free", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lab.ask(ask(agreeing=4))
+    assert not lab.running
+    assert [trial.outcome for trial in lab.trials] == ["stopped-early"]
+
+
 # -- going on
 
 

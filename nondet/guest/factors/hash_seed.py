@@ -2,7 +2,7 @@
 
 import sys
 
-from .. import hash_lines, notebook
+from .. import hash_lines, notebook, own_code
 from ..kept import os
 from .base import ALWAYS, Factor
 
@@ -94,12 +94,9 @@ class Places(object):
         folders = tuple(
             os.path.join(os.path.realpath(folder), "") for folder in self.session.plan["folders"]
         )
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str) and path.endswith(".py"):
-                inside = os.path.realpath(path).startswith(folders)
-                if inside and self.session.sightings.is_user(path):
-                    yield path
+        for path in own_code.files(self.session):
+            if path.endswith(".py") and os.path.realpath(path).startswith(folders):
+                yield path
 
     def tell(self):
         for path in self.files():

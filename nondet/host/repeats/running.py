@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from nondet.host import planning, trials
+from nondet.host import own_code, planning, trials
 from nondet.host.executors.interface import Executor
 from nondet.host.laboratory import POLL_SECONDS, TELL_SECONDS, Laboratory
 from nondet.host.placing import Placing
@@ -59,7 +59,7 @@ class Repeater(Laboratory):
         """
         self.trials = [
             trial
-            for trial in trials.restore_all(folder)
+            for trial in own_code.of_now(trials.restore_all(folder))
             if trial.plan == planning.plan_hash(self.settings, trial.held)
             and trial.outcome in ("completed", "crashed", "killed")
         ]
