@@ -50,7 +50,8 @@ class Ended:
     """How a process ended."""
 
     exit_code: int | None
-    """Negative for a signal, as in `subprocess`; None when the supervisor itself was lost."""
+    """Negative for a signal, as in `subprocess`; None when the supervisor was lost, or told to
+    end by somebody else."""
     seconds: float
     peak_memory: int | None
     """Bytes, largest single process of the trial."""

@@ -154,6 +154,8 @@ class LocalRunning:
         """Clear up after the last process; `result` is None when the supervisor was lost."""
         self.release()
         told = result or {}
+        if told.get("stopped") and not self._reason:
+            told = {**told, "exit_code": None}  # somebody else ended it: that is no end of its own
         ended = Ended(
             exit_code=told.get("exit_code"),
             seconds=told.get("seconds", time.monotonic() - self._started),

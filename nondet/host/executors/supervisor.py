@@ -248,6 +248,8 @@ class Watch:
         self.host, self.buffer = host, b""
         self.listening = [0]
         self.stop: float | None = None
+        self.cut_off = False
+        """Whether it is to end without an order of the host's."""
         self.peak, self.alone = 0, False
         self.main, self.ended = 0, 0.0
         self.load: set[int] = set()
@@ -271,7 +273,7 @@ class Watch:
         """Until something happens, and no longer than that."""
         ready, _, _ = select.select([self.wake, *self.listening], [], [], max(0.0, seconds))
         if self.wake in ready and set(os.read(self.wake, 4096)) & set(ENDING):
-            self.stop = self.stop or 0.0
+            self.stop, self.cut_off = self.stop or 0.0, True
         if 0 in ready:
             self.hear(os.read(0, 4096))
         elif os.getppid() != self.host:  # another process may hold the other end of the pipe open
@@ -281,7 +283,7 @@ class Watch:
     def hear(self, data: bytes) -> None:
         self.buffer += data
         if not data:
-            self.listening, self.stop = [], 0.0
+            self.listening, self.stop, self.cut_off = [], 0.0, True
         if b"\n" in self.buffer:
             line, _, self.buffer = self.buffer.partition(b"\n")
             self.stop = float(line.split()[1])
@@ -327,7 +329,7 @@ class Watch:
     def follow(self, main: int, started: float) -> dict[str, Any]:
         """To the end of the trial; the result for the host."""
         self.main = main
-        self.reap()
+        self.wait(0.0)
         while self.exit_code is None and self.stop is None:
             self.wait(1.0)
         stopped, left = self.exit_code is None, 0
@@ -347,7 +349,9 @@ class Watch:
             "peak_memory": self.peak or None,
             "left_running": left,
             "survivors": survivors,
-            "stopped": stopped,
+            # An order acts through the lines above alone, so an exit code that was there before it
+            # is the trial's own. Whoever sends this process a signal may have sent the trial one.
+            "stopped": stopped or self.cut_off,
         }
 
 

@@ -188,6 +188,59 @@ def test_stop_after_the_end_changes_nothing(plain: Trying) -> None:
     assert (end.exit_code, end.stopped) == (0, "")
 
 
+QUIET_END = """
+import os, signal, sys, time
+def end(*_):
+    print("ended", flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+print("set", flush=True)
+time.sleep(600)
+"""
+"""Of a script that takes SIGTERM for a reason to end in order."""
+
+
+def hung(running: LocalRunning) -> int:
+    """The process id of its supervisor, which takes in nothing from now on."""
+    pid = running.supervisor
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "its supervisor's halt")
+    return pid
+
+
+def test_an_order_that_comes_with_the_end_changes_nothing(plain: Trying) -> None:
+    running = plain.start(QUIET_END)
+    until(lambda: "set" in plain.said(), "the handler")
+    supervisor = hung(running)
+    (trial,) = psutil.Process(supervisor).children()
+    trial.terminate()
+    until(lambda: gone(trial.pid), "the trial's end")
+    running.stop("late")
+    os.kill(supervisor, signal.SIGCONT)
+    end = ended(running)
+    assert (end.exit_code, end.stopped) == (0, "")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_end_that_somebody_else_ordered_is_not_the_trial_s_own(
+    plain: Trying, together: bool
+) -> None:
+    """`together`: the trial got that signal as well, and the supervisor hears of both at once."""
+    running = plain.start(QUIET_END)
+    until(lambda: "set" in plain.said(), "the handler")
+    if together:
+        supervisor = hung(running)
+        (trial,) = psutil.Process(supervisor).children()
+        trial.terminate()
+        until(lambda: gone(trial.pid), "the trial's end")
+        os.kill(supervisor, signal.SIGTERM)
+        os.kill(supervisor, signal.SIGCONT)
+    else:
+        os.kill(running.supervisor, signal.SIGTERM)
+    end = ended(running)
+    assert (end.exit_code, end.stopped) == (None, "")
+
+
 @pytest.mark.parametrize("isolation", ["overlay", "in-place"])
 def test_a_lost_supervisor(tmp_path: Path, isolation: str) -> None:
     with trying(tmp_path, isolation) as one:  # type: ignore[arg-type]

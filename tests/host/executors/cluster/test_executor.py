@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -150,6 +151,16 @@ def test_an_order_to_end_reaches_it(executor: ClusterExecutor) -> None:
     started.running.stop("enough")
     assert started.end().stopped == "enough"
     assert gone(int(started.said))
+
+
+def test_an_end_that_somebody_else_ordered_is_not_the_trial_s_own(
+    executor: ClusterExecutor,
+) -> None:
+    started = Started(executor, HANGS)
+    until(lambda: started.said.endswith("\n"), "its first word")
+    os.kill(psutil.Process(int(started.said)).ppid(), signal.SIGTERM)  # its supervisor
+    end = started.end()
+    assert (end.exit_code, end.stopped, end.lost) == (None, "", "")
 
 
 def test_a_worker_that_leaves_takes_no_result_with_it(
