@@ -1,9 +1,11 @@
 """A process that has imported a subject's frameworks and run nothing: its trials are forked off it.
 
-Started as ``PYTHON .../nondet/guest --parent SETTINGS.json SOCKET``. The host sends three
-descriptors through the socket for each trial: the order's pipe, the answers' pipe and a log. A
-first fork becomes that trial's supervisor (the host's own program, named in the settings), and the
-supervisor forks the trial, which goes on below as if it had just been started.
+Started as ``PYTHON .../nondet/guest --parent SETTINGS.json SOCKET``. Each message from the host is
+a number of four bytes. A zero asks for a trial, and comes with three descriptors: the order's pipe,
+the answers' pipe and a log. A first fork becomes that trial's supervisor (the host's own program,
+named in the settings), and the supervisor forks the trial, which goes on below as if it had just
+been started. Any other number is that of a supervisor that has ended and that the host is done
+with.
 """
 
 import json
@@ -57,12 +59,17 @@ def main(settings_path, handle):
     host.sendall(json.dumps(answer).encode() + b"\n")
     if answer["unfit"]:
         return
-    # Nobody waits for the supervisors: the host sees their end by itself.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Whatever the imports have set: a supervisor that nobody has waited for keeps its number, which
+    # the host knows it by.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     while True:
-        data, handles, _, _ = socket.recv_fds(host, 1, 3)
+        data, handles, _, _ = socket.recv_fds(host, 4, 3)
         if not data:
             return
+        ended = int.from_bytes(data, "big")
+        if ended:
+            os.waitpid(ended, 0)
+            continue
         with warnings.catch_warnings():
             # Of forking beside threads: those of the linear algebra library know about it.
             warnings.simplefilter("ignore")
@@ -184,7 +191,6 @@ def supervise(program, handles):
     """Be the supervisor of one trial to its end. Returns in the forked trial, with its order."""
     try:
         os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number, handle in enumerate(handles):
             os.dup2(handle, number)
             os.close(handle)

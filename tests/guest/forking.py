@@ -12,6 +12,7 @@ from pathlib import Path
 from nondet.host.executors.interface import Launch, Start
 from nondet.host.executors.local import LocalExecutor
 from nondet.host.executors.parents import Parent
+from nondet.host.executors.running import LocalRunning
 from nondet.host.subject import GUEST
 from tests.guest.running import Shown, environment, write_plan
 from tests.host.executors.trying import ended, until
@@ -29,6 +30,9 @@ class Forking:
     parent: Parent
     environ: dict[str, str]
     count: int = 0
+    plan: Path = dataclasses.field(init=False)
+    logs: Path = dataclasses.field(init=False)
+    """Of the latest trial."""
 
     def run(self, script: str, *args: str, pinned: Sequence[str] = ()) -> Shown:
         """A forked trial, and what it showed; its events are in order."""
@@ -38,20 +42,30 @@ class Forking:
         """The same in a trial that starts by itself."""
         return self._run(script, args, pinned, "")
 
-    def _run(self, script: str, args: Sequence[str], pinned: Sequence[str], parent: str) -> Shown:
+    def start(
+        self,
+        script: str,
+        args: Sequence[str] = (),
+        pinned: Sequence[str] = (),
+        parent: str = "parent",
+    ) -> LocalRunning:
+        """One that runs yet; without a `parent` it starts by itself."""
         self.count += 1
         trial = f"t{self.count:02}"
-        plan = write_plan(self.folder, script, args, dict.fromkeys(pinned, "pinned"), trial)
-        logs = self.folder.parent / f"{self.folder.name}-logs-{trial}"
-        logs.mkdir()
-        argv = (sys.executable, str(GUEST), str(plan))
-        running = self.executor.start(
-            Launch(trial, argv, self.environ, self.folder, (self.folder,), logs, parent=parent)
+        self.plan = write_plan(self.folder, script, args, dict.fromkeys(pinned, "pinned"), trial)
+        self.logs = self.folder.parent / f"{self.folder.name}-logs-{trial}"
+        self.logs.mkdir()
+        argv = (sys.executable, str(GUEST), str(self.plan))
+        folders = (self.folder,)
+        return self.executor.start(
+            Launch(trial, argv, self.environ, self.folder, folders, self.logs, parent=parent)
         )
-        code = ended(running).exit_code
+
+    def _run(self, script: str, args: Sequence[str], pinned: Sequence[str], parent: str) -> Shown:
+        code = ended(self.start(script, args, pinned, parent)).exit_code
         assert code is not None
-        said = [(logs / name).read_text() for name in ("stdout.log", "stderr.log")]
-        events = (plan.parent / "events.jsonl").read_text().splitlines()
+        said = [(self.logs / name).read_text() for name in ("stdout.log", "stderr.log")]
+        events = (self.plan.parent / "events.jsonl").read_text().splitlines()
         return Shown(code, said[0], said[1], [json.loads(line) for line in events])
 
 

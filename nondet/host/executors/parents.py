@@ -31,13 +31,19 @@ OLDEST = (3, 10)
 class Forked:
     """A trial's supervisor that a parent has forked: what `subprocess.Popen` is for others."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int) -> None:
-        self.pid = pid
+    def __init__(self, pid: int, parent: Parent, stdin: int, stdout: int) -> None:
+        self.pid, self._parent = pid, parent
         self.stdin, self.stdout = os.fdopen(stdin, "wb", 0), os.fdopen(stdout, "rb", 0)
-        try:
-            self._handle: int | None = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._handle = None  # it has ended already
+        self._handle: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and its parent as well
+            self._handle = os.pidfd_open(pid)
+        if not self.held:
+            self._close()  # it may be another's
+
+    @property
+    def held(self) -> bool:
+        """Whether its number is its own, ended or not: its parent keeps it until it is told."""
+        return self._handle is not None and self._parent.alive
 
     def kill(self) -> None:
         if self._handle is not None:
@@ -51,8 +57,13 @@ class Forked:
         ready, _, _ = select.select([self._handle], [], [], timeout)
         if not ready:
             raise subprocess.TimeoutExpired("supervisor", timeout or 0.0)
-        os.close(self._handle)
-        self._handle = None
+        self._close()
+        self._parent.forget(self.pid)
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
 
 class Parent:
@@ -90,6 +101,10 @@ class Parent:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     @property
     def importing(self) -> bool:
@@ -137,7 +152,7 @@ class Parent:
         hear, answers = os.pipe()
         told = None
         with log.open("wb") as file, contextlib.suppress(OSError):
-            socket.send_fds(self._socket, [b"."], [order, answers, file.fileno()])
+            socket.send_fds(self._socket, [bytes(4)], [order, answers, file.fileno()])
             told = self._hear(FORK_LIMIT)
         os.close(order)
         os.close(answers)
@@ -146,7 +161,12 @@ class Parent:
             os.close(hear)
             self.unfit = self.unfit or "it did not fork"
             raise ExecutorError("trial-not-started", f"no trial could be forked: {self.unfit}.")
-        return Forked(int(str(told["pid"])), give, hear)
+        return Forked(int(str(told["pid"])), self, give, hear)
+
+    def forget(self, pid: int) -> None:
+        """A supervisor has ended, and nobody goes by its number any more."""
+        with contextlib.suppress(OSError):  # the parent has ended: so has all that it kept
+            self._socket.send(pid.to_bytes(4, "big"))
 
     def close(self) -> None:
         """End it. Trials that it has forked end with it, so they must have ended before."""

@@ -29,6 +29,20 @@ Clear = Callable[[], tuple[Path | None, tuple[str, ...]]]
 """Removes a trial's files when it has ended; what it left, and what it wrote."""
 
 
+class Supervisor(subprocess.Popen[bytes]):
+    """A trial's supervisor that is started as a program."""
+
+    @property
+    def held(self) -> bool:
+        """Whether its number is its own, ended or not: it has not been waited for."""
+        return self.returncode is None
+
+    def kill(self) -> None:
+        """Unlike Popen's, this one does not wait for a supervisor that has ended already."""
+        if self.held:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 class LocalRunning:
     """A trial under its supervisor."""
 
@@ -44,12 +58,12 @@ class LocalRunning:
         self._mounts: Mounts | None = None
         self._reason, self._deadline = "", float("inf")
         self._ended: Ended | None = None
-        self._supervisor: subprocess.Popen[bytes] | Forked
+        self._supervisor: Supervisor | Forked
         if parent is not None:
             self._supervisor = parent.fork(room / "supervisor.log")
             return
         with (room / "supervisor.log").open("wb") as log:
-            self._supervisor = subprocess.Popen(
+            self._supervisor = Supervisor(
                 SUPERVISOR,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -140,15 +154,16 @@ class LocalRunning:
 
     def _kill(self) -> None:
         """End all without the supervisor's help."""
-        family = []
-        with contextlib.suppress(psutil.Error):
-            family = psutil.Process(self._supervisor.pid).children(recursive=True)
+        family: list[psutil.Process] = []
+        session = self._supervisor.pid if self._supervisor.held else None
+        if session is not None:
+            with contextlib.suppress(psutil.Error):
+                family = psutil.Process(session).children(recursive=True)
         self._supervisor.kill()
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        # Not yet waited for, so its number names no other session.
-        kill_related(self._supervisor.pid, self._mounts.name if self._mounts else "")
+        kill_related(session, self._mounts.name if self._mounts else "")
 
     def _end(self, result: dict[str, Any] | None) -> None:
         """Clear up after the last process; `result` is None when the supervisor was lost."""
@@ -211,8 +226,9 @@ class Mounts:
         os.close(self.handle)
 
 
-def kill_related(session: int, namespace: str) -> None:
-    """Kill the processes of a session, and those that see a trial's mounts, until none is left."""
+def kill_related(session: int | None, namespace: str) -> None:
+    """Kill the processes of a session, and those that see a trial's mounts, until none is left.
+    The session's leader, which stays, must not have been waited for, or it may be another's."""
     for _ in range(100):
         found = [pid for pid in psutil.pids() if related(pid, session, namespace)]
         if not found:
@@ -223,7 +239,7 @@ def kill_related(session: int, namespace: str) -> None:
         time.sleep(0.02)
 
 
-def related(pid: int, session: int, namespace: str) -> bool:
+def related(pid: int, session: int | None, namespace: str) -> bool:
     try:
         if pid == session or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return False
