@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -90,34 +91,41 @@ def measure(folders: Sequence[Path], output: Path, files: int) -> tuple[int, int
     size = count = 0
     waiting = [str(folder) for folder in folders]
     while waiting and count <= files:
-        with contextlib.suppress(PermissionError), os.scandir(waiting.pop()) as entries:
+        unseen = contextlib.suppress(PermissionError, FileNotFoundError)
+        with unseen, os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path != str(output) and not linked(entry):
                         waiting.append(entry.path)
                 else:
-                    size, count = size + entry.stat(follow_symlinks=False).st_size, count + 1
+                    count += 1
+                    with contextlib.suppress(FileNotFoundError):
+                        size += entry.stat(follow_symlinks=False).st_size
     return size, count
 
 
 def copy_tree(source: Path, place: Path, output: Path) -> None:
-    """Copy a folder to a new place, leaving out the output folder."""
-    pairs, closed = [(source, place)], set[Path]()
+    """Copy a folder to a new place, leaving out the output folder, and what somebody else removes
+    from it meanwhile."""
+    pairs, made = [(source, place)], list[tuple[Path, Path]]()
     for here, there in pairs:  # grows while folders are found
         try:
             found = os.scandir(here)
-        except PermissionError:
+        except OSError as error:
             if here == source:
                 raise
-            there.symlink_to(here)  # closed there too, as in the original
-            closed.add(there)
+            if isinstance(error, PermissionError):
+                there.symlink_to(here)  # closed there too, as in the original
+            elif not vanished(error, here):
+                raise
             continue
         there.mkdir(parents=True)
+        made.append((here, there))
         with found as entries:
             for entry in entries:
                 target = there / entry.name
                 if entry.is_symlink():
-                    target.symlink_to(redirected(entry, source, place))
+                    copy_link(entry, target, source, place)
                 elif entry.is_dir():
                     if linked(entry):
                         target.symlink_to(entry.path)
@@ -125,9 +133,12 @@ def copy_tree(source: Path, place: Path, output: Path) -> None:
                         pairs.append((Path(entry.path), target))
                 elif entry.is_file():  # sockets and pipes have nothing to copy
                     copy_file(entry.path, target)
-    for here, there in reversed(pairs):  # a folder's age changes until all in it is made
-        if there not in closed:
+    for here, there in reversed(made):  # a folder's age changes until all in it is made
+        try:
             like(here, there)
+        except OSError as error:
+            if not vanished(error, here):
+                raise
 
 
 def copy_file(source: str, target: Path) -> None:
@@ -136,6 +147,28 @@ def copy_file(source: str, target: Path) -> None:
     except PermissionError:
         target.unlink(missing_ok=True)
         target.symlink_to(source)  # unreadable there too, as in the original
+    except OSError as error:
+        if not vanished(error, source):
+            raise
+        target.unlink(missing_ok=True)
+
+
+def copy_link(entry: os.DirEntry[str], target: Path, source: Path, place: Path) -> None:
+    try:
+        text = redirected(entry, source, place)
+    except OSError as error:
+        if not vanished(error, entry.path):
+            raise
+    else:
+        target.symlink_to(text)
+
+
+def vanished(error: OSError, path: str | Path) -> bool:
+    """Whether that is for want of what was to be copied: somebody else, on this machine or on
+    another, has removed it since it was seen."""
+    if error.errno == errno.ENOENT:  # of the two paths, it may be the other one that is missing
+        return os.fspath(error.filename or "") == os.fspath(path)
+    return error.errno == errno.ESTALE
 
 
 def redirected(entry: os.DirEntry[str], source: Path, place: Path) -> str:
