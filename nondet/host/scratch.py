@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import platform
 import re
 import shutil
 import stat
@@ -12,9 +14,15 @@ from pathlib import Path
 
 from nondet.host.errors import UsageError
 
-PREFIX = "nondet-scratch-"
-NAME = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+RANDOM = re.compile(r"[a-z0-9_]{8}")
 """As tempfile makes them: a folder that a user named alike is none of ours."""
+
+
+def prefix() -> str:
+    """What the names of this machine's private folders begin with. On some file systems that
+    machines share, a lock is seen by the machine alone that took it."""
+    machine = hashlib.sha256(os.fsencode(platform.node())).hexdigest()[:8]
+    return f"nondet-scratch-{machine}-"
 
 
 def temporary() -> Path:
@@ -37,7 +45,7 @@ class Private:
     def __init__(self, base: Path) -> None:
         sweep(base)
         while True:
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            self.path = Path(tempfile.mkdtemp(prefix=prefix(), dir=base))
             self._handle = _opened(self.path)
             # Another host may sweep it in the moment before it is locked: that one is waited for.
             if self._handle is None:
@@ -76,9 +84,10 @@ def lock(handle: int, wait: bool = False) -> bool:
 
 
 def sweep(base: Path) -> None:
-    """Remove private folders whose host was killed before it could do so."""
-    for path in base.glob(PREFIX + "*"):
-        if not NAME.fullmatch(path.name):
+    """Remove private folders of this machine whose host was killed before it could do so."""
+    start = prefix()
+    for path in base.glob(start + "*"):
+        if not RANDOM.fullmatch(path.name.removeprefix(start)):
             continue
         handle = _opened(path)
         if handle is None:

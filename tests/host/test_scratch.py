@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nondet.host import scratch
+from nondet.host.executors.cluster import errand
 from nondet.host.executors.folders import Scratch
 
 KILLED = """
@@ -129,7 +133,8 @@ def test_a_folder_swept_before_it_was_opened_is_made_anew(
 
 
 @pytest.mark.parametrize(
-    "name", ["nondet-report", "nondet-1.0", "nondet-scratch-mine", "nondet-scratch-abcdefgh1"]
+    "name",
+    ["nondet-report", "nondet-1.0", f"{scratch.prefix()}mine", f"{scratch.prefix()}abcdefgh1"],
 )
 def test_what_a_user_named_alike_stays(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir(0o700)
@@ -138,7 +143,7 @@ def test_what_a_user_named_alike_stays(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_open_to_others_or_only_a_link_stays(tmp_path: Path) -> None:
-    shared, linked = tmp_path / "nondet-scratch-abcdefgh", tmp_path / "nondet-scratch-hgfedcba"
+    shared, linked = (tmp_path / f"{scratch.prefix()}{name}" for name in ("abcdefgh", "hgfedcba"))
     shared.mkdir(0o755)
     goal = tmp_path / "goal"
     goal.mkdir(0o700)
@@ -146,6 +151,31 @@ def test_what_is_open_to_others_or_only_a_link_stays(tmp_path: Path) -> None:
     scratch.sweep(tmp_path)
     assert shared.is_dir()
     assert linked.is_dir()
+
+
+def left_by_a_host() -> str:
+    return tempfile.mkdtemp(prefix=scratch.prefix())
+
+
+def left_by_a_worker() -> str:
+    path, handle = errand.private_folder()
+    os.close(handle)
+    return path
+
+
+@pytest.mark.parametrize("left", [left_by_a_host, left_by_a_worker])
+def test_what_another_machine_made_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: Callable[[], str]
+) -> None:
+    """Its locks may not be seen here."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = left()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(platform, "node", lambda: "another")
+        other = left()
+    scratch.sweep(tmp_path)
+    assert os.path.isdir(other)
+    assert not os.path.exists(own)
 
 
 def test_where_folders_cannot_be_opened_it_works_and_sweeps_nothing(

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,6 @@ from typing import Any
 
 HOLDER = "_nondet_attendants"
 """Name of a module that keeps what a worker has started, from one errand to the next."""
-PREFIX = "nondet-scratch-"
-"""Of private folders that a later diagnosis may remove where nobody holds them."""
 PROGRAM = os.path.join("nondet", "host", "executors", "cluster", "attendant.py")
 
 
@@ -71,11 +70,18 @@ class Attending:
         os.close(self.handle)
 
 
+def prefix() -> str:
+    """As in scratch.py: a later diagnosis on this machine removes such folders where nobody holds
+    them. Not a constant, which would be sent as it is on the host."""
+    machine = hashlib.sha256(os.fsencode(platform.node())).hexdigest()[:8]
+    return f"nondet-scratch-{machine}-"
+
+
 def private_folder() -> tuple[str, int]:
     """A folder that nobody else can read, and the handle by which it is locked."""
     while True:
         # Another one may sweep it in the moment before it is locked.
-        path = tempfile.mkdtemp(prefix=PREFIX)
+        path = tempfile.mkdtemp(prefix=prefix())
         try:
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
