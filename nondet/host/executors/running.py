@@ -34,13 +34,17 @@ class Supervisor(subprocess.Popen[bytes]):
 
     @property
     def held(self) -> bool:
-        """Whether its number is its own, ended or not: it has not been waited for."""
-        return self.returncode is None
+        """Whether its number is its own, ended or not: nobody has waited for it. Where whoever
+        started this process ignores SIGCHLD, the system does so at once."""
+        ignored = signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+        return self.returncode is None and not ignored
 
     def kill(self) -> None:
-        """Unlike Popen's, this one does not wait for a supervisor that has ended already."""
+        """Popen's would wait for a supervisor that has ended already."""
         if self.held:
             os.kill(self.pid, signal.SIGKILL)
+        else:
+            super().kill()
 
 
 class LocalRunning:

@@ -249,7 +249,7 @@ class Watch:
         self.listening = [0]
         self.stop: float | None = None
         self.cut_off = False
-        """Whether it is to end without an order of the host's."""
+        """Whether somebody else than the host has it end, or the host is gone."""
         self.peak, self.alone = 0, False
         self.main, self.ended = 0, 0.0
         self.load: set[int] = set()
@@ -349,8 +349,8 @@ class Watch:
             "peak_memory": self.peak or None,
             "left_running": left,
             "survivors": survivors,
-            # An order acts through the lines above alone, so an exit code that was there before it
-            # is the trial's own. Whoever sends this process a signal may have sent the trial one.
+            # An order acts nowhere but above: an exit code that comes with it is the trial's own.
+            # Whoever sends this process a signal may have sent it to the trial as well.
             "stopped": stopped or self.cut_off,
         }
 

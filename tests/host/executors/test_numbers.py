@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,32 +67,61 @@ def test_no_ended_supervisor_is_left_by_trials_that_end_by_themselves(one: Forki
     until(lambda: not psutil.Process(one.parent.pid).children(), "its children to be waited for")
 
 
+STRANGER = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    member = os.fork()
+    if member:
+        print(os.getpid(), member, flush=True)
+    time.sleep(600)
+"""
+
+
 @contextlib.contextmanager
 def stranger() -> Iterator[tuple[int, int]]:
-    """The leader of another session, and a process in it."""
-    command = ["sh", "-c", "sleep 600 & echo $!; wait"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as leader:
-        assert leader.stdout is not None
+    """The leader of another session, no child of ours, and a process in it."""
+    command = [sys.executable, "-S", "-c", STRANGER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as starting:
+        assert starting.stdout is not None
+        leader, member = map(int, starting.stdout.readline().split())
         try:
-            yield leader.pid, int(leader.stdout.readline())
+            yield leader, member
         finally:
-            os.killpg(leader.pid, signal.SIGKILL)
+            for pid in (leader, member):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
-def test_a_number_that_nobody_keeps_is_not_used(
+def hit(running: LocalRunning, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Who is killed with a supervisor whose number is another's by now."""
+    with stranger() as found:
+        monkeypatch.setattr(running._supervisor, "pid", found[0])
+        assert ended(running).exit_code is None
+        return [pid for pid in found if gone(pid)]
+
+
+def test_a_number_is_not_used_once_its_keeper_is_killed(
     one: Forking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process that it was forked off was killed as well, and the number is another's by now."""
     running = started(one)
     supervisor = running.supervisor
     os.kill(supervisor, signal.SIGSTOP)  # or it might end in order before it is killed
     killed(one.parent.pid)
     killed(supervisor)
-    with stranger() as (leader, member):
-        monkeypatch.setattr(running._supervisor, "pid", leader)
-        assert ended(running).exit_code is None
-        assert not gone(leader)
-        assert not gone(member)
+    assert hit(running, monkeypatch) == []
+
+
+def test_a_number_is_not_used_where_none_is_kept(
+    one: Forking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        running = started(one, parent="")
+        killed(running.supervisor)
+        assert hit(running, monkeypatch) == []
+    finally:
+        signal.signal(signal.SIGCHLD, former)
 
 
 def test_a_number_that_was_another_s_from_the_beginning_is_not_used(
