@@ -66,12 +66,9 @@ class Values(object):
             return
         self.left -= array.nbytes
         # Written beside and renamed: a trial may be killed at any moment, and another may be
-        # writing the same digest.
-        beside = "%s.%d" % (path, os.getpid())
+        # writing the same digest, under the same number where it runs on another machine.
+        beside = "%s.%d.%s" % (path, os.getpid(), os.urandom(8).hex())
         try:
-            # A new file: what a killed process of our number has left goes, and so does a link.
-            if os.path.lexists(beside):
-                os.unlink(beside)
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.fchmod(descriptor, 0o600)
             with os.fdopen(descriptor, "wb") as file:

@@ -341,7 +341,7 @@ TAMPERING: dict[str, tuple[str, Case]] = {
             raise RuntimeError("broken")
         for owner, names in (
             (json, "dumps loads dump load JSONEncoder"),
-            (os, "write open fstat replace getpid close fdopen fsencode"),
+            (os, "write open fstat replace getpid close fdopen fsencode urandom"),
             (os.path, "exists join abspath realpath"),
             (hashlib, "sha256 blake2b md5"),
             (threading, "Lock RLock current_thread get_ident"),

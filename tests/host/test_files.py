@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nondet.guest import digests, kept
 from nondet.guest import steps as guest_steps
-from nondet.guest.digests import Values
 from nondet.guest.plain_values import Plain
 from nondet.host import differences, events, files, fixing, mending, output, sites, steps, trials
 from nondet.host.errors import UsageError
@@ -217,15 +217,38 @@ def test_a_backup_goes_through_no_link(tmp_path: Path) -> None:
     assert fixing.backup(tmp_path / "train.py") == tmp_path / "train.py.orig2"
 
 
-def test_values_go_through_no_link(tmp_path: Path) -> None:
+def test_values_go_through_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     victim, store = tmp_path / "victim", tmp_path / "values"
     victim.write_text("years of work")
     store.mkdir()
-    (store / f"ab.{os.getpid()}").symlink_to(victim)
-    values = Values(str(store), 100)  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(kept.os, "urandom", bytes)
+    (store / f"ab.{os.getpid()}.{bytes(8).hex()}").symlink_to(victim)
+    values = digests.Values(str(store), 100)  # type: ignore[no-untyped-call]
     values.keep("ab", Plain("uint8", (1,), b"7"))  # type: ignore[no-untyped-call]
     assert victim.read_text() == "years of work"
+    assert not (store / "ab").exists()
+    assert values.omitted == 1
+
+
+def test_values_of_processes_with_one_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On two machines, or in two containers, that share the folder."""
+    store, array = tmp_path / "values", Plain("uint8", (4,), b"four")  # type: ignore[no-untyped-call]
+    store.mkdir()
+
+    def meanwhile(handle: int, mode: int) -> None:
+        """The other one writes all of it, just when this one has made its file."""
+        monkeypatch.undo()
+        digests.Values(str(store), 100).keep("ab", array)  # type: ignore[no-untyped-call]
+        assert (store / "ab").read_bytes() == b"four"
+        os.fchmod(handle, mode)
+
+    monkeypatch.setattr(kept.os, "fchmod", meanwhile)
+    values = digests.Values(str(store), 100)  # type: ignore[no-untyped-call]
+    values.keep("ab", array)  # type: ignore[no-untyped-call]
     assert [path.name for path in store.iterdir()] == ["ab"]
+    assert (store / "ab").read_bytes() == b"four"
     assert not values.omitted
 
 

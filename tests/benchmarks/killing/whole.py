@@ -27,7 +27,7 @@ OF_A_TRIAL = re.compile(
     PLANS + r"|trial\.json|events\.jsonl|std(out|err)\.log|(steps|rows)-\d+\.bin"
 )
 UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json\.new")
-VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+)?")
+VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+\.[0-9a-f]{16})?")
 """That of a process which wrote it until it was killed ends in its number."""
 
 
