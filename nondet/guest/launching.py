@@ -204,11 +204,19 @@ def watch(session):
 
 def listen(session, path):
     """In a child: be silent once its parent has said so, and tell what is not recorded."""
-    told = []
+    told, recorded = [], []
 
     def heard(event, data):
         if not os.path.exists(path):
-            return True
+            if event != "checkpoint" or recorded:
+                return True
+            recorded.append(event)
+            session.events.file.write(data)
+            # The parent looks what is recorded once it has said so: if it has just now, it may
+            # have looked too early, and one of the two must see the other.
+            if os.path.exists(path):
+                session.events.emit_in_child("crashed", kind=SEVERAL, message=BESIDE, traceback="")
+            return False
         if event == "checkpoint" and not told:
             told.append(event)
             session.events.emit_in_child("elsewhere", what="training of another script")
