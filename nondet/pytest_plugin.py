@@ -6,14 +6,19 @@ where what it returns differs: arrays, models, numbers, strings, and containers 
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import itertools
 import json
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from os import getpid  # as it is: a fixture of the test may put another one there
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +49,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# First, as pytest's own takes the folder from there.
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"reproducible(runs={RUNS}, timeout=None): run the test in so many fresh processes, and "
         "fail where what it returns differs",
     )
+    named = any(str(arg).startswith("--basetemp") for arg in config.invocation_params.args)
+    if (folder := os.environ.get(CHILD)) and not named:
+        config.option.basetemp = str(own_folder(Path(folder)) / "pytest")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,6 +75,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 # -- in a fresh process
+
+
+def own_folder(folder: Path) -> Path:
+    """A new folder below, of this process alone: the one that the configuration names is cleared by
+    each pytest that starts, while others use it."""
+    numbers = itertools.count(1)
+    while True:
+        made = folder / f"temporary-{next(numbers)}"
+        with contextlib.suppress(FileExistsError):
+            made.mkdir(mode=0o700)
+            return made
 
 
 def called(item: pytest.Function, folder: Path) -> None:
@@ -143,11 +164,13 @@ def asked(mark: pytest.Mark, runs: int | None) -> tuple[int, float | None]:
 
 def repeated(item: pytest.Function, mark: pytest.Mark) -> None:
     """Run the test in fresh processes until two of them differ, or all agree."""
+    from nondet.host import scratch
+
     runs, timeout = asked(mark, item.config.getoption("--nondet-runs"))
-    with tempfile.TemporaryDirectory(prefix="nondet-pytest-") as room:
+    with scratch.Private(scratch.temporary()) as room:
         first: Path | None = None
         for number in range(1, runs + 1):
-            folder = Path(room) / str(number)
+            folder = room / str(number)
             folder.mkdir()
             fresh(item, folder, timeout)
             if first is None:
@@ -160,13 +183,18 @@ def repeated(item: pytest.Function, mark: pytest.Mark) -> None:
 
 def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
     """Run the test once in a process of its own. Fails or skips as that does."""
+    from nondet.host.errors import UsageError
+
     try:
         done = finished(
             [sys.executable, "-m", "pytest", *arguments(item)],
             item.config.invocation_params.dir,
             {**os.environ, CHILD: str(folder)},
             timeout,
+            folder,
         )
+    except UsageError as error:
+        pytest.fail(error.message, pytrace=False)
     except subprocess.TimeoutExpired:
         pytest.fail(f"a run took longer than {timeout:g} s", pytrace=False)
     if (folder / "skipped").exists():
@@ -180,29 +208,44 @@ def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
 
 
 def finished(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float | None
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float | None,
+    folder: Path,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. Raises subprocess.TimeoutExpired; then, and when interrupted, what
-    it has started ends with it."""
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except BaseException:
-            # Until it is waited for, its number is that of no other group.
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    """Run a command to its end; its output is kept in a folder. Raises subprocess.TimeoutExpired,
+    and UsageError where it can't be started. It and all that it has started end with this call,
+    however that ends, and with this process, also where that is killed."""
+    from nondet.host.executors.interface import Launch
+    from nondet.host.executors.running import LocalRunning
+
+    logs = {name: folder / f"{name}.log" for name in ("stdout", "stderr")}
+    order = {
+        "argv": list(command),
+        "env": dict(env),
+        "cwd": str(cwd),
+        **{name: str(path) for name, path in logs.items()},
+        "host": getpid(),
+        "mounts": None,
+        "fixed_addresses": False,
+        "load": 0,
+    }
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    launch = Launch(folder.name, tuple(command), dict(env), cwd, (cwd,), folder)
+    running = LocalRunning(launch, folder, lambda: (None, ()))
+    try:
+        running.give(order)
+        while (ended := running.poll(max(0.0, min(1.0, until - time.monotonic())))) is None:
+            if timeout is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired(command, timeout)
+    finally:
+        # Once nobody holds its input, the supervisor ends what is left.
+        running.release()
+    # Without a code, somebody has killed the supervisor.
+    code = -signal.SIGKILL if ended.exit_code is None else ended.exit_code
+    out, err = (path.read_text("utf-8", "replace") for path in logs.values())
+    return subprocess.CompletedProcess(command, code, out, err)
 
 
 def arguments(item: pytest.Function) -> list[str]:
@@ -263,22 +306,33 @@ def advice(item: pytest.Function) -> Iterator[str]:
     if not item.config.getoption("--nondet-diagnose"):
         yield "To find the cause, run this test with --nondet-diagnose."
         return
-    name = re.sub(r"\W+", "-", item.nodeid).strip("-")[-80:]
-    output = item.config.rootpath / "nondet-report" / name
-    with tempfile.TemporaryDirectory(prefix="nondet-pytest-") as room:
-        runner = Path(room) / "run_one_test.py"
+    from nondet.host import scratch
+    from nondet.host.errors import UsageError
+
+    output = item.config.rootpath / "nondet-report" / report_name(item.nodeid)
+    with scratch.Private(scratch.temporary()) as room:
+        # Not beside the logs of the diagnosis: each trial has the script's folder as it was.
+        runner = room / "script" / "run_one_test.py"
+        values = room / "script" / "values"
+        values.mkdir(parents=True)
         runner.write_text(RUNNER.format(arguments=arguments(item)), encoding="utf-8")
-        values = Path(room) / "values"
-        values.mkdir()
-        done = subprocess.run(
-            [sys.executable, "-m", "nondet", "diagnose", "--quiet", "--force", "--no-verify",
-             "--output", str(output), str(runner)],
-            cwd=item.config.invocation_params.dir,
-            env={**os.environ, CHILD: str(values)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )  # fmt: skip
+        try:
+            done = finished(
+                [sys.executable, "-m", "nondet", "diagnose", "--quiet", "--force", "--no-verify",
+                 "--output", str(output), str(runner)],
+                item.config.invocation_params.dir,
+                {**os.environ, CHILD: str(values)},
+                None,
+                room,
+            )  # fmt: skip
+        except UsageError as error:
+            yield error.message
+            return
     yield from (done.stdout.strip() or done.stderr.strip()).splitlines()
+
+
+def report_name(nodeid: str) -> str:
+    """The name of the folder of a test's report, which no other test's has."""
+    told = re.sub(r"\W+", "-", nodeid)[-80:].strip("-")
+    digest = hashlib.sha256(nodeid.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{told}-{digest[:8]}"

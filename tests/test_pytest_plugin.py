@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import textwrap
 import time
 import types
 from pathlib import Path
@@ -16,6 +20,7 @@ import psutil
 import pytest
 
 from nondet import pytest_plugin
+from nondet.host.executors.running import LocalRunning
 
 pytest_plugins = ["pytester"]
 
@@ -155,12 +160,25 @@ def test_what_the_mark_asks_for(
 
 STARTS_ANOTHER = """
 import os, subprocess, sys, time
-another = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+another = subprocess.Popen(command, start_new_session=sys.platform == "linux")
 with open("another.new", "w") as file:
-    file.write(str(another.pid))
+    file.write(f"{os.getpid()} {another.pid}")
 os.rename("another.new", "another")
 time.sleep(600)
 """
+
+
+def all_end(told: Path) -> None:
+    """Wait for the end of the processes that a file names."""
+    until = time.monotonic() + 60
+    for pid in map(int, told.read_text().split()):
+        # Whoever takes over orphans here need not ask how they ended.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            while process.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < until, f"{process} goes on"
+                time.sleep(0.01)
 
 
 @pytest.mark.parametrize("how", [subprocess.TimeoutExpired("pytest", 2.0), KeyboardInterrupt()])
@@ -169,24 +187,80 @@ def test_what_a_run_has_started_ends_with_it(
 ) -> None:
     told = tmp_path / "another"
 
-    def over(*_: Any, **__: Any) -> None:
+    def over(*_: object) -> None:
         while not told.exists():
             time.sleep(0.01)
-        raise how
+        if isinstance(how, KeyboardInterrupt):
+            raise how
 
-    monkeypatch.setattr(subprocess.Popen, "communicate", over)
+    monkeypatch.setattr(LocalRunning, "poll", over)
     command = [sys.executable, "-c", STARTS_ANOTHER]
     with pytest.raises(type(how)):
-        pytest_plugin.finished(command, tmp_path, os.environ, 2.0)
-    try:
-        # Whoever takes over orphans here need not ask how they ended.
-        another = psutil.Process(int(told.read_text()))
-        until = time.monotonic() + 60
-        while another.status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < until, "it goes on"
-            time.sleep(0.01)
-    except psutil.NoSuchProcess:
-        pass
+        pytest_plugin.finished(command, tmp_path, os.environ, 0.0, tmp_path)
+    all_end(told)
+
+
+@pytest.mark.usefixtures("few_plugins")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_does_not_outlive_its_pytest(
+    number: int, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What it leaves there, the next one would sweep.
+    monkeypatch.setenv("TMPDIR", str(pytester.path))
+    body = textwrap.indent(STARTS_ANOTHER, "    ")
+    pytester.makepyfile(
+        f"import pytest\n@pytest.mark.reproducible\ndef test_starts_another():\n{body}"
+    )
+    process = pytester.popen([sys.executable, "-m", "pytest", *NAMED], stdin=subprocess.DEVNULL)
+    told = pytester.path / "another"
+    while not told.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate()
+    all_end(told)
+
+
+@pytest.mark.usefixtures("few_plugins")
+def test_runs_have_temporary_folders_of_their_own(pytester: pytest.Pytester) -> None:
+    """Each pytest that starts clears the one that the configuration names."""
+    pytester.makeini("[pytest]\naddopts = --basetemp=temporary\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.fixture(scope="session")
+        def data(tmp_path_factory):
+            path = tmp_path_factory.mktemp("data") / "data"
+            path.write_text("1")
+            return path
+        def test_before(data):
+            assert data.exists()
+        @pytest.mark.reproducible(runs=2)
+        def test_repeats(tmp_path):
+            (tmp_path / "own").write_text("1")
+            return 1
+        def test_after(data):
+            assert data.exists()
+        """
+    )
+    command = [sys.executable, "-m", "pytest", *NAMED]
+    pytester.run(*command).assert_outcomes(passed=3)
+
+
+def test_no_process_beside_has_the_same_temporary_folder(tmp_path: Path) -> None:
+    """Trials of a diagnosis may share what lies above."""
+    folders = {pytest_plugin.own_folder(tmp_path) for _ in range(3)}
+    assert len(folders) == 3
+    assert set(tmp_path.iterdir()) == folders
+
+
+def test_no_two_tests_share_a_report() -> None:
+    long = "parameter-" * 20
+    ids = ["x[-1]", "x[1]", "x[0.5-1]", "x[0-5-1]", f"x[a{long}]", f"x[b{long}]", "x[\udce9]"]
+    names = [pytest_plugin.report_name(f"tests/test_own.py::test_{each}") for each in ids]
+    assert len(set(names)) == len(ids)
+    assert names[0].startswith("tests-test_own-py-test_x-1-")
+    assert all(re.fullmatch(r"\w[\w-]{1,90}", name, re.ASCII) for name in names)
 
 
 @pytest.mark.usefixtures("few_plugins")
@@ -268,13 +342,13 @@ def test_it_works_side_by_side(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("few_plugins")
 def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nnondet_args = --mode=slow\naddopts = --mode=fast\n")
+    pytester.makeini("[pytest]\nnondet_args = --mode=slow --basetemp=own\naddopts = --mode=fast\n")
     pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--mode')\n")
     pytester.makepyfile(
         """
         import pytest
         @pytest.mark.reproducible
-        def test_mode(request):
+        def test_mode(request, tmp_path):
             with open("mode", "w") as file:
                 file.write(request.config.getoption("--mode"))
             return 1
@@ -282,6 +356,7 @@ def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytes
     )
     run(pytester).assert_outcomes(passed=1)
     assert (pytester.path / "mode").read_text() == "slow"
+    assert (pytester.path / "own").is_dir()
 
 
 @pytest.mark.usefixtures("few_plugins")

@@ -118,10 +118,10 @@ class LocalRunning:
                 return OSError(code, why)
         return ExecutorError("trial-not-started", f"trial {self._launch.trial} can't start: {why}.")
 
-    def poll(self) -> Ended | None:
-        """How it ended, or None while it runs."""
+    def poll(self, wait: float = 0.0) -> Ended | None:
+        """How it ended, or None while it runs; `wait`: seconds in which it may still end."""
         if self._ended is None:
-            answer = self._hear(0)
+            answer = self._hear(wait)
             if answer is not None and "result" in answer:
                 self._end(answer["result"])
             elif self._silent or time.monotonic() > self._deadline:
