@@ -261,8 +261,13 @@ def arguments(item: pytest.Function) -> list[str]:
         given += ["-p", "xdist"] if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in os.environ else []
         given += ["-n", "0"]
     # As text: a path would take `test[a//b]` for `test[a/b]`.
-    test = os.path.join(config.rootpath, item.nodeid)
+    test = os.path.join(config.rootpath, own_id(item))
     return [*given, *config.getini("nondet_args"), test]
+
+
+def own_id(item: pytest.Function) -> str:
+    """The test's id as any pytest has it; xdist adds a group's name to that of the item."""
+    return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
 
 
 def differing(one: Path, other: Path) -> list[str]:
@@ -309,7 +314,7 @@ def advice(item: pytest.Function) -> Iterator[str]:
     from nondet.host import scratch
     from nondet.host.errors import UsageError
 
-    output = item.config.rootpath / "nondet-report" / report_name(item.nodeid)
+    output = item.config.rootpath / "nondet-report" / report_name(own_id(item))
     with scratch.Private(scratch.temporary()) as room:
         # Not beside the logs of the diagnosis: each trial has the script's folder as it was.
         runner = room / "script" / "run_one_test.py"

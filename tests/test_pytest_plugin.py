@@ -336,8 +336,11 @@ def test_models_are_compared_by_their_weights(pytester: pytest.Pytester) -> None
 
 @pytest.mark.usefixtures("few_plugins")
 def test_it_works_side_by_side(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(TESTS)
-    run(pytester, "-p", "xdist", "-n", "2").assert_outcomes(passed=3, failed=1)
+    grouped = '@pytest.mark.xdist_group("some")\n@pytest.mark.reproducible\n'
+    pytester.makepyfile(TESTS.replace("@pytest.mark.reproducible\n", grouped))
+    result = run(pytester, "-v", "-p", "xdist", "-n", "2", "--dist", "loadgroup")
+    result.assert_outcomes(passed=3, failed=1)
+    assert "test_repeats@some" in result.stdout.str()
 
 
 @pytest.mark.usefixtures("few_plugins")
