@@ -28,7 +28,7 @@ OF_A_TRIAL = re.compile(
 )
 UNFINISHED = re.compile(OF_A_TRIAL.pattern + r"|(plan|trial)\.json\.new")
 VALUE = re.compile(r"[0-9a-f]{32,64}(\.\d+\.[0-9a-f]{16})?")
-"""That of a process which wrote it until it was killed ends in its number."""
+"""That of a process which wrote it until it was killed ends in its number, and in a draw."""
 
 
 def faults_in(output: Path, last: record.Diagnosis | None = None, given: str = FOLDER) -> list[str]:
