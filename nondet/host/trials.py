@@ -53,6 +53,7 @@ class Saved(msgspec.Struct, frozen=True):
     """Of each file that it told something in."""
     code: dict[str, str] = {}
     """Digests of the files of the user's own that it has imported."""
+    alone_again: bool = False
 
 
 @dataclasses.dataclass(eq=False)
@@ -493,6 +494,7 @@ class Trial:
             self.host,
             self._bytes(),
             self.code,
+            self.alone_again,
         )
         output.write_whole(
             self.folder / "trial.json", msgspec.json.encode(saved), survives_power_loss=False
@@ -541,6 +543,7 @@ def restore(folder: Path, horizon: Horizon | None = None) -> Trial | None:
     trial.wrote, trial.note, trial.chained = saved.wrote, saved.note, saved.chained
     trial.parent, trial.gpus, trial.host = saved.parent, saved.gpus, saved.host
     trial.code = saved.code
+    trial.alone_again = saved.alone_again
     return trial
 
 

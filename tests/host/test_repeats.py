@@ -460,6 +460,20 @@ def test_going_on_takes_over_what_ended_by_itself(tmp_path: Path) -> None:
     assert len(executor.launches) == 3
 
 
+def test_a_run_that_is_not_counted_is_not_counted_later_either(tmp_path: Path) -> None:
+    """Killed with its supervisor by somebody else, which says nothing of the script."""
+    lab, _ = repeater(tmp_path, Act("a", exit_code=None), Act("a"), jobs=1)
+    lab.repeat("as it is", {}, (), 2)
+    assert [trial.id for trial in lab.ended({})] == ["t02", "t03"]
+    again, _ = repeater(tmp_path, Act("a"), jobs=1)
+    assert again.restore(again.settings.output / "trials") == 2
+    again.repeat("as it is", {}, (), 3)
+    assert [trial.id for trial in again.ended({})] == ["t02", "t03", "t04"]
+    assert [told.split(" and ")[0] for told in wording.faults(again.trials)] == [
+        "t01 was killed while others ran beside it,"
+    ]
+
+
 def test_runs_of_another_plan_or_script_are_not_taken_over(tmp_path: Path) -> None:
     lab, _ = repeater(tmp_path, Act("a"))
     lab.repeat("as it is", {}, (), 2)

@@ -54,6 +54,16 @@ def test_those_of_earlier_versions_say_nothing_of_sizes(tmp_path: Path) -> None:
     assert trials.restore(folder) is not None
 
 
+def test_those_of_earlier_versions_say_nothing_of_being_asked_again(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    text = (folder / "trial.json").read_text()
+    assert '"alone_again":false' in text
+    (folder / "trial.json").write_text(text.replace(',"alone_again":false', ""))
+    trial = trials.restore(folder)
+    assert trial is not None
+    assert not trial.alone_again
+
+
 def test_a_link_to_nothing_is_written_down_as_it_is(tmp_path: Path) -> None:
     """The script may have put it there."""
     one = Written(tmp_path)

@@ -52,7 +52,7 @@ class Repeater(Laboratory):
         )
 
     def restore(self, folder: Path) -> int:
-        """Take over the trials of an earlier session that ended by themselves; their number.
+        """Take over the trials of an earlier session that ended by themselves; how many count.
 
         Those that failed as well: to run them again until they don't would hide how often they do.
         One that took too long is run again, since the limit may be another now.
@@ -63,7 +63,7 @@ class Repeater(Laboratory):
             if trial.plan == planning.plan_hash(self.settings, trial.held)
             and trial.outcome in ("completed", "crashed", "killed")
         ]
-        return len(self.trials)
+        return sum(not trial.alone_again for trial in self.trials)
 
     def ended(self, held: Mapping[str, Arm]) -> list[Trial]:
         """Trials of a plan that came to an end of their own, or took too long.
