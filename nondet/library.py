@@ -149,13 +149,13 @@ def _folder(output: str | os.PathLike[str] | None, resume: bool, force: bool) ->
     """The folder asked for, made ready, or one that goes."""
     if output is not None:
         folder = Path(output)
-        outputs.prepare(folder, resume=resume, force=force)
-        yield folder
+        with outputs.prepared(folder, resume=resume, force=force):
+            yield folder
         return
     with scratch.Private(scratch.temporary()) as room:
         folder = room / "diagnosis"
-        outputs.prepare(folder, resume=False, force=False)
-        yield folder
+        with outputs.prepared(folder, resume=False, force=False):
+            yield folder
 
 
 def in_notebooks() -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import nondet
 from nondet import library, record, runs
+from nondet.host import output
 from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.executors.interface import Launch
 from nondet.host.executors.local import LocalExecutor
@@ -52,6 +53,12 @@ def test_a_diagnosis_is_written_where_that_is_asked_for(folder: Path) -> None:
     with pytest.raises(UsageError) as refused:
         nondet.diagnose("train.py", **given)
     assert refused.value.slug == "output-exists"
+    with (
+        output.prepared(folder / "out", resume=True, force=False),
+        pytest.raises(UsageError) as refused,
+    ):
+        nondet.diagnose("train.py", force=True, **given)
+    assert refused.value.slug == "output-in-use"
     assert nondet.diagnose("train.py", force=True, **given).verdict == "causes-found"
 
 

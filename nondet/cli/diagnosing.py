@@ -174,18 +174,18 @@ def run_diagnose(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
     folder: Path = options["output"]
     quiet = options["quiet"] or options["as_json"]
     horizon = shortened(options)
+    prepared = outputs.prepared(folder, resume=options["resume"], force=options["force"])
     try:
         subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
-        outputs.prepare(folder, resume=options["resume"], force=options["force"])
-        named = subjects.unchecked(script, args, options["python"], options["as_module"])
-        diagnosis = broken_before_trials(named, broken)
-        code = finish(diagnosis, folder, Silent())
+        with prepared:
+            named = subjects.unchecked(script, args, options["python"], options["as_module"])
+            diagnosis = broken_before_trials(named, broken)
+            code = finish(diagnosis, folder, Silent())
         show(diagnosis, folder, options["as_json"])
         return code
     plugins = tuple(read_plugin(path) for path in options["plugins"])
-    outputs.prepare(folder, resume=options["resume"], force=options["force"])
-    with watching(quiet) as watcher, Interruption() as interruption:
+    with prepared, watching(quiet) as watcher, Interruption() as interruption:
         chosen = Options(
             output=folder,
             jobs=options["jobs"],

@@ -112,11 +112,11 @@ def run_probe(names: Sequence[str], options: dict[str, Any]) -> int:
         return 0
     folder: Path = options["output"]
     ready = {"resume": options["resume"], "force": options["force"]}
-    outputs.prepare(folder, **ready, kind=outputs.PROBING)
     quiet, total = options["quiet"] or options["as_json"], len(wanted)
     showing = terminal.Bar(total) if sys.stderr.isatty() else terminal.Lines(total)
     showing = terminal.Unseen(total) if quiet else showing
-    with showing, Interruption() as interruption:
+    prepared = outputs.prepared(folder, **ready, kind=outputs.PROBING)
+    with prepared, showing, Interruption() as interruption:
         found = probed(wanted, options, showing, folder, interruption)
     if options["as_json"]:
         sys.stdout.buffer.write(machines.encode(found))

@@ -103,34 +103,35 @@ def run_repeat(script: str, args: tuple[str, ...], options: dict[str, Any]) -> i
     if options["named"] is not None and options["diagnosed"] is not None:
         raise click.UsageError("--sources and --from both say which sources: give one")
     wanted = patterns.read(options["texts"])
-    ready = {"resume": options["resume"], "force": options["force"], "kind": outputs.REPETITION}
+    ready = {"resume": options["resume"], "force": options["force"]}
+    prepared = outputs.prepared(folder, **ready, kind=outputs.REPETITION)
     try:
         subject = subjects.check(script, args, options["python"], options["as_module"])
     except BrokenSubject as broken:
-        outputs.prepare(folder, **ready)
-        named = subjects.unchecked(script, args, options["python"], options["as_module"])
-        return finish_repeat(broken_before_runs(named, broken), folder, options["as_json"])
+        with prepared:
+            named = subjects.unchecked(script, args, options["python"], options["as_module"])
+            return finish_repeat(broken_before_runs(named, broken), folder, options["as_json"])
     shared = None
     if options["named"] is not None:
         shared = sources.named(options["named"], availability.of(subject))
     elif options["by_source"] or options["diagnosed"] is not None:
         shared = sources.diagnosed(options["diagnosed"], subject)
-    outputs.prepare(folder, **ready)
     quiet = options["quiet"] or options["as_json"]
-    with watching(quiet, Bars, Lines) as watcher, Interruption() as interruption:
-        chosen = RepeatOptions(
-            output=folder,
-            runs=options["runs"],
-            jobs=options["jobs"],
-            timeout=options["timeout"],
-            budget=options["budget"],
-            resume=options["resume"],
-            patterns=wanted,
-            sources=shared,
-            given=options["given"],
-        )
-        found = Repeating(subject, chosen, watcher, interruption.check).run()
-    return finish_repeat(found, folder, options["as_json"])
+    chosen = RepeatOptions(
+        output=folder,
+        runs=options["runs"],
+        jobs=options["jobs"],
+        timeout=options["timeout"],
+        budget=options["budget"],
+        resume=options["resume"],
+        patterns=wanted,
+        sources=shared,
+        given=options["given"],
+    )
+    with prepared:
+        with watching(quiet, Bars, Lines) as watcher, Interruption() as interruption:
+            found = Repeating(subject, chosen, watcher, interruption.check).run()
+        return finish_repeat(found, folder, options["as_json"])
 
 
 def finish_repeat(found: repetition.Repetition, folder: Path, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from nondet import machines, record, repetition
 from nondet.guest.factors import CLUSTER, REGISTRY
-from nondet.host import files
+from nondet.host import files, scratch
 from nondet.host.errors import UsageError
 
 Decoded = TypeVar("Decoded")
@@ -44,24 +44,40 @@ PROBING = Kind("probing", "probing.json", "probing.html")
 KINDS = (DIAGNOSIS, REPETITION, PROBING)
 
 
-def prepare(folder: Path, *, resume: bool, force: bool, kind: Kind = DIAGNOSIS) -> None:
-    """Make the folder ready. Raises UsageError, with what to do about it."""
-    try:
-        _prepare(folder, resume, force, kind)
-    except OSError as error:
-        raise UsageError(
-            "output-not-writable",
-            f"--output {folder}: can't write there ({error.strerror}); name another folder",
-        ) from error
+@contextlib.contextmanager
+def prepared(folder: Path, *, resume: bool, force: bool, kind: Kind = DIAGNOSIS) -> Iterator[None]:
+    """Make the folder ready, and keep others from writing to it meanwhile. Raises UsageError, with
+    what to do about it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            _hold(folder, stack)
+            _prepare(folder, resume, force, kind)
+        except OSError as error:
+            raise UsageError(
+                "output-not-writable",
+                f"--output {folder}: can't write there ({error.strerror}); name another folder",
+            ) from error
+        yield
 
 
-def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
+def _hold(folder: Path, stack: contextlib.ExitStack) -> None:
+    """Before it is looked at: what is seen there then is not what somebody else is writing."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(
             "output-not-a-folder",
             f"--output {folder}: a file is in the way; name a new or empty folder",
         )
-    if folder.is_dir() and any(folder.iterdir()):
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not stack.enter_context(scratch.held(folder)):
+        raise UsageError(
+            "output-in-use",
+            f"--output {folder}: another nondet is writing there; wait until it has ended, or "
+            "name another folder",
+        )
+
+
+def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
+    if any(folder.iterdir()):
         for other in KINDS:
             if other is not kind and (folder / other.record).exists():
                 raise UsageError(
@@ -90,7 +106,6 @@ def _prepare(folder: Path, resume: bool, force: bool, kind: Kind) -> None:
                     f"{folder / name} is a link, and nothing is written through it: remove it, or "
                     "name another folder with --output",
                 )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()  # raises OSError where nothing can be written
 
 

@@ -1,4 +1,5 @@
-"""Private temporary folders: where a host was killed, the next one removes what it left."""
+"""Folders that a host holds as long as it lives: private temporary ones, of which the next host
+removes what a killed one left, and such as stay."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from nondet.host.errors import UsageError
@@ -69,18 +71,43 @@ class Private:
         self.close()
 
 
-def lock(handle: int, wait: bool = False) -> bool:
-    """Take a lock that ends with this process. False where the system or file system has none, and
-    when another process has it, unless that is to be waited for."""
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder that stays, and leave nothing in it. Gives False when somebody else holds it;
+    where none can be held, True."""
+    handle = _opened(folder.resolve())
+    if handle is None:
+        yield True
+        return
+    try:
+        yield lock(handle) is not False
+    finally:
+        unlock(handle)
+        os.close(handle)
+
+
+def lock(handle: int, wait: bool = False) -> bool | None:
+    """Take a lock that ends with this process. False when somebody else has it, unless that is to
+    be waited for; None where the system or file system has no locks."""
     try:
         import fcntl
     except ImportError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
+
+
+def unlock(handle: int) -> None:
+    """Give a lock back. Closing alone leaves it with a process that was forked off meanwhile."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 def sweep(base: Path) -> None:

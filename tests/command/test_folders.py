@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from msgspec import structs
 from nondet import record
 from nondet.guest.factors import REGISTRY
 from tests.command.privileges import own
-from tests.command.running import QUICK, SEEDED, UNSEEDED, Project, tree, until
+from tests.command.running import QUICK, SEEDED, UNSEEDED, Gate, Project, marked, tree, until
 from tests.report import samples
 
 VANDAL = """
@@ -95,6 +96,41 @@ def test_a_diagnosis_is_not_overwritten(project: Project) -> None:
     assert forced.code == 4
     assert set(project.trial_files()) == {"t01", "t02"}
     assert project.trial_files() != before
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "code", "other"),
+    [("diagnose", "--max-trials", 4, "repeat"), ("repeat", "-n", 0, "diagnose")],
+)
+def test_a_folder_that_is_written_to_is_not_taken(
+    project: Project, verb: str, option: str, code: int, other: str
+) -> None:
+    gate = Gate(project.folder.parent / "gate")
+    gate.shut()
+    project.write(gate.lines + SEEDED)
+    project.verb = verb
+    with project.started("--output", "out", "--quiet", option, "2", "train.py") as process:
+        log = project.folder / "out/trials/t01/events.jsonl"
+        until(lambda: log.exists() or process.poll() is not None, "the first trial")
+        ran = project.run(other, "--force", "--output", "out", "train.py")
+        ran.refused("output-in-use", "out", "wait until it has ended", "name another")
+        below = [one.pid for one in marked(project.mark) if one.pid != process.pid]
+        assert below
+        assert opened(process.pid, project.folder / "out"), "it is held by this"
+        assert not [pid for pid in below if opened(pid, project.folder / "out")]
+        gate.open()
+        _, told = process.communicate()
+    assert process.returncode == code, told
+    kept = {path.name for path in (project.folder / "out/trials").iterdir()}
+    assert kept == {"t01", "t02"}
+
+
+def opened(pid: int, folder: Path) -> bool:
+    """Whether a process has the folder itself open, under whatever name."""
+    handles = Path(f"/proc/{pid}/fd")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return any(os.path.exists(one) and one.samefile(folder) for one in handles.iterdir())
+    return False
 
 
 @pytest.mark.parametrize("option", [(), ("--force",), ("--resume",)])

@@ -261,11 +261,14 @@ def test_a_folder_that_leads_elsewhere_is_not_written_to(tmp_path: Path, name: s
     (room / "diagnosis.json").write_text("")
     (room / name).symlink_to(other)
     (room / ".writable").symlink_to(tmp_path / "made")
-    with pytest.raises(UsageError) as refused:
-        output.prepare(room, resume=True, force=False)
+    with (
+        pytest.raises(UsageError) as refused,
+        output.prepared(room, resume=True, force=False),
+    ):
+        pass
     assert refused.value.slug == "output-leads-elsewhere"
-    output.prepare(room, resume=False, force=True)
-    assert not (room / name).exists()
+    with output.prepared(room, resume=False, force=True):
+        assert not (room / name).exists()
     assert list(other.iterdir()) == [other / "kept"]
     assert not (tmp_path / "made").exists()
 

@@ -58,7 +58,7 @@ def test_a_folder_that_another_host_is_about_to_sweep_is_not_taken(
     """It has seen the folder before it was locked, and has locked it itself."""
     lock, sweeping = scratch.lock, list[threading.Thread]()
 
-    def lock_(handle: int, wait: bool = False) -> bool:
+    def lock_(handle: int, wait: bool = False) -> bool | None:
         if sweeping:
             return lock(handle, wait)
         (folder,) = tmp_path.iterdir()
@@ -97,7 +97,7 @@ def test_a_folder_swept_before_it_was_locked_is_made_anew(
 ) -> None:
     lock, gone = scratch.lock, list[Path]()
 
-    def swept_first(handle: int, wait: bool = False) -> bool:
+    def swept_first(handle: int, wait: bool = False) -> bool | None:
         if not gone:
             gone.extend(tmp_path.iterdir())
             gone[0].rmdir()
