@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from nondet.host.errors import SHORTAGES, UsageError, failure
+from nondet.host.interrupting import ends_heard
 from nondet.host.watching import Silent, Watcher
 from nondet.report.live import Live
 from nondet.report.plain import Plain, shown
@@ -27,7 +28,8 @@ class Main(click.RichGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         try:
-            result = super().main(*args, **extra)
+            with ends_heard():
+                result = super().main(*args, **extra)
         except click.ClickException as error:
             context = error.ctx if isinstance(error, click.UsageError) else None
             command = context.command_path if context else "nondet"

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from nondet.guest.factors import by_name
-from nondet.host import availability, output, planning, scratch
+from nondet.host import availability, interrupting, output, planning, scratch
 from nondet.host.availability import user_environment
 from nondet.host.errors import UsageError
 from nondet.host.executors.interface import Ended
@@ -165,18 +165,24 @@ def _wait(settings: planning.Settings, held: Mapping[str, Arm]) -> int:
     environ = planning.environment(settings, held, NAME)
     fixed = fix_addresses if planning.fixed_addresses(held) else None
     started: list[subprocess.Popen[bytes]] = []
-    with _signals(started):
+    with _signals(started) as early:
         process = subprocess.Popen(command, env=environ, cwd=settings.subject.cwd, preexec_fn=fixed)
         started.append(process)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     return 128 - code if code < 0 else code
 
 
 @contextlib.contextmanager
-def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """The script decides what a signal does; we end when it has ended."""
+def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """The script decides what a signal does; we end when it has ended. Gives those that come before
+    it has started."""
+    early: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
+        if not started:
+            early.append(number)
         for process in started:
             process.send_signal(number)
 
@@ -191,7 +197,8 @@ def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[None]:
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
-        yield
+        with interrupting.ends_heard():
+            yield early
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -45,6 +45,24 @@ class Interruption:
 
 
 @contextlib.contextmanager
+def ends_heard() -> Iterator[None]:
+    """Processes that end meanwhile leave their exit codes. Not so where SIGCHLD is ignored, as
+    some daemons leave it to what they start: every code reads as 0 then.
+
+    What is started meanwhile has the signal's default as well, as trials have.
+    """
+    number = getattr(signal, "SIGCHLD", None)
+    if number is None or signal.getsignal(number) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Signals that come meanwhile are taken at the end."""
     came: list[int] = []

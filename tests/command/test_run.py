@@ -201,6 +201,18 @@ def test_a_signal_that_is_ignored_stays_ignored(project: Project, name: str) -> 
     assert plain == under == "SIG_IGN\n"
 
 
+def test_the_exit_code_is_heard_whatever_nondet_was_started_by(project: Project) -> None:
+    """Some daemons ignore the end of what they start, which is inherited."""
+    told = "signal.getsignal(signal.SIGCHLD).name"
+    project.write(f"import signal, sys, nondet\nnondet.metric('a', 1)\nsys.exit({told})\n")
+    ignoring = ("env", "--ignore-signal=CHLD")
+    for command in (("run",), ("record", "-o", "a.nd")):
+        ran = project.run(*command, "train.py", prefix=ignoring)
+        assert ran.code == 1, ran.err
+        assert "SIG_DFL\n" in ran.err, "as trials have it"
+    assert not (project.folder / "a.nd").exists()
+
+
 UNDOES = """\
 import sys
 guest = sys.modules["_nondet_guest"]
