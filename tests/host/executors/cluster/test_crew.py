@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from nondet.host.executors.cluster import crew, errand
 from nondet.host.executors.cluster.crew import Crew
 from nondet.host.executors.interface import ExecutorError
 from tests.host.executors.cluster.told import Saying, told
+from tests.host.executors.trying import until
 
 NO_PYTHON = {"error": ["executor-python", "/env/bin/python: no such file"]}
 Making = Callable[..., Crew]
@@ -48,24 +50,31 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Making]:
 def test_no_worker_is_left_when_the_time_to_wait_for_others_is_over(
     made: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "GATHER_SECONDS", 0.2)
+    monkeypatch.setattr(crew, "GATHER_SECONDS", math.inf)
     engine = Saying(first=told("a"))
-    engine.coming, engine.waits = 2, 1.0
+    engine.coming = 2
     one: list[Crew] = []
-    waiting = Waiting(
-        lambda: one and one[0].workers == ["first"], lambda: engine.there.pop("first", None)
-    )
+
+    def leaves() -> bool:
+        del engine.there["first"]
+        until(lambda: not one[0].workers, "its removal")
+        monkeypatch.setattr(crew, "GATHER_SECONDS", 0.0)
+        engine.waits = 0.0
+        return True
+
+    # It is seen to be ready at the look between the two.
+    waiting = Waiting(lambda: one[0].workers == ["first"], leaves)
     one.append(made(engine, waiting))
     with pytest.raises(ExecutorError) as error:
         one[0].gather()
-    assert error.value.slug == "executor-no-worker"
+    assert error.value.slug == "executor-no-worker" and not waiting.happens
 
 
 def test_one_job_that_can_not_run_trials_does_not_end_it_while_others_are_to_come(
     made: Making,
 ) -> None:
     engine = Saying(first=NO_PYTHON)
-    engine.coming, engine.waits = 2, 30.0
+    engine.coming = 2
     waiting = Waiting(lambda: waiting.said, lambda: engine.there.update(second=told("b")) or True)
     one = made(engine, waiting)
     one.gather()

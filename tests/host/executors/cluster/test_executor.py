@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from nondet.host.executors.cluster.placement import Seat
 from nondet.host.executors.interface import Ended, ExecutorError, Launch
 from nondet.host.subject import GUEST
 from tests.host.executors.cluster.told import A100, Saying, told
-from tests.host.executors.trying import gone, until
+from tests.host.executors.trying import PATIENCE, gone, until
 
 HANGS = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
 
@@ -281,7 +280,7 @@ def test_an_attendant_ends_by_itself_when_the_host_is_silent(tmp_path: Path) -> 
     shared = sharing(tmp_path)
     files = shared.output / "cluster"
     files.mkdir(parents=True)
-    lease.Beat(files / "lease")
+    beat = lease.Beat(files / "lease")
     for kind in ("order", "alive"):
         (files / f"t01.{kind}").touch()
     settings = {
@@ -296,35 +295,44 @@ def test_an_attendant_ends_by_itself_when_the_host_is_silent(tmp_path: Path) -> 
         "alive": "attendant.alive",
         "lease": 6.0,
     }
-    try:
-        assert errand.survey("silent", *shipping.archive(), settings)["isolation"] == "in-place"
-        home = errand.attendants()["silent"].home
-        order = {
-            "trial": "t01",
-            "argv": [sys.executable, "-c", HANGS],
-            "guest": "",
-            "env": {},
-            "cwd": str(shared.cwd),
-            "folders": settings["folders"],
-            "log_folder": str(shared.output),
-            "fixed_addresses": False,
-            "load": False,
-            "files": [],
-        }
-        answers: list[dict[str, Any]] = []
-        thread = threading.Thread(
-            target=lambda: answers.append(errand.carry_out("silent", order)), daemon=True
-        )
-        thread.start()
-        log = shared.output / "stdout.log"
-        until(lambda: log.exists() and log.read_text().endswith("\n"), "its first word")
-        pid = int(log.read_text())
-        thread.join(60)
-        assert "lost" in answers[0] and not os.path.exists(home)
-        assert not psutil.pid_exists(pid) or gone(pid)
-        assert errand.carry_out("silent", order)["lost"]
-    finally:
-        errand.dismiss("silent")
+
+    def heard(condition: Callable[[], Any], what: str) -> None:
+        """Wait for it, and be no silent host."""
+
+        def look() -> Any:
+            beat.beat()
+            return condition()
+
+        until(look, what)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        try:
+            survey = pool.submit(errand.survey, "silent", *shipping.archive(), settings)
+            heard(survey.done, "what it says of the machine")
+            assert survey.result()["isolation"] == "in-place"
+            home = errand.attendants()["silent"].home
+            order = {
+                "trial": "t01",
+                "argv": [sys.executable, "-c", HANGS],
+                "guest": "",
+                "env": {},
+                "cwd": str(shared.cwd),
+                "folders": settings["folders"],
+                "log_folder": str(shared.output),
+                "fixed_addresses": False,
+                "load": False,
+                "files": [],
+            }
+            answer = pool.submit(errand.carry_out, "silent", order)
+            log = shared.output / "stdout.log"
+            heard(lambda: log.exists() and log.read_text().endswith("\n"), "its first word")
+            # From here on nobody beats.
+            assert "lost" in answer.result(PATIENCE) and not os.path.exists(home)
+            pid = int(log.read_text())
+            assert not psutil.pid_exists(pid) or gone(pid)
+            assert errand.carry_out("silent", order)["lost"]
+        finally:
+            errand.dismiss("silent")
     assert "started anew" in errand.carry_out("silent", {})["lost"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nondet.host.executors.cluster import errand
+from tests.host.executors.trying import PATIENCE
 
 A100 = ["0", "GPU-aa", "A100"], ["1", "GPU-ab", "A100"]
 
@@ -52,7 +53,7 @@ class Saying:
     """An engine whose workers say at once what they are, and run nothing."""
 
     name = "saying"
-    waits = 0.2
+    waits = PATIENCE
     coming = 0
 
     def __init__(self, **workers: dict[str, Any] | None) -> None:
