@@ -258,7 +258,8 @@ def results(logs: Path) -> list[ElementTree.Element]:
     if not path.exists():
         # By folder: pytest forgets the fixtures of one that it comes back to.
         modules = sorted({fault.module.replace(".", "/") + ".py" for fault in FAULTS})
-        options = ["-q", "-n", "2", "--dist", "loadgroup", f"--junit-xml={path}"]
+        workers = ["-n", "2", "--dist", "loadgroup", "--max-worker-restart", "0"]
+        options = ["-q", *workers, f"--junit-xml={path}"]
         command = [sys.executable, "-m", "pytest", *options, *modules]
         subprocess.run(command, cwd=ROOT, check=False)
     return list(ElementTree.parse(path).iter("testcase")) if path.exists() else []  # noqa: S314

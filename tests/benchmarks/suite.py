@@ -36,8 +36,9 @@ def line(cases: list[ElementTree.Element], code: int, minutes: float, cores: int
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="suite-") as folder:
         path = Path(folder) / "tests.xml"
-        options = ["-q", "-n", "2", "--dist", "loadgroup", "-m", "not long"]
-        command = [sys.executable, "-m", "pytest", *options, f"--junit-xml={path}"]
+        workers = ["-n", "2", "--dist", "loadgroup", "--max-worker-restart", "0"]
+        options = ["-q", *workers, "-m", "not long", f"--junit-xml={path}"]
+        command = [sys.executable, "-m", "pytest", *options]
         began = time.monotonic()
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         minutes = (time.monotonic() - began) / 60
