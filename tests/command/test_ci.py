@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import yaml
 
-from tests.command.running import Project
+from tests.command.running import PATIENCE, Project
 
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 DRAWN = "import random\nimport nondet\nnondet.checkpoint('value', random.random())\n"
@@ -36,6 +36,7 @@ def shell(project: Project, script: str, **environ: str) -> int:
         ["bash", "-eo", "pipefail", "-c", script],
         cwd=project.folder,
         env=project.environ | path | environ,
+        timeout=PATIENCE,
         check=False,
     ).returncode
 

@@ -11,7 +11,7 @@ import pytest
 from click.shell_completion import BashComplete, get_completion_class
 
 from nondet.cli import main
-from tests.command.running import NONDET, Project
+from tests.command.running import NONDET, PATIENCE, Project
 
 PAGE = Path(__file__).parents[2] / "docs" / "command.md"
 VARIABLE = "_NONDET_COMPLETE"
@@ -56,6 +56,7 @@ def test_bash_completes_as_the_page_says(project: Project) -> None:
         env=project.environ | {"PATH": path},
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

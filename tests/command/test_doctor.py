@@ -11,11 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.command.running import PATIENCE
+
 
 def doctor(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nondet", "doctor", *args]
     return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **environ}, check=False
+        command,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 

@@ -15,7 +15,7 @@ import rich_click as click
 
 from nondet.cli import main
 from tests import notebooks
-from tests.command.running import NONDET, QUICK, UNSEEDED, Project
+from tests.command.running import NONDET, PATIENCE, QUICK, UNSEEDED, Project
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -192,6 +192,7 @@ def shell(project: Project, line: str) -> subprocess.CompletedProcess[str]:
         env=project.environ | {"PATH": path},
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.benchmarks.killing import whole
 from tests.command.privileges import works
-from tests.command.running import NONDET, QUICK, UNSEEDED, Project, Ran
+from tests.command.running import NONDET, PATIENCE, QUICK, UNSEEDED, Project, Ran
 
 ALONE = ("unshare", "--user", "--map-root-user", "--mount")
 
@@ -51,6 +51,7 @@ class Disk:
             cwd=self.project.folder,
             env=self.project.environ,
             stdin=subprocess.DEVNULL,
+            timeout=2 * PATIENCE,
             check=True,
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command.privileges import works
-from tests.command.running import QUICK, UNSEEDED, Project
+from tests.command.running import PATIENCE, QUICK, UNSEEDED, Project
 from tests.notebooks import written
 
 CALLING = """
@@ -170,6 +170,7 @@ def test_nothing_of_it_by_any_other_command(project: Project) -> None:
         env=project.environ | SECRETS,
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

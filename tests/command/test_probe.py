@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command.running import PATIENCE
+
 
 def probe(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -20,6 +22,7 @@ def probe(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProce
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environ},
         capture_output=True,
         text=True,
+        timeout=2 * PATIENCE,
         check=False,
     )
 

@@ -153,6 +153,7 @@ def test_it_reads_the_terminals_input(project: Project) -> None:
         input="typed\n",
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stdout == "typed\n"
@@ -194,6 +195,7 @@ def test_a_signal_that_is_ignored_stays_ignored(project: Project, name: str) -> 
             cwd=project.folder,
             capture_output=True,
             text=True,
+            timeout=PATIENCE,
             check=True,
         ).stdout
         for command in ([sys.executable], [NONDET, "run"])

@@ -13,7 +13,7 @@ import pytest
 from msgspec import structs
 
 from nondet import record
-from tests.command.running import QUICK, UNSEEDED, Project, Ran
+from tests.command.running import PATIENCE, QUICK, UNSEEDED, Project, Ran
 from tests.report import samples
 
 LIMITED = (
@@ -98,6 +98,7 @@ def test_nondet_itself_is_refused_memory(project: Project) -> None:
         cwd=project.folder,
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
     ran = Ran(done.returncode, done.stdout, done.stderr, project.output)

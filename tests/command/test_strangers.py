@@ -16,7 +16,7 @@ from msgspec import structs
 
 from nondet import record, repetition
 from tests import strangers
-from tests.command.running import NONDET, SEEDED, UNSEEDED, Project
+from tests.command.running import NONDET, PATIENCE, SEEDED, UNSEEDED, Project
 from tests.report import repeat_samples, samples
 
 BAIT = """
@@ -113,6 +113,7 @@ def ran_in(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         env=environ | {"BAITED": str(folder.parent / "baited")},
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
 
