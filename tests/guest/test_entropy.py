@@ -245,7 +245,6 @@ def test_varied_trials_differ_from_pinned_ones(folder: Path) -> None:
         print(os.getpid())
         print(socket.gethostname())
         print(time.time(), time.mktime(time.localtime()))
-        socket.getaddrinfo(socket.gethostname(), 80)
     """
 
     def varied() -> tuple[list[str], int]:
@@ -266,6 +265,33 @@ def test_varied_trials_differ_from_pinned_ones(folder: Path) -> None:
     assert shift > 0
     # All that differs from run to run is the real time that is shifted.
     assert varied() == (lines, shift)
+
+
+NO_RESOLVER = """
+import socket
+NAMES = ("gethostbyname", "gethostbyname_ex", "getaddrinfo")
+def know(real):
+    for name in NAMES:
+        setattr(socket, name, lambda host, *_: host == real)
+know(socket.gethostname())
+"""
+
+
+@pytest.mark.parametrize("arm", ["pinned", "varied"])
+def test_the_system_is_asked_about_the_machine_by_its_own_name(folder: Path, arm: str) -> None:
+    """Which is not always one that it can resolve."""
+    script = """
+        import sitecustomize, socket
+        host = socket.gethostname()
+        print([getattr(socket, name)(host, 80) for name in sitecustomize.NAMES])
+        print([getattr(socket, name)("elsewhere", 80) for name in sitecustomize.NAMES])
+    """
+    library = folder.parent / "site-packages"
+    library.mkdir()
+    (library / "sitecustomize.py").write_text(NO_RESOLVER)
+    shown = trial(folder, script, arm, environ={"PYTHONPATH": str(library)})
+    assert shown.out == "[True, True, True]\n[False, False, False]\n"
+    assert list(seen(shown, "process-identity")) == ["socket.gethostname"]
 
 
 def test_loops_on_the_pinned_clock_end_after_as_many_readings(folder: Path) -> None:
