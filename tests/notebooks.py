@@ -13,11 +13,18 @@ from nbformat import v4
 
 KERNEL = """
 import sys
+import tempfile
+import jupyter_client
 import nbclient
 import nbformat
 book = nbformat.read(sys.argv[1], as_version=4)
 here = {"metadata": {"path": "."}}
-nbclient.NotebookClient(book, kernel_name="python3", resources=here).execute()
+with tempfile.TemporaryDirectory() as folder:
+    # Ports of TCP are chosen before they are taken: another process may be faster.
+    kernel = jupyter_client.AsyncKernelManager(
+        kernel_name="python3", transport="ipc", ip=folder + "/kernel"
+    )
+    nbclient.NotebookClient(book, km=kernel, startup_timeout=300, resources=here).execute()
 if sys.argv[2:]:
     nbformat.write(book, sys.argv[1])
 for cell in book.cells:
@@ -49,7 +56,7 @@ def in_a_kernel(path: Path, keep: bool = False) -> str:
         cwd=path.parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
