@@ -117,6 +117,7 @@ def test_one_input_that_takes_too_long_ends_it(tmp_path: Path) -> None:
             pass_fds=[progress.fileno()],
             capture_output=True,
             text=True,
+            timeout=600,
             check=False,
         )
     assert done.returncode == 1

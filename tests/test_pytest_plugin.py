@@ -188,7 +188,9 @@ def test_what_a_run_has_started_ends_with_it(
     told = tmp_path / "another"
 
     def over(*_: object) -> None:
+        until = time.monotonic() + 300
         while not told.exists():
+            assert time.monotonic() < until, "it never began"
             time.sleep(0.01)
         if isinstance(how, KeyboardInterrupt):
             raise how

@@ -27,6 +27,7 @@ def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "sphinx", *options, str(source), str(site)],
         capture_output=True,
         text=True,
+        timeout=600,
         check=False,
     )
 

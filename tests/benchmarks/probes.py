@@ -32,6 +32,8 @@ PROBES = ROOT / "probes"
 MIXED = PROBES / "mixed"
 TABLE = ROOT / "docs" / "probes.md"
 MODULES = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
+LONGEST = 3600.0
+"""Seconds after which a diagnosis hangs: on a busy machine some take a quarter of an hour."""
 REFUSED = "op-determinism"
 """The factor whose mark names a line that deterministic mode refuses, where it is no cause."""
 
@@ -90,6 +92,7 @@ def diagnose(
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environ or {})},
             capture_output=True,
             text=True,
+            timeout=LONGEST,
             check=False,
         )
     written = output / "diagnosis.json"

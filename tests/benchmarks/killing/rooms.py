@@ -17,10 +17,10 @@ import psutil
 
 from nondet import record
 from tests.benchmarks.killing import roles, whole
-from tests.command.running import MARK, NONDET, marked
+from tests.command.running import MARK, NONDET, PATIENCE, marked
 
-GONE = 20.0
-"""Seconds in which all that a killed diagnosis started must be gone."""
+LONGEST = 1800.0
+"""Seconds after which a diagnosis hangs."""
 LATER = 0.3
 """Seconds after which, at most, a process is killed that was waited for."""
 LOOK = 0.01
@@ -97,15 +97,15 @@ class Room:
                 for survivor in marked(self.mark):
                     with contextlib.suppress(psutil.Error):
                         survivor.kill()
-                process.wait()
+                process.wait(PATIENCE)
 
     def saved(self) -> dict[str, bytes]:
         paths = self.output.glob("trials/*/trial.json")
         return {path.parent.name: path.read_bytes() for path in sorted(paths)}
 
     def alive(self) -> tuple[str, ...]:
-        """Processes still there after the time in which they must be gone."""
-        deadline = time.monotonic() + GONE
+        """Processes that don't end, however long that takes on a busy machine."""
+        deadline = time.monotonic() + PATIENCE
         while (found := marked(self.mark)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return tuple(f"{p.pid} {named(p)}" for p in found)
@@ -119,9 +119,11 @@ class Room:
         self, process: subprocess.Popen[bytes], moment: Moment, role: str, generator: random.Random
     ) -> list[tuple[str, psutil.Process]] | None:
         """Until that moment, and then for a process of this role, if it is not empty; what runs
-        then. None when the diagnosis has ended before."""
+        then. None when the diagnosis has ended before. Raises Failed where it never comes."""
+        deadline = time.monotonic() + LONGEST
         if callable(moment):
             while process.poll() is None and not moment():
+                within(deadline, "the moment of a kill")
                 time.sleep(LOOK)
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -132,6 +134,7 @@ class Room:
             return self.running(process.pid)
         paused = True
         while process.poll() is None:
+            within(deadline, f"a {role}")
             found = self.running(process.pid)
             if not any(what == role for what, _ in found):
                 paused = False
@@ -156,7 +159,7 @@ class Room:
                 return None
             process.kill()
             seconds = time.monotonic() - began
-            if process.wait() >= 0:
+            if process.wait(PATIENCE) >= 0:
                 return None
             alive = self.alive()
             faults = tuple(whole.faults_in(self.output))
@@ -178,19 +181,25 @@ class Room:
             except psutil.Error:
                 return None
             seconds = time.monotonic() - began
-            code = process.wait()
+            code = process.wait(LONGEST)
             alive = self.alive()
         return Ended((), code, self.output, alive, self.left()), seconds
 
     def end(self, kills: Sequence[Killed], *options: str) -> Ended:
         """Let it go on to its end."""
         with self.started(*options) as process:
-            code = process.wait()
+            code = process.wait(LONGEST)
             alive = self.alive()
         return Ended(tuple(kills), code, self.output, alive, self.left())
 
     def left(self) -> tuple[str, ...]:
         return tuple(sorted(path.name for path in self.temporary.iterdir()))
+
+
+def within(deadline: float, what: str) -> None:
+    """Raises Failed after that time."""
+    if time.monotonic() > deadline:
+        raise Failed(f"waited in vain for {what}")
 
 
 def named(process: psutil.Process) -> str:
