@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from nondet.guest.events import CANT_RECORD
 from nondet.guest.steps import DENSE_STEPS, HEADER, ON_HOST, RECORD, Pace, StepLog, worth_recording
 
+PATIENCE = 300
+"""Seconds after which a child hangs."""
 ONE, TWO = [b"a" * 16, b"b" * 16], [b"a" * 16, b"c" * 16]
 
 
@@ -141,24 +144,28 @@ def test_nothing_is_written_before_the_first_step(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def in_child(act: Callable[[], object]) -> None:
-    """Run it in a forked child, to its end."""
+def in_child(act: Callable[[], object]) -> int:
+    """How a forked child ends that does this: 0 where it goes well."""
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(PATIENCE)
+        code = 1
         try:
             act()
+            code = 0
         finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_is_silent(tmp_path: Path) -> None:
     log = StepLog(str(tmp_path), 0)
     log.append(1, 1, ONE)
-    in_child(lambda: log.append(2, 1, TWO))
+    assert in_child(lambda: log.append(2, 1, TWO)) == 0
     own = os.getpid()
-    in_child(lambda: StepLog(str(tmp_path), 0, pid=own).append(3, 1, TWO))
+    assert in_child(lambda: StepLog(str(tmp_path), 0, pid=own).append(3, 1, TWO)) == 0
     log.append(4, 1, ONE)
     log.close()
     assert [(record[0], record[3]) for record in records(tmp_path)] == [(1, 1), (4, 17)]
