@@ -41,6 +41,8 @@ class Here:
     """The user's own folders, and a private one for the plan and the events."""
 
     runtime: Path
+    temporary: Path | None = None
+    """What the script makes is the user's, and stays."""
 
     def map_path(self, trial: str, path: Path) -> Path:
         return path

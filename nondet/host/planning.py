@@ -25,6 +25,10 @@ class Place(Protocol):
     def runtime(self) -> Path:
         """The output folder as the guest sees it."""
 
+    @property
+    def temporary(self) -> Path | None:
+        """Where each trial has a folder for temporary files of its own; None where none has."""
+
     def map_path(self, trial: str, path: Path) -> Path:
         """A path in the user's folders as that trial sees it."""
 
@@ -154,6 +158,7 @@ def plan_file(
         "packages": [package] if (package := subject.description.package) else [],
         "plugins": [str(place.map_path(trial, plugin.path)) for plugin in settings.plugins],
         "events": str(runtime / "trials" / trial / "events.jsonl"),
+        "temporary": str(place.temporary) if place.temporary is not None else "",
         "values": str(runtime / "values"),
         "values_limit": settings.values_limit,
         "digest": settings.digest,

@@ -53,7 +53,7 @@ class Private:
             if self._handle is None:
                 if os.path.lexists(self.path):
                     break  # a system that can't lock folders, so none is swept there
-            elif not lock(self._handle, wait=True) or _same(self._handle, self.path):
+            elif not lock(self._handle, wait=True) or same(self._handle, self.path):
                 break
             else:
                 os.close(self._handle)
@@ -122,7 +122,7 @@ def sweep(base: Path) -> None:
         try:
             state = os.fstat(handle)
             private = state.st_uid == os.geteuid() and stat.S_IMODE(state.st_mode) == 0o700
-            if private and lock(handle) and _same(handle, path):
+            if private and lock(handle) and same(handle, path):
                 remove(path)
         finally:
             os.close(handle)
@@ -146,7 +146,7 @@ def _opened(folder: Path) -> int | None:
     return None
 
 
-def _same(handle: int, path: Path) -> bool:
+def same(handle: int, path: Path) -> bool:
     """Whether the path is still the folder that is open."""
     try:
         return os.path.samestat(os.fstat(handle), os.lstat(path))

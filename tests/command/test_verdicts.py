@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from nondet.record import EXIT_CODES, Diagnosis
@@ -42,6 +45,13 @@ import numpy as np
 import nondet
 nondet.checkpoint("start", random.random())
 nondet.checkpoint("end", np.random.rand(4))
+"""
+LEFT_BEHIND = """
+import os
+import tempfile
+import nondet
+handle, path = tempfile.mkstemp()
+nondet.checkpoint("name", os.path.basename(path))
 """
 HALF = """
 import random
@@ -379,3 +389,29 @@ def test_a_script_that_fails_behind_the_place_where_runs_part_is_broken(project:
     assert ran.diagnosis.error.slug == "crash"
     assert "no data" in ran.diagnosis.error.traceback
     assert ran.diagnosis.cost.trials < 12
+
+
+def test_temporary_files_that_nobody_removes(project: Project, tmp_path: Path) -> None:
+    """Each trial finds the names free that its pin gives."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    project.write(LEFT_BEHIND)
+    diagnosis = project.diagnose(*QUICK, "train.py", environ={"TMPDIR": str(temporary)}).diagnosis
+    if {trial.isolation for trial in diagnosis.trials} != {"overlay"}:
+        pytest.skip("overlay mounts don't work here")
+    assert (factors(diagnosis), sites(diagnosis)) == (["process-identity"], [("train.py", 5)])
+    # Those of trials that left it free lie where a plain run would have left them.
+    assert all(path.name.startswith("tmp") for path in temporary.iterdir())
+
+
+@pytest.mark.long
+def test_temporary_names_that_are_taken_are_not_held(project: Project, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    # Nothing can be mounted there.
+    (temporary / f"nondet-temporary-{os.geteuid()}" / "full").mkdir(parents=True)
+    project.write(LEFT_BEHIND)
+    diagnosis = project.diagnose(*QUICK, "train.py", environ={"TMPDIR": str(temporary)}).diagnosis
+    assert (diagnosis.verdict, factors(diagnosis)) == ("unresolved", [])
+    (reason,) = [each.why for each in diagnosis.not_tested if each.factor == "process-identity"]
+    assert "its pin has no effect here" in reason
+    assert f"the temporary name a0000001 in {temporary}" in reason

@@ -73,7 +73,10 @@ class Forking:
 def forking(folder: Path, *imports: str, ready: bool = True) -> Iterator[Forking]:
     """A parent that imports these modules for scripts of this folder, ready unless that is not
     expected."""
-    environ = environment()
+    temporary = folder.parent / f"{folder.name}-tmp"
+    temporary.mkdir()
+    # Where nobody else takes the names that a pin gives.
+    environ = environment(TMPDIR=str(temporary))
     output = folder.parent / f"{folder.name}-out"
     with LocalExecutor(output, (folder,), "in-place") as executor:
         start = Start(

@@ -63,14 +63,15 @@ def guided(
     plugins: Sequence[str] = (),
     module: str = "",
     released: Sequence[str] = (),
+    temporary: Path | None = None,
 ) -> Shown:
     """Run under the guest with a plan of our own; the plan lies beside the folder."""
     every = dict.fromkeys(pinned, "pinned") | (arms or {})
     plan = write_plan(
         folder, script, args, every, trial, granularity, digest, left, plugins, module
     )
-    if released:
-        plan.write_text(json.dumps({**json.loads(plan.read_text()), "released": list(released)}))
+    more = {"released": list(released), "temporary": str(temporary or "")}
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | more))
     command = [python, str(GUEST), str(plan)]
     shown = run(command, folder, environ or {}, fixed_addresses=fixed_addresses)
     events = plan.parent / "events.jsonl"

@@ -109,7 +109,10 @@ class Runs:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             (folder / SCRIPT).write_text(exemplar.script)
-        environ: dict[str, str | None] = {"PYTHONHASHSEED": None}
+        temporary = self.room / "tmp"
+        temporary.mkdir(exist_ok=True)
+        # Nobody else takes the names there that a pin gives.
+        environ: dict[str, str | None] = {"PYTHONHASHSEED": None, "TMPDIR": str(temporary)}
         trial = f"t{number + 1:02d}"
         for name in group:
             environ |= by_name(name).environment(

@@ -145,6 +145,7 @@ class InCopies:
 
     copies: Copy
     runtime: Path
+    temporary: Path | None = None
 
     def map_path(self, trial: str, path: Path) -> Path:
         return self.copies.map_path(self.runtime / "rooms" / trial, path)

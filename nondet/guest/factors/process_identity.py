@@ -2,6 +2,7 @@
 
 import functools
 import os
+import stat
 import sys
 
 from .. import asking
@@ -17,6 +18,10 @@ TAKING_PID = (
     "sched_getparam", "sched_setparam", "sched_rr_get_interval",
 )  # fmt: skip
 TAKING_HOST = ("gethostbyname", "gethostbyname_ex", "getaddrinfo")
+MAKING = ("_sanitize_params", "mktemp")
+"""Functions of `tempfile` that ask for the usual folder where none was named."""
+MOUNT_POINT = 0o500
+"""Mode of the folder over which a trial's own is mounted, which has another."""
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -37,7 +42,10 @@ class ProcessIdentity(Factor):
         "The script's own code sees a fixed process id (the children that it forks the numbers "
         "after it), a fixed host name, and temporary names that follow one another in sorted "
         "order. Given back to the system, that process id means the real one. Threads keep their "
-        "ids."
+        "ids. Temporary files for which the script names no folder are made in one that only the "
+        "trial sees, where trials have mounts of their own; elsewhere, where a name is taken, the "
+        "pin counts as not held. A path with the process id in it is the same for trials that run "
+        "side by side."
     )
     varied = "The same, with other numbers and another host name in every trial."
     noticed = (
@@ -65,7 +73,7 @@ class ProcessIdentity(Factor):
     )
 
     def install(self, session, arm):
-        self.session, self.arm, self.noting = session, arm, True
+        self.session, self.arm, self.noting, self.place = session, arm, True, ""
         self.held = arm != "free"
         self.parent = os.getppid()
         self.children = {}
@@ -79,13 +87,13 @@ class ProcessIdentity(Factor):
         self.hosts(session)
         session.on_import("tempfile", self.temporary)
 
-    def asks(self, detail, unseeded, through=()):
+    def asks(self, detail, unseeded, through=(), note=True):
         """Whether the user's own code asks the function whose stand-in calls this one."""
         try:
             _, kind, call = asking.asker(self.session, sys._getframe(2), through)
             if kind != "user":
                 return False
-            if self.noting:
+            if note and self.noting:
                 self.session.saw(self.name, call or detail, unseeded)
             return self.held
         except Exception as error:
@@ -231,20 +239,74 @@ class ProcessIdentity(Factor):
 
     def temporary(self, module):
         """Names that sort in the order in which they were given, for the user's own files."""
-        names = Names()
+        names = Names(self.taken)
 
         def make(original):
             def wrapper():
                 asked = self.asks("tempfile.mktemp", None, ("tempfile",))
-                return names if asked and self.arm == "pinned" else original()
+                return names.candidates() if asked and self.arm == "pinned" else original()
 
             return wrapper
 
         replace(module, "_get_candidate_names", make)
         if self.arm == "pinned":
+            self.own_folder(module)
             source = "os.path.basename(tempfile.mktemp(dir='', prefix=''))"
-            self.read_back(source, next(Names()), os=os, tempfile=module)
+            self.read_back(source, Names(None).following(), os=os, tempfile=module)
             names.count = 0
+
+    def own_folder(self, module):
+        """The user's temporary files for which no other folder is named are made in the trial's
+        own, where it has one: else a name may be taken, by a trial that runs beside it or by what
+        an earlier one left."""
+        self.place = self.session.plan.get("temporary", "")
+        if not self.place:
+            return
+        mounted = stat.S_IMODE(os.stat(self.place).st_mode) != MOUNT_POINT
+        self.session.read_back(self.name, [self.place, True], [self.place, mounted])
+        if not mounted:
+            return
+        usual, name = os.path.split(self.place)
+
+        def within(found):
+            try:
+                # The script may have named another folder, by `tempfile.tempdir` or by a variable.
+                if os.path.realpath(os.fsdecode(found)) == usual:
+                    part = os.fsencode(name) if isinstance(found, bytes) else name
+                    return os.path.join(found, part)
+            except Exception as error:
+                self.session.failed("placing a temporary file", error, unheld=self.name)
+            return found
+
+        def make(original):
+            def wrapper():
+                found, frame = original(), sys._getframe(1)
+                if frame.f_globals is not vars(module) or frame.f_code.co_name not in MAKING:
+                    return found
+                asked = self.asks("tempfile.mktemp", None, ("tempfile",), note=False)
+                return within(found) if asked else found
+
+            return wrapper
+
+        for function in ("gettempdir", "gettempdirb"):
+            replace(module, function, make)
+
+    def taken(self, name, folder):
+        """A name that the pin gives is passed over, as there is such a file in that folder."""
+        if LINEAGE.place or self.session.plan.get("restarted"):
+            # In a child's the trial itself may have it.
+            return
+        try:
+            folder = os.path.realpath(os.fsdecode(folder))
+            own = [self.place] if self.place else []
+            for each in own + self.session.plan["folders"]:
+                if os.path.join(folder, "").startswith(os.path.join(os.path.realpath(each), "")):
+                    # What lies there is the trial's own, or was there before each.
+                    return
+            source = "the temporary name %s in %s" % (name, folder)
+            self.session.read_back(self.name, [source, "free"], [source, "taken"])
+        except Exception as error:
+            self.session.failed("noting a temporary name", error, unheld=self.name)
 
     def read_back(self, source, expected, **names):
         self.noting = False
@@ -256,15 +318,21 @@ class ProcessIdentity(Factor):
 
 
 class Names(object):
-    """Temporary names in sorted order. One that a former trial left is passed over."""
+    """Temporary names in sorted order. One that can't be had goes to `taken(name, folder)`."""
 
-    def __init__(self):
-        self.count = 0
+    def __init__(self, taken):
+        self.count, self.taken = 0, taken
 
-    def __iter__(self):
-        return self
+    def candidates(self):
+        """For one file. Where `tempfile` asks for a second one, the first is taken."""
+        while True:
+            name = self.following()
+            yield name
+            frame = sys._getframe(1)
+            if frame.f_globals.get("__name__") == "tempfile" and "dir" in frame.f_locals:
+                self.taken(name, frame.f_locals["dir"])
 
-    def __next__(self):
+    def following(self):
         self.count += 1
         name, rest = "", self.count
         for _ in range(7):

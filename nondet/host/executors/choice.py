@@ -14,6 +14,7 @@ from typing import Literal
 from nondet.host.executors import folders as trees
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.isolation import Copy, InPlace, Isolation, Overlay
+from nondet.host.executors.mountpoint import MountPoint, mount_point
 from nondet.host.scratch import remove
 
 Mode = Literal["auto", "overlay", "copy", "in-place"]
@@ -57,6 +58,8 @@ class Choice:
     isolation: Isolation
     scratch: trees.Scratch
     warning: str = ""
+    mount_point: MountPoint | None = None
+    """Where trials have a folder for temporary files of their own; None where they share one."""
 
 
 def choose(mode: Mode, folders: Sequence[Path], output: Path, limit: CopyLimit) -> Choice:
@@ -116,19 +119,24 @@ def try_overlay(folders: Sequence[Path], output: Path) -> tuple[Choice | None, s
     if sys.platform != "linux":
         return None, "they need Linux"
     reason, refused = "no temporary folder outside the script's own folders", set()
+    point = mount_point(folders)
     for base in trees.bases(folders):
         room = trees.Scratch(base)
         room.runtime.mkdir()
         for user_namespace, options in OVERLAYS:
             if user_namespace in refused or (os.geteuid() != 0 and not user_namespace):
                 continue
-            overlay = Overlay(folders, output, room.runtime, (user_namespace, options))
+            variant = user_namespace, options
+            own = point.path if point is not None else None
+            overlay = Overlay(folders, output, room.runtime, variant, own)
             reason = rehearse(overlay, room.rooms / f"rehearsal{len(os.listdir(room.rooms))}")
             if not reason:
-                return Choice(overlay, room), ""
+                return Choice(overlay, room, mount_point=point), ""
             if reason.startswith("unshare"):
                 refused.add(user_namespace)
         room.close()
+    if point is not None:
+        point.close()
     return None, reason
 
 

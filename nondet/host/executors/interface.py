@@ -149,6 +149,10 @@ class Place(Protocol):
         """The output folder as the guest sees it while a trial runs."""
 
     @property
+    def temporary(self) -> Path | None:
+        """Where each trial has a folder for temporary files of its own; None where none has."""
+
+    @property
     def machine(self) -> int | None:
         """Number of the machine in `Executor.machines`; None where there is but this one."""
 
@@ -165,6 +169,7 @@ class OnePlace:
 
     machines: tuple[Machine, ...] = ()
     machine: int | None = None
+    temporary: Path | None = None
     slots: int | None = None
 
     def room(self, elsewhere: bool | None = False) -> bool:

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 from nondet.host.executors import folders as trees
 from nondet.host.executors.interface import ExecutorError
 
+TEMPORARY = "temporary"
+"""In a room: what the trial makes in its own folder for temporary files. Nothing hands it on."""
+
 
 class Isolation(Protocol):
     """Prepares and clears the folders of a trial. `room` is a private folder for one trial."""
@@ -38,9 +41,16 @@ class Overlay:
     name = "overlay"
 
     def __init__(
-        self, folders: Sequence[Path], output: Path, runtime: Path, variant: tuple[bool, str]
+        self,
+        folders: Sequence[Path],
+        output: Path,
+        runtime: Path,
+        variant: tuple[bool, str],
+        temporary: Path | None = None,
     ) -> None:
+        """`temporary`: where each trial has a folder for temporary files of its own."""
         self.folders, self.output, self.runtime, self.variant = folders, output, runtime, variant
+        self.temporary = temporary
 
     def prepare(self, room: Path, leftovers: Path | None) -> dict[str, Any] | None:
         if leftovers is not None:
@@ -60,10 +70,14 @@ class Overlay:
                 | {"upper": str(upper), "work": str(work)}
             )
         user_namespace, options = self.variant
+        binds = [[str(self.output), str(self.runtime)]]
+        if self.temporary is not None:
+            (room / TEMPORARY).mkdir(0o700)
+            binds.append([str(room / TEMPORARY), str(self.temporary)])
         return {
             "user_namespace": user_namespace,
             "options": options,
-            "binds": [[str(self.output), str(self.runtime)]],
+            "binds": binds,
             "overlays": overlays,
             "hidden": hidden,
         }

@@ -19,6 +19,7 @@ from nondet.host.executors.interface import (
     Start,
     SupervisorLost,
 )
+from nondet.host.executors.isolation import TEMPORARY
 from nondet.host.executors.parents import Parent
 from nondet.host.executors.running import LocalRunning
 from nondet.host.scratch import remove
@@ -55,6 +56,8 @@ class LocalExecutor(OnePlace):
         self._isolation, self._scratch = choice.isolation, choice.scratch
         self.isolation, self.warning = choice.isolation.name, choice.warning
         self.runtime, self.rooms = self._scratch.runtime, self._scratch.rooms
+        self._mount_point = choice.mount_point
+        self.temporary = self._mount_point.path if self._mount_point is not None else None
         if self.isolation != "overlay":
             self.runtime.symlink_to(self._output)
         self._running: dict[str, LocalRunning] = {}
@@ -157,6 +160,7 @@ class LocalExecutor(OnePlace):
         leftovers = None
         if launch.keep_leftovers and self.isolation != "in-place":
             self._kept += 1
+            remove(room / TEMPORARY)
             leftovers = self._scratch.leftovers / str(self._kept)
             room.rename(leftovers)
         else:
@@ -174,6 +178,9 @@ class LocalExecutor(OnePlace):
         for parent in self._parents.values():
             parent.close()
         self._scratch.close()
+        if self._mount_point is not None:
+            self._mount_point.close()
+            self._mount_point = None
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,7 @@ import pytest
 from nondet.host import machine, scratch
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import ExecutorError
+from nondet.host.executors.mountpoint import MountPoint
 from nondet.host.executors.running import LocalRunning
 from tests.command.running import MARK, marked
 from tests.host.executors.trying import Trying, ended, gone, trying, until
@@ -319,7 +320,9 @@ def test_the_host_is_killed(
         host.kill()
     all_gone(pids + supervisors)
     assert list(tmp_path.glob("nondet-*"))
+    # As the next host does.
     scratch.sweep(tmp_path)
+    MountPoint(tmp_path).close()
     assert not list(tmp_path.glob("nondet-*"))
 
 

@@ -143,6 +143,7 @@ class Attendant:
             "warning": self.executor.warning,
             "runtime": str(self.executor.runtime),
             "rooms": str(self.executor.rooms),
+            "temporary": str(self.executor.temporary or ""),
         }
 
     def start(self, order: dict[str, Any]) -> None:

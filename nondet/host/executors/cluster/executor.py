@@ -66,6 +66,10 @@ class Placed:
     def runtime(self) -> Path:
         return Path(self.seat.told["runtime"])
 
+    @property
+    def temporary(self) -> Path | None:
+        return Path(path) if (path := self.seat.told["temporary"]) else None
+
     def map_path(self, trial: str, path: Path) -> Path:
         if self.seat.told["isolation"] != "copy":
             return path

@@ -46,6 +46,7 @@ def told(host: str = "one", **changes: Any) -> dict[str, Any]:
         "warning": "",
         "runtime": "/tmp/run",
         "rooms": rooms,
+        "temporary": "",
     }
 
 
