@@ -72,6 +72,24 @@ FAULTS = (
     ),
     Fault("a customised interpreter", MISBEHAVING, "test_an_interpreter", "right verdict"),
     Fault(
+        "the script, or a module of it, is edited while its trials run",
+        "tests.command.test_edited",
+        "test_an_edit_is_no_cause",
+        "one line; the trial counts for nothing; once it stays as it is, the right verdict",
+    ),
+    Fault(
+        "two commands write to one output folder",
+        "tests.command.test_folders",
+        "test_a_folder_that_is_written_to_is_not_taken",
+        "the second is refused, the first goes on",
+    ),
+    Fault(
+        "the number of a lost trial becomes another's",
+        "tests.host.executors.test_numbers",
+        "test_a_number",
+        "nothing but the trial is ended",
+    ),
+    Fault(
         "the disk is full for the script",
         MISBEHAVING,
         "test_a_script_that_fills",
