@@ -364,7 +364,7 @@ def test_after_a_kill_values_are_what_their_names_say(tmp_path: Path) -> None:
     (room / "events.jsonl").write_text(events)
     values.mkdir()
     (values / digest).write_bytes(np.array(0.5).tobytes())
-    (values / f"{other}.77").write_bytes(b"half")
+    (values / f"{other}.77.0123456789abcdef").write_bytes(b"half")
     assert whole.faults_in(tmp_path) == []
     (values / digest).write_bytes(np.array(0.25).tobytes())
     assert whole.faults_in(tmp_path) == [f"values/{digest} is not what its name says"]
