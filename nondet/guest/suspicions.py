@@ -172,7 +172,12 @@ class Suspicions(object):
 CHILD = "a child process, in which nothing is seen"
 FOREIGN = "a foreign library, in which nothing is seen"
 PROCESSES = ("multiprocessing.process", "multiprocessing.context")
-POOLS = ("multiprocessing.pool", "concurrent.futures.process")
+POOLS = (
+    "multiprocessing.pool", "concurrent.futures.process", "concurrent.futures._base",
+    "asyncio.base_events",
+)  # fmt: skip
+"""`map` of an executor, and an event loop that hands something to one, submit on their caller's
+behalf, and the first task is what starts the processes."""
 THROUGH_NETWORK = ("socket", "ssl", "http.client", "urllib.request", "ftplib", "smtplib")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from tests.guest.running import Shown, guided
 
 
-def run(folder: Path, script: str, **options: Any) -> Shown:
+def run(folder: Path, script: str, *args: str, **options: Any) -> Shown:
     """The script in a folder of its own; it must end well, and no pin or hook may fail."""
     folder.mkdir(exist_ok=True)
     (folder / "train.py").write_text(textwrap.dedent(script))
-    shown = guided(folder, "train.py", **options)
+    shown = guided(folder, "train.py", *args, **options)
     assert shown.code == 0, shown.err
     assert shown.of("guest-error") == []
     assert all(pin["ok"] for pin in shown.of("pin"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.guest.generators import library, run, seen
 from tests.guest.running import guided, plain
 from tests.guest.test_entropy import interpreter
@@ -135,3 +137,47 @@ def test_a_warning_of_fork_is_shown_and_names_the_scripts_line(tmp_path: Path) -
     assert shown.visible == plain(folder, "train.py", python=python).visible
     assert shown.out == "DeprecationWarning train.py 8\n"
     assert (CHILD, None, 8) in seen(shown, "unknown")
+
+
+POOLS = """
+    import asyncio, multiprocessing, sys
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    class Own(multiprocessing.get_context("spawn").Process):
+        def run(self):
+            pass
+
+    if __name__ == "__main__":
+        method = sys.argv[1]
+        context = multiprocessing.get_context(method)
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            print(list(pool.map(abs, [-1])))                       # told
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            done = [pool.submit(abs, -2)]                          # told
+            print([one.result() for one in as_completed(done)])
+        with context.Pool(1) as pool:                              # told
+            print(list(pool.imap(abs, [-3])), pool.starmap(pow, [(2, 2)]))
+        pool = context.Pool(1)                                     # told
+        print(pool.apply_async(abs, (-5,)).get())
+        pool.terminate()
+        child = context.Process(target=int); child.start(); child.join()  # told
+        child = Own(); child.start(); child.join()                 # told
+        async def main():
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                loop = asyncio.get_running_loop()
+                print(await loop.run_in_executor(pool, abs, -6))   # told
+        asyncio.run(main())
+        multiprocessing.set_start_method(method, force=True)
+        with ProcessPoolExecutor(1) as pool:
+            print(next(pool.map(abs, [-7])))                       # told
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_every_pool_with_a_python_of_its_own_is_told(method: str, tmp_path: Path) -> None:
+    shown = run(tmp_path / "s", POOLS, method)
+    lines = textwrap.dedent(POOLS).splitlines()
+    told = {number for number, line in enumerate(lines, 1) if line.endswith("# told")}
+    assert shown.out.split() == ["[1]", "[2]", "[3]", "[4]", "5", "6", "7"]
+    assert len(told) == 8
+    assert {line for _, _, line in seen(shown, "unknown")} == told
