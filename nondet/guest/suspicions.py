@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from . import auditing, own_code
+from . import auditing, own_code, suspect_calls
 from .factors.base import replace
 from .launching import Handed
 from .made import CLAIMED
@@ -43,6 +43,7 @@ def install(session):
     ):
         session.on_import(name, listen)
     suspicions.forks()
+    suspect_calls.install(suspicions)
     session.at_end.append(suspicions.unlisted_libraries)
 
 

@@ -1,0 +1,66 @@
+"""Calls of libraries whose result may be another in every run, and that no factor holds: joblib's
+workers, and what polars gives in no fixed order."""
+
+import sys
+
+from .factors.base import replace
+
+ANY_ORDER = (
+    ("DataFrame", "group_by"),
+    ("DataFrame", "unique"),
+    ("LazyFrame", "group_by"),
+    ("LazyFrame", "unique"),
+    ("Series", "unique"),
+    ("Expr", "unique"),
+)
+"""What gives its rows in another order in every process: polars hashes with keys that it draws
+anew. Its documentation promises no order for `join` and `sort` either, which keep one."""
+
+
+def install(suspicions):
+    session = suspicions.session
+    session.on_import("joblib.parallel", lambda module: workers(suspicions, module))
+    session.on_import("polars", lambda module: orders(suspicions, module))
+
+
+def workers(suspicions, module):
+    """Each time that workers are set up, for whoever calls: scikit-learn's `n_jobs` are these too.
+
+    Not where they are asked for: what there will be is known only then."""
+
+    def make(original):
+        def wrapper(parallel):
+            count = original(parallel)
+            try:
+                threads = getattr(parallel._backend, "uses_threads", False)
+                text = of_joblib(count, threads)
+            except Exception:
+                # A backend that somebody else has written.
+                text = ""
+            if text:
+                suspicions.note(text, sys._getframe(1), kinds=("user", "library"))
+            return count
+
+        return wrapper
+
+    replace(module.Parallel, "_initialize_backend", make)
+
+
+def of_joblib(count, threads):
+    """What is told of that many workers; nothing of a single one, which works in the caller."""
+    if count < 2:
+        return ""
+    if threads:
+        return "%d threads of `joblib.Parallel`" % count
+    return "`joblib.Parallel` with %d workers, in which nothing is seen" % count
+
+
+def orders(suspicions, module):
+    for owner, name in ANY_ORDER:
+        text = "polars: `%s` without `maintain_order=True`" % name
+
+        def unordered(*args, text=text, maintain_order=False, **kwargs):
+            return "" if maintain_order else text
+
+        if hasattr(module, owner):
+            suspicions.before(getattr(module, owner), name, unordered)
