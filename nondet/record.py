@@ -604,6 +604,13 @@ class Zoom(Base, frozen=True, kw_only=True):
     note: str = ""
     """What could not be seen, and why."""
 
+    @property
+    def saw_targets(self) -> bool:
+        """Whether the targets are among what was recorded of a batch. Keras names them so; of other
+        loops no more than the inputs of the model is seen."""
+        names = [moment.tensor for moment in self.moments if moment.phase == "batch"]
+        return any(name == "y" or name.startswith("y[") for name in names)
+
 
 class StepMap(Base, frozen=True, kw_only=True):
     """Which tensors differ between two trials after which steps."""

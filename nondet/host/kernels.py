@@ -242,6 +242,9 @@ def localised(zoom: record.Zoom, causes: Sequence[record.Cause]) -> Kernel | Non
     kind = computed_by(first, zoom.moments)
     if first.phase not in (*PASSES, "loss"):
         return None
+    if first.phase == "loss" and not causes and not zoom.saw_targets:
+        # Its inputs may differ as well.
+        return None
     what = known(first.op, kind, first.phase)
     if first.phase == "update" and sparse(first, zoom.moments):
         what = known("scatter")

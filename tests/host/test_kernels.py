@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from nondet import record
 from nondet.guest.factors.op_determinism import UNSUPPORTED
@@ -65,6 +66,19 @@ def test_of_a_real_diagnosis_the_racing_update_is_named() -> None:
     assert "one_hot" in found.instead
     assert kernels.behind("op-determinism", (found,)) == found.words
     assert kernels.behind("cudnn", (found,)) == ""
+
+
+@pytest.mark.parametrize(("target", "known"), [((), []), (("y",), ["`MseLoss` in the loss"])])
+def test_a_loss_whose_targets_may_differ_names_no_operation(
+    target: tuple[str, ...], known: list[str]
+) -> None:
+    loss = Moment(phase="loss", tensor="loss", op="MseLoss")
+    given = tuple(Moment(phase="batch", tensor=name) for name in ("input", *target))
+    looked = structs.replace(zoom(loss, factors=()), moments=(*given, loss))
+    assert words(looked, ()) == known
+    # With a cause that sits in kernels, trials have shown that it is one of these.
+    proven = structs.replace(looked, factors=("op-determinism",))
+    assert words(proven) == ["`MseLoss` in the loss"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from nondet.record import (
     Seeding,
 )
 from nondet.report.page import words
-from tests.report import parts, samples
+from tests.report import inside, parts, samples
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,28 @@ def test_every_step_is_offered_where_it_shows_more(diagnosis: Diagnosis, coarse:
 )
 def test_a_fit_is_no_checkpoint_of_the_script_s_own(checkpoint: str, said: str) -> None:
     assert said in words.hints(parted(checkpoint))[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "left_out", "said", "targets"),
+    [
+        ("loss//loss", "", "The inputs agree and the loss differs", False),
+        ("loss//loss", "y", "The loss differs, and all that was looked at before it agrees.", True),
+        ("gradient/conv2d_3/kernel", "y", "The loss agrees and a gradient differs", False),
+        ("gradient/conv2d_3/kernel", "loss", "The loss was not looked at", True),
+    ],
+)
+def test_a_hint_claims_no_more_than_was_compared(
+    place: str, left_out: str, said: str, targets: bool
+) -> None:
+    look = inside.zoom(moments=tuple(m for m in inside.step(place) if m.tensor != left_out))
+    first = structs.replace(
+        parts.ROUNDING, model=look.model, trials=look.pair, kind=place.partition("/")[0]
+    )
+    found = structs.replace(samples.unresolved(), first_divergence=first, zooms=(look,))
+    hint = words.hints(found)[0]
+    assert said in hint
+    assert ("such as targets" in hint) is targets
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,15 @@ def test_one_place(found: Zoom, said: str) -> None:
     assert zooms.sentence(found) == said
 
 
+def test_a_loss_without_its_targets() -> None:
+    loss = Moment(phase="loss", tensor="loss", kind="mse", differs=True)
+    given = Moment(phase="batch", tensor="input")
+    assert zooms.sentence(zoom(firsts=(at(loss),), moments=(given, loss))) == (
+        "At step 17, the loss is the first thing that differs: the batch has the same bits. What "
+        "else the loss is computed from, such as targets, was not looked at. mse computes it."
+    )
+
+
 def test_the_optimizer_s_own_state() -> None:
     momentum = Moment(phase="update", tensor="adam/kernel_momentum", kind="Adam", differs=True)
     agreeing = (moment(differs=False),)

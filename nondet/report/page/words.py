@@ -73,6 +73,17 @@ _HINTS = {
     "fit": "What a fit has learnt differs: look at the data that it is given and at what it draws.",
 }
 
+UNSEEN = "What else the loss is computed from, such as targets, was not looked at."
+_LOSS_ALONE = (
+    f"The loss differs, and all that was looked at before it agrees. {UNSEEN} Name the targets "
+    "with `nondet.checkpoint`. Where they agree too, suspect a reduction whose order is not fixed."
+)
+_GRADIENT_ALONE = (
+    "A gradient differs, and all that was looked at before it agrees. The loss was not looked at: "
+    "suspect what it is computed from, such as targets, or a backward kernel that adds up in no "
+    "fixed order."
+)
+
 
 def verdict(diagnosis: Diagnosis) -> tuple[str, str]:
     """The verdict's label and tone; one that holds up to a horizon only says so."""
@@ -379,7 +390,7 @@ def hints(diagnosis: Diagnosis) -> list[str]:
     """What to try when no cause was found, most telling first."""
     found, first = [], diagnosis.first_divergence
     if first is not None and (first.kind != "weights" or coarse(diagnosis)):
-        found.append(_HINTS["fit" if first.checkpoint == "fit" else first.kind])
+        found.append(_hint(diagnosis, first))
     found.append(
         'Name suspicious values in the script with `nondet.checkpoint("name", value)`: the next '
         "diagnosis then says which of them differs first. Outside a trial the call does nothing."
@@ -388,6 +399,18 @@ def hints(diagnosis: Diagnosis) -> list[str]:
         names = enumerated([item.factor for item in diagnosis.not_tested], 6)
         found.append(f"Test what could not be tested here: {names}.")
     return found
+
+
+def _hint(diagnosis: Diagnosis, first: Divergence) -> str:
+    """What the first difference suggests, which claims no more than what was compared."""
+    kind = "fit" if first.checkpoint == "fit" else first.kind
+    looks = [z for z in diagnosis.zooms if (z.model, z.pair) == (first.model, first.trials)]
+    if kind == "loss" and not any(look.saw_targets for look in looks):
+        return _LOSS_ALONE
+    seen = {moment.phase for look in looks for moment in look.moments}
+    if kind == "gradient" and looks and "loss" not in seen:
+        return _GRADIENT_ALONE
+    return _HINTS[kind]
 
 
 def coarse(diagnosis: Diagnosis) -> bool:

@@ -89,7 +89,8 @@ def _why(zoom: Zoom, found: First) -> str:
             return f"its gradient agrees, what {moment.kind} makes of it doesn't{spec(moment)}."
         if not moment.layer:
             return f"all gradients agree, what {moment.kind} makes of them doesn't{spec(moment)}."
-    return f"{_agreeing(zoom, before)}.{_origin(moment)}"
+    unseen = "" if moment.phase != "loss" or zoom.saw_targets else f" {words.UNSEEN}"
+    return f"{_agreeing(zoom, before)}.{unseen}{_origin(moment)}"
 
 
 def _several(zoom: Zoom) -> str:
