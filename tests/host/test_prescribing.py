@@ -299,9 +299,19 @@ def test_a_script_is_told_nothing_of_frameworks_that_it_does_not_have(
         ("data-threads", {"keras": "3.15.1", "tensorflow": "2.21.0"}, "jax", "PyDataset"),
         ("cudnn", {"torch": "2.13.0"}, "", "torch.backends.cudnn"),
         ("distribution", {"tensorflow": "2.21.0"}, "", "coordinator.join()"),
+        ("python-workers", {"torch": "2.13.0"}, "", "from its shared generator"),
     ],
 )
 def test_advice_is_in_the_terms_of_what_the_script_uses(
     factor: str, frameworks: dict[str, str], backend: str, said: str
 ) -> None:
     assert said in prescribing.advice(by_name(factor), frameworks, backend)
+
+
+@pytest.mark.parametrize("frameworks", [{}, {"torch": "2.13.0"}])
+def test_advice_for_pools_supposes_no_order_in_which_results_are_taken(
+    frameworks: dict[str, str],
+) -> None:
+    said = prescribing.advice(by_name("python-workers"), frameworks)
+    assert said.startswith("Give every task a generator of its own")
+    assert "Where results are taken as they come, " in said

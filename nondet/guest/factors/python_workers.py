@@ -21,6 +21,11 @@ PASSING = (
 )
 """Modules of the standard library that make a pool on behalf of their caller."""
 
+IN_ORDER = (
+    "Where results are taken as they come, take them in the order of the tasks: `executor.map` in "
+    "place of `as_completed`, `pool.imap` in place of `imap_unordered`."
+)
+
 
 class PythonWorkers(Factor):
     name = "python-workers"
@@ -50,9 +55,18 @@ class PythonWorkers(Factor):
         "callback of `apply_async`. Pools that libraries make for themselves are left alone."
     )
     advice = (
-        "Take the results in the order of the tasks: `executor.map` in place of `as_completed`, "
-        "`pool.imap` in place of `imap_unordered`. Give every task a generator of its own, seeded "
-        "with the task's number."
+        "Give every task a generator of its own, seeded with the task's number: threads that draw "
+        "from a shared one race for its numbers. " + IN_ORDER
+    )
+    advices = (
+        (
+            "torch",
+            "Give every task a generator of its own, seeded with the task's number. Layers of "
+            "PyTorch draw their weights, and dropout its masks, from its shared generator, for "
+            "which threads race: make the models one after another before the tasks start. Where "
+            "training draws as well, run each task in a process that calls `torch.manual_seed` "
+            "with the task's number. " + IN_ORDER,
+        ),
     )
     references = (
         (
