@@ -145,6 +145,10 @@ class Session(object):
         except Exception as error:
             self.failed("noting " + detail, error)
 
+    def unexplained_at(self, detail, site):
+        """The same of a place: file, line, function."""
+        self.sightings.count((UNKNOWN, detail, None, None, site, ""))
+
     def again(self, name):
         """A module is executed anew: what stood in it is gone, in the new one nobody listens."""
         try:

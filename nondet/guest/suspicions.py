@@ -12,7 +12,6 @@ from . import auditing, own_code, suspect_calls
 from .factors.base import replace
 from .launching import Handed
 from .made import CLAIMED
-from .session import UNKNOWN
 
 SEEDING = (
     "seed", "set_seed", "set_random_seed", "random_seed", "manual_seed", "seed_everything",
@@ -163,8 +162,7 @@ class Suspicions(object):
                     told.add(name)
                     detail = "%s has a generator of its own (%s), which nondet does not know"
                     site = (path, number, "<module>")
-                    row = (UNKNOWN, detail % (name, seed), None, None, site, "")
-                    self.session.sightings.count(row)
+                    self.session.unexplained_at(detail % (name, seed), site)
 
     def user_files(self):
         return [path for path in own_code.files(self.session) if path.endswith(".py")]

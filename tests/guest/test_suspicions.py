@@ -181,3 +181,50 @@ def test_every_pool_with_a_python_of_its_own_is_told(method: str, tmp_path: Path
     assert shown.out.split() == ["[1]", "[2]", "[3]", "[4]", "5", "6", "7"]
     assert len(told) == 8
     assert {line for _, _, line in seen(shown, "unknown")} == told
+
+
+TURNS = """
+    import threading
+    import numpy as np
+    np.random.seed(0)
+
+    def draw(gate=None, other=None):
+        np.random.rand()                                           # draw
+        if gate is not None:
+            other.set()
+            gate.wait(60)
+            np.random.normal()
+
+    def alone(work, *args):
+        thread = threading.Thread(target=work, args=args)
+        thread.start()
+        return thread
+
+    np.random.rand()
+    for _ in range(3):
+        alone(draw).join()
+        np.random.rand()
+    {}
+"""
+TOGETHER = """gates = [threading.Event() for _ in range(3)]
+    first = alone(draw, gates[0], gates[1])
+    gates[1].wait(60)
+    second = alone(draw, gates[2], gates[0])
+    first.join()
+    gates[2].set()
+    second.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [("", False), (TOGETHER, True)], ids=["one-after-another", "together"]
+)
+def test_threads_that_draw_by_turns_are_told(more: str, told: bool, tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    shown = run(tmp_path / "s", TURNS.format(more))
+    found = {row[::2] for row in seen(shown, "unknown") if "drawn from" in row[0]}
+    text = (
+        "NumPy's global generator is drawn from in several threads: which comes first may be "
+        "another in every run"
+    )
+    assert found == ({(text, 7)} if told else set())

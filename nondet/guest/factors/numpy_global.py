@@ -3,6 +3,7 @@
 import sys
 
 from ..made import plain
+from ..turns import Turns
 from .base import Factor, replace
 
 NOT_DRAWS = ("seed", "get_state", "set_state", "default_rng", "test", "get_bit_generator",
@@ -85,6 +86,7 @@ class NumpyGlobal(Factor):
     def imported(self, session, arm, module):
         self.seeded = False
         self.states = {}
+        self.turns = Turns(session, "NumPy's global generator")
         held = arm in ("pinned", "varied")
         if held:
             self.hold(session, arm, module)
@@ -124,6 +126,7 @@ class NumpyGlobal(Factor):
         def make(original):
             def wrapper(*args, **kwargs):
                 session.saw(self.name, "np.random." + name, not self.seeded)
+                self.turns.drew()
                 return original(*args, **kwargs)
 
             return wrapper
