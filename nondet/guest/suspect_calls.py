@@ -26,11 +26,12 @@ def install(suspicions):
 def workers(suspicions, module):
     """Each time that workers are set up, for whoever calls: scikit-learn's `n_jobs` are these too.
 
-    Not where they are asked for: what there will be is known only then."""
+    Not where they are asked for: what there will be is known only then.
+    """
 
     def make(original):
-        def wrapper(parallel):
-            count = original(parallel)
+        def wrapper(parallel, *args, **kwargs):
+            count = original(parallel, *args, **kwargs)
             try:
                 threads = getattr(parallel._backend, "uses_threads", False)
                 text = of_joblib(count, threads)

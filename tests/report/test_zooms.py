@@ -79,8 +79,8 @@ def test_a_loss_without_its_targets() -> None:
     loss = Moment(phase="loss", tensor="loss", kind="mse", differs=True)
     given = Moment(phase="batch", tensor="input")
     assert zooms.sentence(zoom(firsts=(at(loss),), moments=(given, loss))) == (
-        "At step 17, the loss is the first thing that differs: the batch has the same bits. What "
-        "else the loss is computed from, such as targets, was not looked at. mse computes it."
+        "At step 17, the loss is the first thing that differs: the batch has the same bits. mse "
+        "computes it. What else the loss is computed from, such as targets, was not looked at."
     )
 
 

@@ -90,7 +90,7 @@ def _why(zoom: Zoom, found: First) -> str:
         if not moment.layer:
             return f"all gradients agree, what {moment.kind} makes of them doesn't{spec(moment)}."
     unseen = "" if moment.phase != "loss" or zoom.saw_targets else f" {words.UNSEEN}"
-    return f"{_agreeing(zoom, before)}.{unseen}{_origin(moment)}"
+    return f"{_agreeing(zoom, before)}.{_origin(moment)}{unseen}"
 
 
 def _several(zoom: Zoom) -> str:
