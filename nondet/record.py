@@ -432,6 +432,50 @@ class Prescription(Base, frozen=True, kw_only=True):
     verified: bool = False
 
 
+class Compared(Base, frozen=True, kw_only=True):
+    """What runs were compared by: nothing is known of anything else that they computed."""
+
+    models: tuple[str, ...] = ()
+    """Names of the models that were recorded, in the order of first training."""
+    values: tuple[str, ...] = ()
+    """Names given to ``nondet.checkpoint``."""
+    checkpoints: int = 0
+    """Of one run."""
+    by_products: bool = False
+    """Whether these only prepare data (scalers, encoders), so that nothing that trains was seen."""
+
+    @property
+    def names(self) -> str:
+        """The models, a few of them by name: ```a`, `b`, `c` and 4 more``."""
+        return _named(self.models)
+
+    @property
+    def what(self) -> str:
+        """In words: ``the weights of `sequential```."""
+        values = f"the value{'' if len(self.values) == 1 else 's'} {_named(self.values)}"
+        parts = [f"the weights of {self.names}"] if self.models else []
+        parts += [f"{values} given to `nondet.checkpoint`"] if self.values else []
+        return " and ".join(parts)
+
+    @property
+    def words(self) -> str:
+        """The same with their number: ``the weights of `sequential` at 13 checkpoints``."""
+        many = f"{self.checkpoints} checkpoint{'' if self.checkpoints == 1 else 's'}"
+        return f"{self.what}{',' if self.values else ''} at {many}"
+
+
+MOST_NAMES = 3
+"""Names of what was compared in a sentence."""
+
+
+def _named(names: Sequence[str]) -> str:
+    """``a``, ``b`` and 4 more."""
+    kept = [f"`{name}`" for name in names]
+    if len(kept) > MOST_NAMES + 1:
+        kept[MOST_NAMES:] = [f"{len(kept) - MOST_NAMES} more"]
+    return " and ".join(filter(None, (", ".join(kept[:-1]), *kept[-1:])))
+
+
 class Confidence(Base, frozen=True, kw_only=True):
     """What the agreeing trials allow to say."""
 
@@ -441,6 +485,8 @@ class Confidence(Base, frozen=True, kw_only=True):
     level: float
     rate: float = 0.5
     """Smallest rate of divergence that was not to be missed, as asked for."""
+    compared: Compared | None = None
+    """What these trials agree in; None in records that were made without it."""
 
 
 class OnGpu(Base, frozen=True, kw_only=True):

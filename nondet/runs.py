@@ -13,6 +13,7 @@ import msgspec
 from nondet.record import (
     Arm,
     Base,
+    Compared,
     Divergence,
     Environment,
     Failure,
@@ -161,6 +162,9 @@ class Check(Base, frozen=True, kw_only=True):
     level: float
     first: Divergence | None = None
     """Where runs part."""
+    compared: Compared | None = None
+    """What these runs agree in; None unless they agree."""
+    warnings: tuple[str, ...] = ()
     baseline: Comparison | None = None
     """The first of these runs against the recorded one; None where there is none."""
     seconds: float

@@ -110,6 +110,7 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
     needed = stats.comparisons_needed(options["rate"], options["confidence"])
     gate = gating.Gate(
         comparisons=options["runs"] - 1 if options["runs"] else needed,
+        exact=options["runs"] is not None,
         level=options["confidence"],
         jobs=options["jobs"],
         budget=options["budget"],

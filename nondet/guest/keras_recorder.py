@@ -42,6 +42,8 @@ class Tracked(object):
         self.held = None
         # Keeps a model alive only while its last steps are unrecorded.
         self.pending = None
+        # Whether it only prepares data for what is trained.
+        self.by_product = False
 
     def forget(self):
         """Let go of the model's variables; those of the next step are looked up."""
@@ -143,8 +145,14 @@ class Recorder(object):
             tracked.layout = layout
             self.layouts += 1
             tracked.layout_id = self.layouts
+            told = {"by_product": True} if tracked.by_product else {}
             self.session.events.emit(
-                "layout", id=self.layouts, model=tracked.name, index=tracked.index, tensors=layout
+                "layout",
+                id=self.layouts,
+                model=tracked.name,
+                index=tracked.index,
+                tensors=layout,
+                **told,
             )
         return tracked.layout_id
 

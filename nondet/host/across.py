@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nondet import __version__
-from nondet.host import comparing, differences, surroundings
+from nondet.host import compared, comparing, differences, surroundings
 from nondet.host.portable import Opened
 from nondet.host.trials import Trial
+from nondet.record import Compared
 from nondet.runs import Comparison, Far, Gap, Measured, Parting, RecordedRun
 from nondet.verdict import Checkpoint
 
@@ -72,6 +73,7 @@ def compare(one: Opened, other: Opened) -> Comparison:
     at_end = bool(parted) and bool(common) and parted[-1][0] is here[common[-1]]
     last = _parting(*parted[-1], stores) if at_end and len(parted) > 1 else None
     found = surroundings.gaps(one.run, other.run)
+    agreed = compared.of([one.trial])
     agree = bool(common) and first is None and not lacking
     return Comparison(
         nondet=__version__,
@@ -79,7 +81,7 @@ def compare(one: Opened, other: Opened) -> Comparison:
         one=one.run,
         other=other.run,
         agree=agree,
-        summary=" ".join(_summary(len(common), first, tuple(lacking), found, one.run)),
+        summary=" ".join(_summary(len(common), first, tuple(lacking), found, one.run, agreed)),
         compared=len(common),
         first=first,
         last=last,
@@ -226,18 +228,22 @@ def _metrics(one: RecordedRun, other: RecordedRun) -> Iterator[Measured]:
 
 
 def _summary(
-    compared: int,
+    count: int,
     first: Parting | None,
     notes: Sequence[str],
     gaps: Sequence[Gap],
     run: RecordedRun,
+    agreed: Compared | None,
 ) -> Iterator[str]:
-    if not compared:
+    if not count:
         yield "The runs have nothing in common that could be compared."
     elif first is None:
-        moments = f"all {compared} checkpoints" if compared > 1 else "the one checkpoint"
+        moments = f"all {count} checkpoints" if count > 1 else "the one checkpoint"
         both = " that both have" if notes else ""
-        yield f"The runs agree bit for bit in {moments}{both}."
+        what = f": {agreed.what}" if agreed is not None and not notes else ""
+        yield f"The runs agree bit for bit in {moments}{both}{what}."
+        if agreed is not None and (unseen := compared.unseen(agreed)):
+            yield f"{unseen[0].upper()}{unseen[1:]}."
     else:
         yield f"The runs part at {first.label}: {_where(first)}."
     known = [gap for gap in gaps if gap.effect]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from nondet.host import evidence, interpreters
+from nondet.host import compared, evidence, interpreters
 from nondet.host.errors import BrokenSubject
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
@@ -30,6 +30,10 @@ def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
             "nothing was trained that nondet knows of, and nothing was given to "
             f"nondet.checkpoint(), so there is nothing to compare{_elsewhere(trials, sites)}",
         )
+    # A difference proves something, whatever it is in; agreement of these alone does not.
+    found = compared.of(trials) if verdict is Verdict.AGREES else None
+    if found is not None and (unseen := compared.unseen(found)):
+        raise BrokenSubject("nothing-recorded", f"{unseen}{_elsewhere(trials, sites)}")
 
 
 def check_course(trials: Sequence[Trial]) -> None:

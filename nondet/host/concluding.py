@@ -12,10 +12,12 @@ from nondet import __version__, record
 from nondet.host import (
     apart,
     circumstances,
+    compared,
     conflicts,
     executing,
     kernels,
     machine,
+    printed,
     recording,
     wording,
     zooming,
@@ -147,6 +149,7 @@ class Conclusion:
         free = [trial.id for trial in laboratory.of_plan({})]
         horizon = recording.horizon(options.horizon, laboratory)
         first = zooming.sharpened(assembly.parting(free), closer.zooms)
+        agreed = compared.of([assembly.by_id[i] for i in finding.verified])
         trials = (
             *assembly.trial_records(),
             *(t for other in closer.laboratories for t in Assembly(other, finding).trial_records()),
@@ -156,8 +159,11 @@ class Conclusion:
             *recording.faults((laboratory, *closer.laboratories)),
             *(conflicts.of_trials(laboratory.of_plan({})) if self.environment.gpus else ()),
             *circumstances.of(trials, pairs),
+            compared.unseen(agreed) if agreed is not None else "",
+            printed.differing(laboratory.of_plan({})),
         ):
-            self.telling.warn(fault)
+            if fault:
+                self.telling.warn(fault)
         for error in course.failures:
             self.telling.warn(f"the trials ended early: {failure(error).message}")
         return record.Diagnosis(
@@ -172,7 +178,7 @@ class Conclusion:
                 course.error,
                 course.interrupted,
                 horizon,
-                any(owner >= 0 for trial in laboratory.trials for owner in trial.owners),
+                agreed,
             ),
             causes=causes,
             alternatives=finding.alternatives,
@@ -184,7 +190,7 @@ class Conclusion:
             not_tested=recording.not_tested(finding, not_tested),
             first_divergence=first,
             prescription=prescription,
-            confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate),
+            confidence=recording.confidence(finding, self.goal.confidence, self.goal.rate, agreed),
             trials=trials,
             questions=tuple(course.questions),
             differences=assembly.matrices(free),

@@ -115,6 +115,8 @@ class Layout(Event, frozen=True, tag="layout", dict=True):
     index: int
     tensors: list[tuple[str, str, tuple[int, ...]]]
     """(path, dtype name, shape) in the order of the model's layers."""
+    by_product: bool = False
+    """Whether it only prepares data for what is trained, as a scaler does."""
 
     @functools.cached_property
     def paths(self) -> tuple[str, ...]:

@@ -14,14 +14,14 @@ from pathlib import Path
 from types import FrameType
 
 from nondet.guest.factors import by_name
-from nondet.host import availability, interrupting, output, planning, scratch
+from nondet.host import availability, compared, interrupting, output, planning, scratch
 from nondet.host.availability import user_environment
 from nondet.host.errors import UsageError
 from nondet.host.executors.interface import Ended
 from nondet.host.executors.supervisor import fix_addresses
 from nondet.host.subject import Subject
 from nondet.host.trials import Trial
-from nondet.record import Arm, Diagnosis
+from nondet.record import Arm, Compared, Diagnosis
 
 NAME = "t01"
 PASSED_ON = tuple(
@@ -64,6 +64,8 @@ class Ran:
     """Names the weights and values that were recorded, bit for bit; empty when none were."""
     began: bool
     """Whether the script was reached at all."""
+    recorded: Compared | None = None
+    """What that was; None where the run did not come to its end."""
 
 
 def prescribed(diagnosis: Diagnosis) -> tuple[dict[str, Arm], tuple[str, ...]]:
@@ -102,7 +104,10 @@ def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
         if idle := [name for name in held if name not in ran.taken]:
             lines.append(f"not seen to act: {', '.join(idle)}")
     if ran.result:
-        lines.append(f"recorded {ran.result}, the same in every run that repeats this one")
+        of = f" ({ran.recorded.words})" if ran.recorded is not None else ""
+        lines.append(f"recorded {ran.result}{of}, the same in every run that repeats this one")
+        if ran.recorded is not None and (unseen := compared.unseen(ran.recorded)):
+            lines.append(unseen)
     return lines
 
 
@@ -158,6 +163,7 @@ def run(
         taken=frozenset(pin.factor for pin in trial.pins),
         result=_result(trial),
         began=trial.began,
+        recorded=compared.of([trial]),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nondet import __version__, record, stats
 from nondet.guest.factors import REGISTRY
-from nondet.host import across, checking, machine, portable, wording
+from nondet.host import across, checking, compared, machine, portable, printed, wording
 from nondet.host.assembling import Assembly
 from nondet.host.availability import unavailable, user_environment
 from nondet.host.errors import BrokenSubject
@@ -35,6 +35,8 @@ class Gate:
 
     comparisons: int
     """Agreeing comparisons that are enough, at least one."""
+    exact: bool = False
+    """Whether the user named the number of runs, so that there are no more."""
     level: float = 0.95
     jobs: int | None = None
     budget: float | None = None
@@ -58,6 +60,8 @@ def check(
     environment = machine.environment(subject.description.python, subject.description.packages)
     reasons = unavailable(subject.description, environment)
     jobs = gate.jobs or machine.default_jobs(len(environment.gpus))
+    # The last starts when another has ended: from what that has left, if it has left anything.
+    jobs = min(jobs, gate.comparisons) if gate.exact else jobs
     watcher.opened(subject.script, "a temporary folder", jobs)
     for folder in (output / "trials", output / "values"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,16 +87,16 @@ def check(
             placing=placing,
         )
         try:
-            answer = laboratory.ask(Question(TEXT, {}, gate.comparisons))
+            answer = laboratory.ask(Question(TEXT, {}, gate.comparisons, exact=gate.exact))
         except BudgetSpent:
             answer = Answer(Verdict.UNSURE, ())
         whole = [trial for trial in laboratory.trials if trial.whole]
-        compared = None
+        left = None
         if baseline is not None and whole and answer.verdict is not Verdict.DIVERGES:
             run = portable.described(whole[0], settings, started)
             mine = Opened(Path(subject.script), run, whole[0], output / "values")
-            compared = across.compare(baseline, mine)
-        return _told(subject, gate, laboratory, answer, compared, time.monotonic() - began)
+            left = across.compare(baseline, mine)
+        return _told(subject, gate, laboratory, answer, left, time.monotonic() - began)
 
 
 def _told(
@@ -100,12 +104,12 @@ def _told(
     gate: Gate,
     laboratory: Laboratory,
     answer: Answer,
-    compared: Comparison | None,
+    baseline: Comparison | None,
     seconds: float,
 ) -> Check:
     assembly = Assembly(laboratory, Finding())
     first = assembly.parting([trial.id for trial in laboratory.of_plan({})])
-    bound = None
+    bound = agreed = None
     error = _error(laboratory, answer.verdict)
     ended = len([trial for trial in laboratory.trials if trial.counts and trial.outcome])
     if error is not None:
@@ -113,11 +117,13 @@ def _told(
     elif answer.verdict is Verdict.DIVERGES:
         verdict = "parts"
         summary = f"It does not repeat. {wording.place(first)}."
-    elif compared is not None and not compared.agree:
-        verdict, summary = "left-the-baseline", f"It left the baseline. {compared.summary}"
+    elif baseline is not None and not baseline.agree:
+        verdict, summary = "left-the-baseline", f"It left the baseline. {baseline.summary}"
     elif answer.verdict is Verdict.AGREES:
         verdict = "agrees"
-        summary = f"It repeats: {len(answer.trials)} runs agree bit for bit."
+        agreed = compared.of([laboratory.named(name) for name in answer.trials])
+        where = f" in {agreed.words}" if agreed is not None else ""
+        summary = f"It repeats: {len(answer.trials)} runs agree bit for bit{where}."
         bound = stats.divergence_bound(0, answer.comparisons, gate.level)
     else:
         verdict, summary = "unsure", "The budget was spent before it was known."
@@ -130,7 +136,9 @@ def _told(
         divergence_probability_bound=bound,
         level=gate.level,
         first=first,
-        baseline=compared,
+        compared=agreed,
+        warnings=tuple(filter(None, [printed.differing(laboratory.of_plan({}))])),
+        baseline=baseline,
         seconds=seconds,
         error=error,
     )

@@ -189,7 +189,7 @@ class Laboratory(Store):
         wanted = max(question.agreeing + 1, 2)
         if question.reference is not None or not self._carries(question.held):
             return wanted
-        if not self.wrote:
+        if not self.wrote or question.exact:
             return wanted
         return max(wanted, 3, self.standing.counts.fresh + 1)
 

@@ -57,8 +57,11 @@ def horizon(asked: Horizon | None, laboratory: Laboratory) -> record.Horizon | N
     return record.Horizon(unit=asked.unit, count=asked.count, reached=reached)
 
 
-def confidence(finding: Finding, level: float, rate: float) -> record.Confidence | None:
-    """What the agreeing trials allow to say; None when the verdict rests on none."""
+def confidence(
+    finding: Finding, level: float, rate: float, agreed: record.Compared | None = None
+) -> record.Confidence | None:
+    """What the agreeing trials allow to say, and in what they agree; None when the verdict rests on
+    none."""
     if finding.verdict not in ("reproducible", "causes-found"):
         return None
     return record.Confidence(
@@ -66,6 +69,7 @@ def confidence(finding: Finding, level: float, rate: float) -> record.Confidence
         divergence_probability_bound=stats.divergence_bound(0, finding.comparisons, level),
         level=level,
         rate=rate,
+        compared=agreed,
     )
 
 

@@ -92,18 +92,18 @@ def summary(
     error: record.Failure | None,
     interrupted: bool,
     horizon: record.Horizon | None = None,
-    trained: bool = True,
+    compared: record.Compared | None = None,
 ) -> str:
-    """The verdict as one sentence; a second one says how far trials were followed. Where no model
-    was `trained`, all that was compared is what the script has named."""
+    """The verdict as one sentence; a second one says how far trials were followed. `compared`: what
+    agreeing runs agree in."""
     if error is not None:
         return f"The script could not be diagnosed: {error.message}."
     end = horizon.end if horizon is not None and horizon.reached else ""
     if finding.verdict == "reproducible":
-        where = "weight at every checkpoint" if trained else "value given to `nondet.checkpoint`"
+        where = compared.words if compared is not None else "all that was recorded"
         return (
-            f"{len(finding.verified)} runs in fresh processes gave the same bits "
-            f"in every {where}{end and f' up to {end}'}."
+            f"{len(finding.verified)} runs in fresh processes agree bit for bit in {where}"
+            f"{end and f', up to {end}'}."
         )
     found = _found(finding, causes, divergence, interrupted)
     return f"{found} Runs were followed up to {end}." if end else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
@@ -264,14 +263,13 @@ def _assurance(diagnosis: Diagnosis) -> Iterator[RenderableType]:
 
 
 def _confidence(sure: Confidence, fixed: bool) -> str:
-    # A bound is rounded up: rounded down, it would claim more than the trials allow.
-    bound = 100 * sure.divergence_probability_bound
-    bound = math.ceil(bound - 1e-9) if bound > 10 else math.ceil(10 * bound - 1e-9) / 10
+    bound = words.bound(sure.divergence_probability_bound)
     runs = words.plural(sure.agreeing_trials, "run")
     which = f"{runs} with the causes pinned" if fixed else runs
+    where = shown(words.agreed(sure, fixed=fixed))
     return (
-        f"{which} agreed bit for bit. {100 * sure.level:.4g} % "
-        f"sure that fewer than {bound:g} % of runs would differ ({words.asked(sure)})."
+        f"{which} agreed bit for bit{where}. {100 * sure.level:.4g} % "
+        f"sure that fewer than {bound} of runs would differ ({words.asked(sure)})."
     )
 
 

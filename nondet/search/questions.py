@@ -29,6 +29,9 @@ class Question:
     """Compare with a whole trial of this other plan, whose trials agree, not with one another."""
     to_end: bool = False
     """Let two diverging trials run to their end, so that the growth of the difference is known."""
+    exact: bool = False
+    """No more trials than these, where they agree: the last of them is to start from what another
+    has left."""
     released: str = ""
     """What is let go although its factor is held, in words."""
 

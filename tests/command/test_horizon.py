@@ -57,7 +57,7 @@ def test_a_script_without_epochs_runs_to_its_end(project: Project, option: str) 
     assert {trial.outcome for trial in diagnosis.trials} == {"completed"}
     assert not any(trial.at_horizon for trial in diagnosis.trials)
     assert "shortened horizon" in untested(diagnosis)["leftovers"]
-    assert diagnosis.summary.endswith("in every value given to `nondet.checkpoint`.")
+    assert diagnosis.summary.endswith("given to `nondet.checkpoint`, at 3 checkpoints.")
     assert "nothing was cut short" in ran.out
     assert ran.out.strip().startswith("Reproducible so far.")
     whole = project.diagnose("--force", *QUICK, "train.py").diagnosis

@@ -42,7 +42,7 @@ def test_runs_that_agree(project: Project) -> None:
     assert ran.code == 0
     assert found["agree"]
     assert found["compared"] == 2
-    assert "The runs agree bit for bit in all 2 checkpoints." in ran.out
+    assert "The runs agree bit for bit in all 2 checkpoints: the values" in ran.out
     assert not found["gaps"]
     assert (project.folder / "a.nd").stat().st_mode & 0o077 == 0
 

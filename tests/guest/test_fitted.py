@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nondet.guest.without_keras import fitted
+from nondet.guest.without_keras import estimators, fitted
 
 
 class Estimator:
@@ -89,3 +90,49 @@ def test_trees_and_sparse_matrices_are_taken_apart() -> None:
         f"tree_/{name}" for name in fitted.TREE
     ]
     assert paths(coef_=sparse.csr_matrix(x)) == ["coef_/data", "coef_/indices", "coef_/indptr"]
+
+
+def test_what_only_prepares_data_is_told_from_what_trains() -> None:
+    pytest.importorskip("sklearn")
+    cluster, compose, decomposition, ensemble, linear_model, manifold, pipeline = (
+        importlib.import_module(f"sklearn.{name}")
+        for name in ("cluster", "compose", "decomposition", "ensemble", "linear_model")
+        + ("manifold", "pipeline")
+    )
+    preprocessing: Any = importlib.import_module("sklearn.preprocessing")
+    selection: Any = importlib.import_module("sklearn.feature_selection")
+    scaler = preprocessing.StandardScaler
+    Mine: Any = type("Mine", (scaler,), {"__module__": "train"})
+
+    by_products = [
+        scaler(),
+        preprocessing.LabelBinarizer(),
+        preprocessing.OneHotEncoder(),
+        decomposition.PCA(2, random_state=0),
+        pipeline.make_pipeline(scaler(), decomposition.PCA()),
+        compose.ColumnTransformer([("scaled", scaler(), [0]), ("same", "passthrough", [1])]),
+    ]
+    results = [
+        linear_model.LinearRegression(),
+        cluster.KMeans(2),
+        cluster.DBSCAN(),
+        manifold.TSNE(2),
+        decomposition.NMF(2),
+        decomposition.LatentDirichletAllocation(2),
+        pipeline.make_pipeline(scaler(), linear_model.Lasso()),
+        pipeline.make_pipeline(scaler(), decomposition.NMF(2)),
+        pipeline.make_pipeline(scaler(), Mine()),
+        selection.SelectFromModel(ensemble.RandomForestClassifier()),
+        Mine(),
+        Estimator(coef_=1),
+    ]
+    assert [estimators.prepares(one) for one in by_products] == [True] * len(by_products)
+    assert [estimators.prepares(one) for one in results] == [False] * len(results)
+
+
+def test_parameters_that_fail_are_no_by_products() -> None:
+    class Failing(Estimator):
+        def get_params(self) -> dict[str, Any]:
+            raise ValueError("no")
+
+    assert not estimators.prepares(Failing())

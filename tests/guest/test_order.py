@@ -203,6 +203,21 @@ def test_lines_that_write_are_known_from_the_first_run(tmp_path: Path) -> None:
     ]
 
 
+DATABASES = """
+    import sqlite3
+    names = (":memory:", "", b":memory:", "file::memory:", "file::memory:?cache=shared")
+    for name in (*names, "file:x?mode=memory"):
+        sqlite3.connect(name, uri=True).close()
+    sqlite3.connect("kept.db").close()
+"""
+
+
+def test_databases_in_memory_are_no_files(tmp_path: Path) -> None:
+    pytest.importorskip("sqlite3")
+    seen = started(tmp_path / "subject", DATABASES)
+    assert sightings(seen, "leftovers") == [(6, "writes kept.db", False)]
+
+
 CHECKPOINTS = """
     import os, sys
     import h5py

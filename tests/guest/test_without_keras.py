@@ -618,6 +618,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -653,6 +654,9 @@ try:
 except ValueError as error:
     print(error)
 Mine().fit(x, y)
+network = MLPRegressor(hidden_layer_sizes=(2,), random_state=0)
+print(inspect.signature(network.partial_fit), hasattr(MLPRegressor(solver="lbfgs"), "partial_fit"))
+tell("network", [network.partial_fit(x, y).partial_fit(x, y).predict(x)])
 """
 
 
@@ -668,6 +672,8 @@ def test_what_estimators_have_learnt_is_recorded_fit_by_fit(tmp_path: Path) -> N
         "SGDClassifier": [("step", 1), ("step", 2)],
         "VotingClassifier": [("fit", 1)],
         "Mine": [("fit", 1)],
+        # Behind a condition (`available_if`), and with a fit of a LabelBinarizer's inside.
+        "MLPRegressor": [("step", 1), ("step", 2)],
     }
     paths = tensors(run)
     assert "estimators_/0/tree_/threshold" in paths["RandomForestClassifier"]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from nondet.host import checking, wording
+from nondet.host import checking, compared, wording
 from nondet.host.errors import BrokenSubject
 from nondet.host.sites import Sites
+from nondet.host.trials import Trial
 from nondet.verdict import Verdict
 from tests.host.acting import settings
 from tests.host.written import Written
@@ -28,6 +29,50 @@ def test_what_parts_at_the_very_first_step_has_recorded_something(tmp_path: Path
     trial = written.heard("stopped-early")
     assert not trial.checkpoints
     checking.check([trial], Verdict.DIVERGES, Sites(settings(tmp_path).subject))
+
+
+def shown(folder: Path, *models: tuple[str, bool]) -> Trial:
+    """A whole trial with one checkpoint of each model, which may be a by-product."""
+    written = Written(folder)
+    for index, (name, by_product) in enumerate(models):
+        tensors = [["mean_", "float64", [2]]]
+        told = {"by_product": True} if by_product else {}
+        written.emit("layout", id=index, model=name, index=index, tensors=tensors, **told)
+        written.layout, written.names[index] = index, name
+        written.checkpoint("fit", index, 1, values=[1])
+    return written.heard("completed")
+
+
+def test_agreement_of_what_only_prepares_data_is_none(tmp_path: Path) -> None:
+    sites = Sites(settings(tmp_path).subject)
+    trial = shown(tmp_path, ("StandardScaler", True))
+    told = "only `StandardScaler` was seen, which prepares data and predicts nothing"
+    with pytest.raises(BrokenSubject, match=told) as broken:
+        checking.check([trial], Verdict.AGREES, sites)
+    assert broken.value.slug == "nothing-recorded"
+    assert "nondet.checkpoint()" in broken.value.message
+    # A difference is one, and budgets say nothing.
+    checking.check([trial], Verdict.DIVERGES, sites)
+    checking.check([trial], Verdict.UNSURE, sites)
+    two = shown(tmp_path / "two", ("PCA", True), ("LabelEncoder", True))
+    with pytest.raises(BrokenSubject, match="only `PCA` and `LabelEncoder` were seen, which prep"):
+        checking.check([two], Verdict.AGREES, sites)
+    trained = shown(tmp_path / "trained", ("PCA", True), ("Lasso", False))
+    checking.check([trained], Verdict.AGREES, sites)
+
+
+def test_what_was_compared_is_named(tmp_path: Path) -> None:
+    found = compared.of([shown(tmp_path, ("PCA", True), ("Lasso", False), ("PCA", True))])
+    assert found == record.Compared(models=("PCA", "Lasso"), checkpoints=3)
+    assert found.words == "the weights of `PCA` and `Lasso` at 3 checkpoints"
+    one = record.Compared(models=("sequential",), checkpoints=1)
+    assert one.words == "the weights of `sequential` at 1 checkpoint"
+    many = record.Compared(models=tuple("abcdefg"), values=("loss",), checkpoints=40)
+    assert many.words == (
+        "the weights of `a`, `b`, `c` and 4 more and the value `loss` given to "
+        "`nondet.checkpoint`, at 40 checkpoints"
+    )
+    assert compared.of([]) is None
 
 
 @pytest.mark.parametrize(("differing", "end"), [(1, "`coef_` differs"), (3, "and 2 more differ")])

@@ -259,9 +259,11 @@ def test_provoked_trials_are_compared_up_to_there(tmp_path: Path) -> None:
 
 def test_where_nothing_is_trained_the_summary_names_what_was_compared() -> None:
     finding = Finding("reproducible", verified=("t01", "t02"))
-    said = wording.summary(finding, (), None, None, False, trained=False)
+    named = record.Compared(values=("loss", "x"), checkpoints=5)
+    said = wording.summary(finding, (), None, None, False, compared=named)
     assert said == (
-        "2 runs in fresh processes gave the same bits in every value given to `nondet.checkpoint`."
+        "2 runs in fresh processes agree bit for bit in the values `loss` and `x` given to "
+        "`nondet.checkpoint`, at 5 checkpoints."
     )
 
 
@@ -270,8 +272,8 @@ def test_where_nothing_is_trained_the_summary_names_what_was_compared() -> None:
     [
         (
             Finding("reproducible", verified=("t01", "t02")),
-            "2 runs in fresh processes gave the same bits in every weight at every checkpoint "
-            "up to the end of epoch 2.",
+            "2 runs in fresh processes agree bit for bit in the weights of `sequential` at 3 "
+            "checkpoints, up to the end of epoch 2.",
         ),
         (
             Finding("unresolved"),
@@ -287,7 +289,8 @@ def test_where_nothing_is_trained_the_summary_names_what_was_compared() -> None:
 )
 def test_the_summary_says_how_far_it_looked(finding: Finding, said: str) -> None:
     def summary(horizon: record.Horizon | None) -> str:
-        return wording.summary(finding, (), None, None, False, horizon)
+        found = record.Compared(models=("sequential",), checkpoints=3)
+        return wording.summary(finding, (), None, None, False, horizon, found)
 
     there = record.Horizon(unit="epoch", count=2, reached="epoch 2")
     assert summary(there) == said

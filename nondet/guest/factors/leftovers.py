@@ -109,8 +109,9 @@ class Watch(object):
             self.used("reads", path, frame)
 
     def connect(self, args, frame):
-        self.used("reads", args[0], frame)
-        self.written(args[0], frame)
+        if not in_memory(self.text(args[0])):
+            self.used("reads", args[0], frame)
+            self.written(args[0], frame)
 
     def text(self, path):
         """The path as text, or None for an open descriptor or no path at all."""
@@ -248,6 +249,15 @@ class Watch(object):
             return wrapper
 
         replace(module, "NewCheckpointReader", make)
+
+
+def in_memory(name):
+    """Whether this is no file but a database of SQLite's in memory, or one without a name, which
+    is gone once it is closed."""
+    if name is None or not name.startswith("file:"):
+        return name in ("", ":memory:")
+    path, _, options = name[len("file:") :].partition("?")
+    return path in ("", ":memory:") or "mode=memory" in options.split("&")
 
 
 def mark(path):

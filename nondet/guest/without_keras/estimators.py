@@ -12,6 +12,8 @@ from .trainees import constant
 
 FITTING = ("fit", "fit_transform", "fit_predict", "partial_fit")
 MARK = "_nondet_listens"
+ROUNDS = ("max_iter", "n_estimators", "learning_rate")
+"""Parameters of what trains round by round, though it predicts nothing, as a topic model does."""
 
 
 class Estimators(object):
@@ -68,6 +70,7 @@ class Estimators(object):
         if not weights:
             return
         tracked = self.trainees.of(estimator, of)
+        tracked.by_product = prepares(estimator)
         tracked.forget()
         if name == "partial_fit":
             self.recorder.step_ends(tracked, estimator, 1)
@@ -79,8 +82,37 @@ class Estimators(object):
 def listen_to(cls):
     """Wrap those of the methods that the class itself defines."""
     for name in FITTING:
-        if callable(vars(cls).get(name)) and not hasattr(vars(cls)[name], MARK):
-            setattr(cls, name, wrapped(vars(cls)[name], name))
+        found = vars(cls).get(name)
+        if callable(found) and not hasattr(found, MARK):
+            setattr(cls, name, wrapped(found, name))
+        elif callable(getattr(found, "fn", None)) and not hasattr(found.fn, MARK):
+            # What scikit-learn's `available_if` has made: there where a condition holds.
+            conditional = object.__new__(type(found))
+            vars(conditional).update(vars(found))
+            conditional.fn = wrapped(found.fn, name)
+            setattr(cls, name, conditional)
+
+
+def prepares(estimator):
+    """Whether it does no more than prepare data, as a scaler, an encoder and a PCA do.
+
+    It and all that it is made of are scikit-learn's own and transform, predict nothing and are not
+    trained in rounds.
+    """
+    try:
+        given = estimator.get_params()
+        names = [key.rpartition("__")[2] for key in given]
+        parts = [v for v in given.values() if hasattr(v, "fit") and not isinstance(v, type)]
+        return not any(name in ROUNDS for name in names) and all(
+            type(part).__module__.startswith("sklearn.")
+            and hasattr(part, "transform")
+            and not hasattr(part, "predict")
+            and not hasattr(part, "fit_predict")
+            for part in [estimator] + parts
+        )
+    except Exception:
+        # Parameters may be anything of the script's.
+        return False
 
 
 def of(estimator):

@@ -31,8 +31,10 @@ def print_check(console: Console, found: Check) -> None:
     console.print(Encodable(Text.assemble((first + stop, tone), rest)))
     bound = found.divergence_probability_bound
     if bound is not None:
-        told = f"{100 * found.level:.4g} % sure that fewer than {100 * bound:.3g} % would differ."
+        told = f"{100 * found.level:.4g} % sure that fewer than {words.bound(bound)} would differ."
         console.print(Encodable(Text(told, "dim")))
+    for warning in found.warnings:
+        console.print(Encodable(row("Note", shown(warning))))
     if found.error is not None and found.error.traceback:
         console.print(Encodable(Text(shown_block(found.error.traceback))))
     if found.verdict == "parts":

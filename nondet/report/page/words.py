@@ -166,10 +166,15 @@ def confidence(sure: Confidence, *, fixed: bool) -> str:
     level = f"{100 * sure.level:.4g} %"
     which = f"{runs} with the causes pinned" if fixed else runs
     return (
-        f"{which} {agree} bit for bit; {level} sure that fewer "
+        f"{which} {agree} bit for bit{agreed(sure, fixed=fixed)}; {level} sure that fewer "
         f"than {bound(sure.divergence_probability_bound)} of runs would differ "
         f"({asked(sure)})."
     )
+
+
+def agreed(sure: Confidence, *, fixed: bool) -> str:
+    """What runs with the causes pinned agree in; empty where the summary says that of all runs."""
+    return f" in {sure.compared.words}" if fixed and sure.compared is not None else ""
 
 
 def asked(sure: Confidence) -> str:

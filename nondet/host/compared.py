@@ -1,0 +1,34 @@
+"""What trials were compared by, in words; and whether that is anything that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nondet import record
+from nondet.host.trials import Trial
+
+
+def of(trials: Sequence[Trial]) -> record.Compared | None:
+    """What these trials agree in, as far as the first whole one tells; None where none is whole."""
+    trial = next((trial for trial in trials if trial.whole), None)
+    if trial is None:
+        return None
+    names = list(zip((c.model for c in trial.checkpoints), trial.owners, strict=True))
+    return record.Compared(
+        models=tuple(dict.fromkeys(name for name, owner in names if owner >= 0)),
+        values=tuple(dict.fromkeys(name for name, owner in names if owner < 0)),
+        checkpoints=len(names),
+        by_products=bool(names) and all(form.by_product for form in trial.forms),
+    )
+
+
+def unseen(found: record.Compared) -> str:
+    """That nothing that trains was among it, as a clause; empty where something was."""
+    if not found.by_products:
+        return ""
+    one = len(found.models) == 1
+    prepares = "prepares data and predicts" if one else "prepare data and predict"
+    return (
+        f"only {found.names} {'was' if one else 'were'} seen, which {prepares} nothing: what the "
+        "script trains is not, so give that to nondet.checkpoint()"
+    )

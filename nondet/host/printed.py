@@ -1,0 +1,98 @@
+"""Whether runs that agree have printed different things, where the script draws without a seed.
+
+What varies from run to run anyway is left out: times, dates, speeds, sizes of memory, addresses,
+and absolute paths, which may be those of temporary files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from nondet.guest.factors import REGISTRY
+from nondet.host import files
+from nondet.host.trials import Trial
+
+MOST = 4 << 20
+"""Bytes of output that are looked at; of a run that prints more, nothing is said."""
+GENERATORS = frozenset(factor.name for factor in REGISTRY if factor.group == "generators")
+VARYING = re.compile(
+    r"""
+      \x1b\[[0-9;?]*[ -/]*[@-~] | [\x00-\x1f]          # colours, movements of the cursor
+    | 0x[0-9a-f]+ | (?<![\w.])/\S+                     # addresses, absolute paths
+    | \d{4}-\d\d-\d\d(?:[ T_]\d\d[:.]?\d\d\S*)?        # dates
+    | \d+:\d\d(?::\d\d)?(?:[.,]\d+)?                   # times of the day, durations
+    | \b1[5-9]\d{8}(?:\d{3})?(?:\.\d+)?\b              # seconds since 1970
+    | \d+(?:[.,]\d+)?(?:e[-+]?\d+)?\s?                 # with a unit
+      (?: (?:[a-z]+\s?)?/\s?s(?:ec(?:ond)?)?
+        | [kmgt]i?b
+        | (?:[nuµμm]?s|secs?|seconds?|m|mins?|minutes?|h|hours?|days?)(?:/\w+)?
+      )\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+TOLD_OF_TIME = re.compile(
+    r"\b(?:times?|took|takes?|elapsed|durations?|seconds?|speed|throughput|latency|eta|pid|port|"
+    r"memory|ram)\b",
+    re.IGNORECASE,
+)
+"""Words of lines of which nothing is said, whatever numbers they have."""
+
+
+def differing(trials: Sequence[Trial]) -> str:
+    """A note where two of these have printed different things; empty where none have, and where
+    that has another reason than draws of the script's own. `trials`: of one plan."""
+    whole = [t for t in trials if t.counts and t.outcome == "completed" and not t.parent]
+    if any(t.witness is not None for t in trials) or not any(map(draws, whole)):
+        return ""
+    for other in whole[1:]:
+        if place := first(lines(whole[0]), lines(other)):
+            return (
+                f"the runs printed different things ({whole[0].id} and {other.id}, first at line "
+                f"{place}), though they agree in all that was compared: if that is not to differ, "
+                "give what it shows to nondet.checkpoint()"
+            )
+    return ""
+
+
+def draws(trial: Trial) -> bool:
+    """Whether a line of the user's draws from a generator that has no seed."""
+    return any(
+        s.unseeded and s.site is not None and s.factor in GENERATORS
+        for s in trial.sightings.values()
+    )
+
+
+def lines(trial: Trial) -> list[tuple[int, str]]:
+    """The lines that it has printed, numbered from 1, without what varies anyway."""
+    try:
+        text = files.read(trial.folder / "stdout.log", MOST).decode("utf-8", "replace")
+    except OSError:
+        return []
+    return list(_telling(text))
+
+
+def _telling(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        # Of a line that was written over again and again, what stands there in the end.
+        shown = line.rstrip("\r").rpartition("\r")[2]
+        if not TOLD_OF_TIME.search(shown):
+            told = " ".join(VARYING.sub(" ", shown).split())
+            if told:
+                yield number, told
+
+
+def first(one: Sequence[tuple[int, str]], other: Sequence[tuple[int, str]]) -> int:
+    """The first line that only one of two outputs has; 0 where both have the same lines, in
+    whatever order."""
+    both = Counter(told for _, told in one) & Counter(told for _, told in other)
+    found = []
+    for side in (one, other):
+        left = both.copy()
+        for number, told in side:
+            if not left[told]:
+                found.append(number)
+                break
+            left[told] -= 1
+    return min(found, default=0)

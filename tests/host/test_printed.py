@@ -1,0 +1,79 @@
+"""What runs that agree have printed: what is worth a word, and what varies anyway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nondet.host import printed
+from nondet.host.trials import Trial
+from tests.host.written import Written
+
+SITE = {"file": "/train.py", "line": 3, "function": "main"}
+DRAW = {"factor": "numpy-global", "detail": "np.random.rand", "unseeded": True, "site": SITE}
+
+
+def ran(folder: Path, name: str, output: str, **sighting: Any) -> Trial:
+    written = Written(folder, name).model()
+    written.emit("exercised", **{"consumer": None, **DRAW, **sighting})
+    (folder / name / "stdout.log").write_text(output)
+    return written.heard("completed")
+
+
+def told(folder: Path, *outputs: str, **sighting: Any) -> str:
+    found = [ran(folder, f"t{i:02d}", text, **sighting) for i, text in enumerate(outputs, 1)]
+    return printed.differing(found)
+
+
+def test_different_lines_are_told_with_the_first_of_them(tmp_path: Path) -> None:
+    same = "start\naccuracy 0.88\n"
+    note = told(tmp_path, same + "loss 0.5\n", same + "loss 0.5\n", same + "loss 0.25\nend\n")
+    assert "(t01 and t03, first at line 3)" in note
+    assert "nondet.checkpoint()" in note
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1/1 - 0s 12ms/step - loss: 0.5", "1/1 - 1s 1.5s/step - loss: 0.5"),
+        ("epoch 1 in 3.2 s, 120 it/s", "epoch 1 in 3.7 s, 97.3 it/s"),
+        ("epoch 1: 40 samples/s", "epoch 1: 41.5 samples/s"),
+        ("2026-11-28 18:40:11,123 INFO done", "2026-11-28 18:40:15,001 INFO done"),
+        ("[18:40:11] done 0:00:03.1", "[18:40:15] done 0:00:02.9"),
+        ("started 1764355211.25", "started 1764355213.5"),
+        ("<object at 0x7f0012ab>", "<object at 0x7f99aa00>"),
+        ("written to /tmp/tmpab12/model", "written to /tmp/tmpzz99/model"),
+        ("used 12.5 MB", "used 13 MB"),
+        ("Elapsed: 12", "Elapsed: 13"),
+        ("pid 812", "pid 915"),
+        ("  1%\r 50%\r100% done", "  1%\r100% done"),
+        ("\x1b[32m3 ms\x1b[0m", "4 ms"),
+        ("a\nb", "b\na"),
+    ],
+)
+def test_what_varies_anyway_is_no_difference(one: str, other: str, tmp_path: Path) -> None:
+    assert not told(tmp_path, one, other)
+
+
+@pytest.mark.parametrize(
+    "sighting",
+    [{"unseeded": False}, {"unseeded": None}, {"factor": "clock"}, {"site": None}],
+    ids=str,
+)
+def test_without_draws_of_the_scripts_own_nothing_is_said(
+    sighting: dict[str, Any], tmp_path: Path
+) -> None:
+    assert told(tmp_path / "drawn", "loss 1", "loss 2")
+    assert not told(tmp_path / "other", "loss 1", "loss 2", **sighting)
+
+
+def test_nothing_is_said_of_runs_that_did_not_end_or_of_endless_output(tmp_path: Path) -> None:
+    whole = ran(tmp_path, "t01", "loss 1")
+    stopped = ran(tmp_path, "t02", "loss 2")
+    stopped.outcome = "stopped-early"
+    assert not printed.differing([whole, stopped])
+    endless = ran(tmp_path, "t03", "x" * (printed.MOST + 1))
+    assert not printed.differing([endless, ran(tmp_path, "t04", "y" * (printed.MOST + 1))])
+    assert not printed.differing([])
