@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nondet import __version__, record, spread
 from nondet.guest.factors import by_name
-from nondet.host import machine
+from nondet.host import compared, machine
 from nondet.host.availability import user_environment
 from nondet.host.errors import BrokenSubject
 from nondet.host.executors.local import LocalExecutor
@@ -197,11 +197,14 @@ class Repeating:
         holds = controls[0].kind == "one" if controls else None
         self._warn_of(repeater, measured[0], series, holds)
         ended = {trial.id: trial for one in measured for trial in one.trials}.values()
+        agreed = compared.of([t for t in repeater.trials if not t.held])
+        if agreed is not None and series[0].compared == "weights":
+            self._warn(compared.unseen(agreed))
         return Repetition(
             nondet=__version__,
             subject=self.subject.to_record(),
             environment=self.environment,
-            summary=wording.summary(series[0], spread.BOOTSTRAP)
+            summary=wording.summary(series[0], spread.BOOTSTRAP, agreed)
             if self.error is None
             else f"The script could not be repeated: {self.error.message}.",
             series=series,

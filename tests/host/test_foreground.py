@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from nondet.host import foreground, subject
 from nondet.host.subject import Subject
+from nondet.record import Compared
 
 
 def written(folder: Path, text: str) -> Subject:
@@ -57,3 +59,15 @@ def test_the_exit_code_is_heard_where_a_program_ignores_the_end_of_its_children(
     with handled(signal.SIGCHLD, signal.SIG_IGN):
         assert foreground.run(fails, {}, 0).code == 3
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+
+
+def test_what_was_recorded_is_named() -> None:
+    ran = foreground.Ran(0, {}, frozenset(), frozenset(), "f00d", True)
+    again = "the same in every run that repeats this one"
+    assert foreground.told(ran, {}) == [f"recorded f00d, {again}"]
+    named = Compared(models=("net",), checkpoints=2)
+    (line,) = foreground.told(replace(ran, recorded=named), {})
+    assert line == f"recorded f00d (the weights of `net` at 2 checkpoints), {again}"
+    scaler = Compared(models=("StandardScaler",), checkpoints=1, by_products=True)
+    _, unseen = foreground.told(replace(ran, recorded=scaler), {})
+    assert unseen.startswith("only `StandardScaler` was seen")

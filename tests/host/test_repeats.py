@@ -19,6 +19,7 @@ from nondet.host.repeats.measuring import Plan
 from nondet.host.repeats.running import Repeater
 from nondet.host.trials import Trial
 from nondet.host.watching import Silent
+from nondet.record import Compared
 from nondet.repetition import Bootstrap, Run, Series
 from tests.host.acting import Act, ActingExecutor, settings
 from tests.report.found import base
@@ -269,6 +270,10 @@ def test_what_the_results_may_mean(results: tuple[int, ...], said: str) -> None:
         kind=spread.kind(results),
     )
     assert said in wording.summary(series, ASKED)
+    named = Compared(models=("net", "head"), checkpoints=3)
+    assert said.replace("weights,", "weights of `net` and `head`,") in wording.summary(
+        series, ASKED, named
+    )
 
 
 # -- sources

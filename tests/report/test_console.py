@@ -10,6 +10,7 @@ from rich.console import Console
 
 from nondet.record import (
     Cause,
+    Compared,
     Confidence,
     Diagnosis,
     Dormant,
@@ -24,6 +25,7 @@ from nondet.record import (
     Stress,
     Suspect,
 )
+from nondet.report import html, markdown
 from nondet.report.console import print_factors, print_summary
 from tests.report import inside
 from tests.report.console_samples import (
@@ -100,6 +102,21 @@ def test_one_cause_says_what_where_and_what_to_change() -> None:
         "6 runs with the causes pinned agreed bit for bit. 95 % sure that fewer than 46 % of"
         in flat(text)
     )
+
+
+def test_agreement_with_the_causes_pinned_names_what_agreed() -> None:
+    found = one_cause()
+    assert found.confidence is not None
+    named = Compared(models=("sequential", "a\nb"), checkpoints=13)
+    sure = structs.replace(found.confidence, compared=named)
+    found = structs.replace(found, confidence=sure)
+    agreed = "bit for bit in the weights of `sequential` and `a\\nb` at 13 checkpoints"
+    assert f"pinned agreed {agreed}. 95 %" in flat(printed(found))
+    assert "at 13 checkpoints; 95 %" in markdown.render(found)
+    assert "bit for bit in the weights of <code>sequential</code>" in html.render(found)
+    # Without causes, the summary names it.
+    alone = structs.replace(diagnosis(verdict="reproducible"), confidence=sure)
+    assert "13 checkpoints" not in printed(alone)
 
 
 def rows(text: str, *labels: str) -> list[str]:

@@ -10,6 +10,7 @@ from nondet.host.recording import GIVEN
 from nondet.host.repeats.measuring import Measured
 from nondet.host.repeats.patterns import Pattern
 from nondet.host.trials import Trial
+from nondet.record import Compared
 from nondet.repetition import Bootstrap, Series
 from nondet.search.diagnosing import enumerate_names
 from nondet.spread import FEWEST_VALUES
@@ -22,15 +23,16 @@ WHAT = {
 MOST_SIZES = 5
 
 
-def summary(free: Series, bootstrap: Bootstrap) -> str:
-    """How many distinct results there are, and what that may mean."""
+def summary(free: Series, bootstrap: Bootstrap, agreed: Compared | None = None) -> str:
+    """How many distinct results there are, and what that may mean. `agreed`: what they are of."""
     count, found = len(free.whole), len(free.results)
     what = WHAT.get(free.compared, "")
     sure = f"{100 * bootstrap.level:g} % sure"
     if free.kind == "one":
         bound = _percent(stats.divergence_bound(0, count - 1, bootstrap.level))
         return (
-            f"All {count} runs ended with the same {what}, bit for bit. Fewer than {bound} of runs "
+            f"All {count} runs ended with the same {what}{_of(agreed)}, bit for bit. Fewer than "
+            f"{bound} of runs "
             f"would end otherwise ({sure})."
         )
     if free.kind == "all-different":
@@ -59,6 +61,11 @@ def summary(free: Series, bootstrap: Bootstrap) -> str:
             "accumulates from a choice among a few results."
         )
     return "No run came to its end with anything to compare."
+
+
+def _of(agreed: Compared | None) -> str:
+    names = agreed.names if agreed is not None else ""
+    return names and f" of {names}"
 
 
 def control(holds: bool | None) -> str:
