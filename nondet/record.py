@@ -460,6 +460,8 @@ class Compared(Base, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """The same with their number: ``the weights of `sequential` at 13 checkpoints``."""
+        if not self.checkpoints:  # a script that ended before its last steps were recorded
+            return self.what
         many = f"{self.checkpoints} checkpoint{'' if self.checkpoints == 1 else 's'}"
         return f"{self.what}{',' if self.values else ''} at {many}"
 

@@ -13,12 +13,12 @@ def of(trials: Sequence[Trial]) -> record.Compared | None:
     trial = next((trial for trial in trials if trial.whole), None)
     if trial is None:
         return None
-    names = list(zip((c.model for c in trial.checkpoints), trial.owners, strict=True))
+    own = (c.model for c, owner in zip(trial.checkpoints, trial.owners, strict=True) if owner < 0)
     return record.Compared(
-        models=tuple(dict.fromkeys(name for name, owner in names if owner >= 0)),
-        values=tuple(dict.fromkeys(name for name, owner in names if owner < 0)),
-        checkpoints=len(names),
-        by_products=bool(names) and all(form.by_product for form in trial.forms),
+        models=tuple(dict.fromkeys(trial.models[index] for index in sorted(trial.models))),
+        values=tuple(dict.fromkeys(own)),
+        checkpoints=len(trial.checkpoints),
+        by_products=bool(trial.forms) and all(form.by_product for form in trial.forms),
     )
 
 

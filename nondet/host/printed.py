@@ -22,9 +22,9 @@ VARYING = re.compile(
       \x1b\[[0-9;?]*[ -/]*[@-~] | [\x00-\x1f]          # colours, movements of the cursor
     | 0x[0-9a-f]+ | (?<![\w.])/\S+                     # addresses, absolute paths
     | \d{4}-\d\d-\d\d(?:[ T_]\d\d[:.]?\d\d\S*)?        # dates
-    | \d+:\d\d(?::\d\d)?(?:[.,]\d+)?                   # times of the day, durations
+    | (?<!\d)\d+:\d\d(?::\d\d)?(?:[.,]\d+)?            # times of the day, durations
     | \b1[5-9]\d{8}(?:\d{3})?(?:\.\d+)?\b              # seconds since 1970
-    | \d+(?:[.,]\d+)?(?:e[-+]?\d+)?\s?                 # with a unit
+    | (?<!\d)\d+(?:[.,]\d+)?(?:e[-+]?\d+)?\s?          # with a unit
       (?: (?:[a-z]+\s?)?/\s?s(?:ec(?:ond)?)?
         | [kmgt]i?b
         | (?:[nuµμm]?s|secs?|seconds?|m|mins?|minutes?|h|hours?|days?)(?:/\w+)?
@@ -46,8 +46,9 @@ def differing(trials: Sequence[Trial]) -> str:
     whole = [t for t in trials if t.counts and t.outcome == "completed" and not t.parent]
     if any(t.witness is not None for t in trials) or not any(map(draws, whole)):
         return ""
+    shown = lines(whole[0])
     for other in whole[1:]:
-        if place := first(lines(whole[0]), lines(other)):
+        if place := first(shown, lines(other)):
             return (
                 f"the runs printed different things ({whole[0].id} and {other.id}, first at line "
                 f"{place}), though they agree in all that was compared: if that is not to differ, "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nondet.record import EXIT_CODES, Diagnosis
+from nondet.record import EXIT_CODES, Compared, Diagnosis
 from tests.command.running import QUICK, SEEDED, UNSEEDED, Project, marked
 
 HASH = """
@@ -415,3 +415,27 @@ def test_temporary_names_that_are_taken_are_not_held(project: Project, tmp_path:
     (reason,) = [each.why for each in diagnosis.not_tested if each.factor == "process-identity"]
     assert "its pin has no effect here" in reason
     assert f"the temporary name a0000001 in {temporary}" in reason
+
+
+SCALED = """
+import random
+from sklearn.preprocessing import StandardScaler
+StandardScaler().fit([[random.random()], [1.0]])
+"""
+
+
+@pytest.mark.long
+def test_where_a_scaler_alone_differs_its_cause_is_told_and_what_was_not_seen(
+    project: Project,
+) -> None:
+    pytest.importorskip("sklearn")
+    project.write(SCALED)
+    ran = project.diagnose(*QUICK, "train.py")
+    assert ran.code == 1, ran.err
+    diagnosis = ran.diagnosis
+    assert [cause.factor for cause in diagnosis.causes] == ["python-random"]
+    assert diagnosis.confidence is not None
+    assert diagnosis.confidence.compared == Compared(
+        models=("StandardScaler",), checkpoints=1, by_products=True
+    )
+    assert [w for w in diagnosis.warnings if w.startswith("only `StandardScaler` was seen")]

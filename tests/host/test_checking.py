@@ -72,6 +72,7 @@ def test_what_was_compared_is_named(tmp_path: Path) -> None:
         "the weights of `a`, `b`, `c` and 4 more and the value `loss` given to "
         "`nondet.checkpoint`, at 40 checkpoints"
     )
+    assert record.Compared(models=("net",)).words == "the weights of `net`"
     assert compared.of([]) is None
 
 

@@ -12,6 +12,9 @@ from .trainees import constant
 
 FITTING = ("fit", "fit_transform", "fit_predict", "partial_fit")
 MARK = "_nondet_listens"
+CONDITIONAL = ("sklearn.utils._available_if", "sklearn.utils.metaestimators")
+"""Modules, of new and old versions, of the descriptors of methods that are there where a condition
+holds."""
 ROUNDS = ("max_iter", "n_estimators", "learning_rate")
 """Parameters of what trains round by round, though it predicts nothing, as a topic model does."""
 
@@ -85,8 +88,7 @@ def listen_to(cls):
         found = vars(cls).get(name)
         if callable(found) and not hasattr(found, MARK):
             setattr(cls, name, wrapped(found, name))
-        elif callable(getattr(found, "fn", None)) and not hasattr(found.fn, MARK):
-            # What scikit-learn's `available_if` has made: there where a condition holds.
+        elif type(found).__module__ in CONDITIONAL and not hasattr(found.fn, MARK):
             conditional = object.__new__(type(found))
             vars(conditional).update(vars(found))
             conditional.fn = wrapped(found.fn, name)
