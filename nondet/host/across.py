@@ -73,7 +73,7 @@ def compare(one: Opened, other: Opened) -> Comparison:
     at_end = bool(parted) and bool(common) and parted[-1][0] is here[common[-1]]
     last = _parting(*parted[-1], stores) if at_end and len(parted) > 1 else None
     found = surroundings.gaps(one.run, other.run)
-    agreed = compared.of([one.trial])
+    agreed = compared.of([one.trial]) if not lacking else None
     agree = bool(common) and first is None and not lacking
     return Comparison(
         nondet=__version__,
@@ -240,7 +240,7 @@ def _summary(
     elif first is None:
         moments = f"all {count} checkpoints" if count > 1 else "the one checkpoint"
         both = " that both have" if notes else ""
-        what = f": {agreed.what}" if agreed is not None and not notes else ""
+        what = f": {agreed.what}" if agreed is not None else ""
         yield f"The runs agree bit for bit in {moments}{both}{what}."
         if agreed is not None and (unseen := compared.unseen(agreed)):
             yield f"{unseen[0].upper()}{unseen[1:]}."

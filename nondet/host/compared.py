@@ -18,7 +18,7 @@ def of(trials: Sequence[Trial]) -> record.Compared | None:
         models=tuple(dict.fromkeys(trial.models[index] for index in sorted(trial.models))),
         values=tuple(dict.fromkeys(own)),
         checkpoints=len(trial.checkpoints),
-        by_products=bool(trial.forms) and all(form.by_product for form in trial.forms),
+        by_products=bool(trial.forms) and all(x.by_product for x in trial.layouts.values()),
     )
 
 

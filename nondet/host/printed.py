@@ -14,7 +14,7 @@ from nondet.guest.factors import REGISTRY
 from nondet.host import files
 from nondet.host.trials import Trial
 
-MOST = 4 << 20
+MOST = 1 << 20
 """Bytes of output that are looked at; of a run that prints more, nothing is said."""
 GENERATORS = frozenset(factor.name for factor in REGISTRY if factor.group == "generators")
 VARYING = re.compile(
@@ -48,7 +48,8 @@ def differing(trials: Sequence[Trial]) -> str:
         return ""
     shown = lines(whole[0])
     for other in whole[1:]:
-        if place := first(shown, lines(other)):
+        told = lines(other)
+        if shown is not None and told is not None and (place := first(shown, told)):
             return (
                 f"the runs printed different things ({whole[0].id} and {other.id}, first at line "
                 f"{place}), though they agree in all that was compared: if that is not to differ, "
@@ -65,12 +66,13 @@ def draws(trial: Trial) -> bool:
     )
 
 
-def lines(trial: Trial) -> list[tuple[int, str]]:
-    """The lines that it has printed, numbered from 1, without what varies anyway."""
+def lines(trial: Trial) -> list[tuple[int, str]] | None:
+    """The lines that it has printed, numbered from 1, without what varies anyway; None where that
+    is too much, or not to be read."""
     try:
         text = files.read(trial.folder / "stdout.log", MOST).decode("utf-8", "replace")
     except OSError:
-        return []
+        return None
     return list(_telling(text))
 
 

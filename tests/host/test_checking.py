@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nondet import record
-from nondet.host import checking, compared, wording
+from nondet.host import checking, compared, events, wording
 from nondet.host.errors import BrokenSubject
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
@@ -57,6 +57,9 @@ def test_agreement_of_what_only_prepares_data_is_none(tmp_path: Path) -> None:
     two = shown(tmp_path / "two", ("PCA", True), ("LabelEncoder", True))
     with pytest.raises(BrokenSubject, match="only `PCA` and `LabelEncoder` were seen, which prep"):
         checking.check([two], Verdict.AGREES, sites)
+    # A model whose steps were logged, and that has no checkpoint yet.
+    two.layouts[9] = events.Layout(id=9, model="net", index=2, tensors=[])
+    checking.check([two], Verdict.AGREES, sites)
     trained = shown(tmp_path / "trained", ("PCA", True), ("Lasso", False))
     checking.check([trained], Verdict.AGREES, sites)
 
