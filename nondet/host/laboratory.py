@@ -194,8 +194,9 @@ class Laboratory(Store):
         return max(wanted, 3, self.standing.counts.fresh + 1)
 
     def _carries(self, held: Mapping[str, Arm]) -> bool:
-        """Whether trials of this plan start from what the former one left."""
-        if "leftovers" not in self.factors or "leftovers" in held:
+        """Whether trials of this plan start from what the former one left. One that is ended at a
+        horizon leaves nothing to start from."""
+        if "leftovers" not in self.factors or "leftovers" in held or self.settings.horizon:
             return False
         return not self.clashing & held.keys()
 

@@ -69,13 +69,15 @@ class Place:
 
 
 def places(laboratory: Laboratory, finding: Finding) -> Iterator[Place]:
-    """Where runs part because of each cause; without one, with everything pinned."""
+    """Where runs part because of each cause; without one, with everything pinned. Not because of
+    `leftovers`: trials that are looked into are ended, and none starts from another's files."""
     by_id = {trial.id: trial for trial in laboratory.trials}
     found: list[tuple[tuple[str, ...], tuple[str, ...]]]
     if finding.verdict == "unresolved":
         found = [((), finding.pinned_trials or finding.free_trials)]
     elif finding.verdict == "causes-found":
-        found = [((guilt.factor,), guilt.parting) for guilt in finding.guilty[:MOST]]
+        guilty = [guilt for guilt in finding.guilty if guilt.factor != "leftovers"]
+        found = [((guilt.factor,), guilt.parting) for guilt in guilty[:MOST]]
     else:
         return
     for factors, ids in found:

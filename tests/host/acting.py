@@ -55,6 +55,8 @@ class Act:
     """Operations that it lets go."""
     lost: str = ""
     """How its machine is lost in the end."""
+    kind: str = "user"
+    """Of its checkpoints."""
 
     def events(self, plan: str) -> Iterator[dict[str, Any]]:
         if not self.begins:
@@ -85,7 +87,7 @@ class Act:
         for step, letter in enumerate(self.shows, 1):
             yield {
                 "event": "checkpoint",
-                **{"kind": "user", "model": "value", "index": 0, "layout": 1},
+                **{"kind": self.kind, "model": "value", "index": 0, "layout": 1},
                 **{"fit": 0, "epoch": 0, "step": step, "digests": [letter]},
             }
         if self.exit_code == 1:

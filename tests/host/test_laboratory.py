@@ -14,6 +14,7 @@ import pytest
 from nondet.host import laboratory as module
 from nondet.host import output, trials
 from nondet.host.executors.interface import Ended, ExecutorError, Launch
+from nondet.host.horizon import Horizon
 from nondet.host.laboratory import MOST_LOST, Laboratory
 from nondet.record import Arm
 from nondet.search.questions import BudgetSpent, Question
@@ -253,6 +254,20 @@ def test_held_leftovers_are_neither_kept_nor_given(tmp_path: Path) -> None:
     assert lab.ask(ask(agreeing=3, held=CLEAN)).verdict is Verdict.AGREES
     assert [launch.leftovers for launch in executor.launches] == [None] * 4
     assert not any(launch.keep_leftovers for launch in executor.launches)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_trials_that_are_ended_at_a_horizon_wait_for_none_that_starts_from_another_s_files(
+    jobs: int, tmp_path: Path
+) -> None:
+    """Such a trial leaves nothing to start from, and no number of them would be enough."""
+    short = settings(tmp_path, horizon=Horizon("step", 2))
+    act = Act("abcdef", hangs=True, wrote=("state.txt",), kind="step")
+    lab, executor = laboratory(tmp_path, act, jobs=jobs, same=short)
+    assert lab.ask(ask(agreeing=2, parting=1)).verdict is Verdict.AGREES
+    assert outcomes(lab) == ["stopped-early"] * 3
+    assert all(trial.whole for trial in lab.trials)
+    assert [launch.keep_leftovers for launch in executor.launches] == [False] * 3
 
 
 def test_trials_of_equal_plans_are_used_again(tmp_path: Path) -> None:

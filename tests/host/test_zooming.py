@@ -180,6 +180,11 @@ def test_more_pairs_are_wanted_where_a_race_is_looked_for(
             Finding("causes-found", tuple(Guilt(n, ("t02",), ()) for n in "abcd")),
             [("a",), ("b",), ("c",)],
         ),
+        # Trials that are ended start from no other's files: with `leftovers` free, they agree.
+        (
+            Finding("causes-found", tuple(Guilt(n, ("t02",), ()) for n in ["leftovers", *"abc"])),
+            [("a",), ("b",), ("c",)],
+        ),
         (Finding("causes-found", (Guilt("clock", ("t01", "gone"), ()),)), []),
         (Finding("reproducible", free_trials=("t01", "t02")), []),
         (Finding("unsure", free_trials=("t01", "t02")), []),
