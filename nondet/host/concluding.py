@@ -246,7 +246,7 @@ def broken_before_trials(subject: record.Subject, broken: BrokenSubject) -> reco
         subject=subject,
         environment=machine.environment("", {}),
         verdict="broken",
-        summary=f"The script could not be diagnosed: {broken.message}.",
+        summary=wording.failed("diagnosed", broken.message),
         cost=record.Cost(trials=0, subject_seconds=0.0, wall_seconds=0.0, single_run_seconds=0.0),
         error=record.Failure(slug=broken.slug, message=broken.message, traceback=broken.traceback),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -124,8 +124,11 @@ def _seen(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
         # What a library makes on its way in may never be drawn from, and the line that imported it
         # first did nothing.
         telling = [s for s in telling if s.unseeded or not MADE_BY_IMPORT.search(s.detail)]
+    weaker = by_name(factor).weaker
     # What surely varies tells more than what may; a line of the user's more than none.
-    return sorted(telling, key=lambda s: (s.unseeded is not True, s.site is None))
+    return sorted(
+        telling, key=lambda s: (s.unseeded is not True, s.site is None, s.detail in weaker)
+    )
 
 
 def unexplained(trials: Iterable[Trial]) -> list[Sighting]:

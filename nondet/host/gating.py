@@ -113,7 +113,7 @@ def _told(
     error = _error(laboratory, answer.verdict)
     ended = len([trial for trial in laboratory.trials if trial.counts and trial.outcome])
     if error is not None:
-        verdict, summary = "broken", f"The script could not be checked: {error.message}."
+        verdict, summary = "broken", wording.failed("checked", error.message)
     elif answer.verdict is Verdict.DIVERGES:
         verdict = "parts"
         summary = f"It does not repeat. {wording.place(first)}."
@@ -150,7 +150,7 @@ def broken_before_runs(subject: record.Subject, level: float, broken: BrokenSubj
         nondet=__version__,
         subject=subject,
         verdict="broken",
-        summary=f"The script could not be checked: {broken.message}.",
+        summary=wording.failed("checked", broken.message),
         runs=0,
         level=level,
         seconds=0.0,

@@ -24,6 +24,7 @@ from nondet.host.repeats.sources import Sources
 from nondet.host.subject import Subject
 from nondet.host.trials import Trial
 from nondet.host.watching import Watcher
+from nondet.host.wording import failed
 from nondet.repetition import Repetition, RepetitionCost, Series, Share
 
 AS_IT_IS = "the script as it is"
@@ -206,7 +207,7 @@ class Repeating:
             environment=self.environment,
             summary=wording.summary(series[0], spread.BOOTSTRAP, agreed)
             if self.error is None
-            else f"The script could not be repeated: {self.error.message}.",
+            else failed("repeated", self.error.message),
             series=series,
             shares=shares,
             sums=sums,
@@ -280,7 +281,7 @@ def broken_before_runs(subject: record.Subject, broken: BrokenSubject) -> Repeti
         nondet=__version__,
         subject=subject,
         environment=machine.environment("", {}),
-        summary=f"The script could not be repeated: {broken.message}.",
+        summary=failed("repeated", broken.message),
         series=(Series(role="as-it-is", text=AS_IT_IS),),
         bootstrap=spread.BOOTSTRAP,
         cost=RepetitionCost(

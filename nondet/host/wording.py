@@ -45,7 +45,7 @@ def place(divergence: record.Divergence | None) -> str:
 
 def because(cause: record.Cause, brief: bool = False) -> str:
     """The cause in a clause, with the consumer and the line; `brief` beside others."""
-    text = by_name(cause.factor).because or f"{by_name(cause.factor).title} varies"
+    text = reason(cause)
     late = [s for s in cause.seedings if s.fault == "late"]
     if late:
         why = f" ({at(late[0].site)})" if brief else earlier(late[0])
@@ -62,6 +62,13 @@ def because(cause: record.Cause, brief: bool = False) -> str:
     if cause.sites:
         notes.append(at(cause.sites[0]))
     return text + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def reason(cause: record.Cause) -> str:
+    """What varies, by what was seen at the line that is named first."""
+    factor = by_name(cause.factor)
+    told = dict(factor.reasons).get(cause.sites[0].detail) if cause.sites else None
+    return told or factor.because or f"{factor.title} varies"
 
 
 def earlier(late: record.Seeding) -> str:
@@ -97,7 +104,7 @@ def summary(
     """The verdict as one sentence; a second one says how far trials were followed. `compared`: what
     agreeing runs agree in."""
     if error is not None:
-        return f"The script could not be diagnosed: {error.message}."
+        return failed("diagnosed", error.message)
     end = horizon.end if horizon is not None and horizon.reached else ""
     if finding.verdict == "reproducible":
         where = compared.words if compared is not None else "all that was recorded"
@@ -107,6 +114,13 @@ def summary(
         )
     found = _found(finding, causes, divergence, interrupted)
     return f"{found} Runs were followed up to {end}." if end else found
+
+
+def failed(done: str, message: str) -> str:
+    """That the script could not be ``diagnosed``, and why. `message`: as it is, mostly that of an
+    exception, which may end in a full stop of its own."""
+    stop = "" if message.rstrip().endswith((".", "!", "?")) else "."
+    return f"The script could not be {done}: {message}{stop}"
 
 
 def _found(

@@ -30,3 +30,14 @@ def test_what_an_import_makes_is_told_where_no_line_of_the_users_draws(
     trial = Trial("t01", {}, "h", "?", Path())
     trial.sightings = {(one.detail, one.site): one for one in seen}
     assert evidence.sightings_of("python-random", [trial]) == told
+
+
+def test_the_order_of_a_set_is_told_before_the_value_of_a_hash() -> None:
+    """Which is often no more than the name of a file."""
+    named, walked, other = (
+        Sighting("hash-seed", detail, None, None, Place("tokenizer.py", line, "fit"), 1)
+        for line, detail in ((15, "hash()"), (23, "iterates over a set"), (31, "unpacks a set"))
+    )
+    trial = Trial("t01", {}, "h", "?", Path())
+    trial.sightings = {(one.detail, one.site): one for one in (named, walked, other)}
+    assert evidence.sightings_of("hash-seed", [trial]) == [walked, other, named]

@@ -61,6 +61,12 @@ def test_where_the_code_belongs(changes: dict[str, object], said: str) -> None:
     assert words.placing(fix(**changes), "train.py") == said
 
 
+@pytest.mark.parametrize("note", ["ValueError: Got (16,) instead.", "ValueError: oh"])
+def test_what_is_told_of_a_patch_has_one_full_stop(note: str) -> None:
+    said = words.patched(fix(patch_note=note))
+    assert said == f"Not verified: {note.rstrip('.')}."
+
+
 def test_the_page_shows_place_and_proof() -> None:
     said = page(samples.one_cause()).said("fix")
     assert (

@@ -21,6 +21,12 @@ class Addresses(Factor):
         "that place as well, and `threading.get_ident` shows where the memory of a thread lies."
     )
     because = "the order of a set changes with the places of its objects in memory"
+    reasons = (
+        ("hash()", "the value of `hash()` changes with the place of an object in memory"),
+        ("id()", "the value of `id()` changes with the place of an object in memory"),
+        ("threading.get_ident", "the number of a thread changes with its place in memory"),
+    )
+    weaker = ("hash()",)
     pinned = (
         "The process is started without address space randomisation, and with PYTHONHASHSEED=0: "
         "where objects lie also follows from the order in which sets were walked before. It "

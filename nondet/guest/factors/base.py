@@ -29,6 +29,10 @@ class Factor(object):
     """What it is and why it varies, in a sentence or two."""
     because: str = ""
     """The factor as the reason of a sentence: ``Python's `random` is not seeded``."""
+    reasons: tuple[tuple[str, str], ...] = ()
+    """(a sighting's detail, what stands for `because`), where that is the first that is named."""
+    weaker: tuple[str, ...] = ()
+    """Details of sightings that are named after all others: these tell more."""
     pinned: str = ""
     """What the pinned arm does, in words; `free`, `varied` and `off` (``ablated``) likewise."""
     free: str = "As the script has it."

@@ -21,6 +21,9 @@ class HashSeed(Factor):
         "too late."
     )
     because = "the order of a set changes with Python's hash seed"
+    reasons = (("hash()", "the value of `hash()` changes with Python's hash seed"),)
+    # Often it is but the name of a file, and harmless.
+    weaker = ("hash()",)
     pinned = "`PYTHONHASHSEED=0`."
     varied = "Another `PYTHONHASHSEED` in every trial."
     noticed = (

@@ -187,7 +187,8 @@ def patched(found: Prescription) -> str:
     if found.patch_verified:
         runs = plural(len(found.patch_trials), "run")
         return f"Verified: {runs} of the patched script, with nothing pinned, agree bit for bit."
-    return f"Not verified: {found.patch_note or 'the patched script was not run'}."
+    why = found.patch_note or "the patched script was not run"
+    return f"Not verified: {why}{'' if why.endswith(('.', '!', '?')) else '.'}"
 
 
 def placing(found: Prescription, script: str) -> str:
