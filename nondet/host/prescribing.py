@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
@@ -97,10 +97,11 @@ def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
 
 
 def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.Edit, ...]:
-    """Seeds that are taken from what varies, with a number in its place."""
+    """Seeds that are taken from what varies, with a number in its place; not those that are drawn
+    first: they repeat once that draw does, and the script can still be given another one."""
     found: dict[tuple[str, int, int, str], record.Edit] = {}
     for seeding in seedings:
-        if seeding.fault == "varies":
+        if seeding.fault == "varies" and not drawn(factor, seeding):
             site = seeding.site
             call = seeding.call.rpartition(".")[2]
             named = call.isidentifier()
@@ -121,6 +122,16 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
             )
             found.setdefault((*record.spot(site), seeding.call), edit)
     return tuple(found.values())
+
+
+def drawn(factor: str, seeding: record.Seeding) -> bool:
+    """Whether a seed that varies was drawn, at another line, from the generator that it seeds: with
+    this cause alone free it varies, and that generator drew before. Code at the top holds that."""
+    generator = by_name(factor)
+    if generator.group != "generators" or not generator.fix or generator.fix_is_sample:
+        return False
+    there = record.spot(seeding.site)
+    return seeding.fault == "varies" and any(record.spot(s) != there for s in seeding.before)
 
 
 def seeds_alone(call: str) -> bool:
@@ -163,7 +174,8 @@ def prescribe(
         for c in causes
         if not seeds[c.factor] and not all_edited(c.factor, places[c.factor], plugins)
     ]
-    written = at_top(factors, frameworks, backend)
+    alone = {c.factor for c in causes if any(drawn(c.factor, s) for s in c.seedings)}
+    written = at_top(factors, frameworks, backend, alone)
     top = [one.text for one in written]
     without = [factor for factor in factors if not code(factor, frameworks, backend)]
     variables = together(pair for factor in without for pair in launching(factor, frameworks))
@@ -182,13 +194,19 @@ def prescribe(
 
 
 def at_top(
-    factors: Sequence[Factor], frameworks: Mapping[str, str], backend: str = ""
+    factors: Sequence[Factor],
+    frameworks: Mapping[str, str],
+    backend: str = "",
+    alone: Container[str] = (),
 ) -> list[Written]:
-    """Code for the top of the script, in the terms of the frameworks that it uses."""
+    """Code for the top of the script, in the terms of the frameworks that it uses. `alone`: names
+    of generators from which the script draws seeds, and which need no others beside them."""
     found = []
     seeded = []
     if seeds_all(frameworks):
         seeded = [f for f in factors if f.reseeds or backend in f.reseeds_on]
+    if all(factor.name in alone for factor in seeded):
+        seeded = []
     found += [Written(factor.name, SEED_ALL) for factor in seeded]
     for factor in factors:
         if factor not in seeded and (text := code(factor, frameworks, backend)):

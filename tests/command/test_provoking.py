@@ -40,6 +40,17 @@ import nondet
 random.seed(time.time_ns())
 nondet.checkpoint("value", random.random())
 """
+DRAWN = """
+import random
+import sys
+import nondet
+def setup_seed(seed=None):
+    if seed is None:
+        seed = random.randint(1, 10000)
+    random.seed(seed)
+setup_seed(*map(int, sys.argv[1:]))
+nondet.checkpoint("value", random.random())
+"""
 # Hands that are fast and slow by chance, which no pin of nondet's reaches.
 HANDS = """
 import threading
@@ -155,6 +166,19 @@ def test_a_seed_from_the_clock_is_named_at_both_ends(project: Project) -> None:
     assert [(s.call, s.fault) for s in cause.seedings] == [("random.seed", "varies")]
     assert diagnosis.prescription is not None
     assert [edit.code for edit in diagnosis.prescription.edits] == ["random.seed(42)"]
+
+
+def test_a_seed_that_is_drawn_can_still_be_chosen(project: Project) -> None:
+    project.write(DRAWN)
+    diagnosis = project.diagnose().diagnosis
+    (cause,) = diagnosis.causes
+    assert [(s.site.line, s.fault) for s in cause.seedings] == [(8, "varies")]
+    found = diagnosis.prescription
+    assert found is not None and found.patch is not None
+    assert (found.edits, found.snippet) == ((), "import random\nrandom.seed(42)")
+    changes = [line for line in found.patch.splitlines()[2:] if line[0] in "+-"]
+    assert [line for line in changes if line[1:].strip()] == ["+random.seed(42)"]
+    assert found.patch_verified
 
 
 def test_what_nothing_holds_names_its_suspects(project: Project) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from msgspec import structs
 
 from nondet import record
 from nondet.guest.factors import REGISTRY, by_name
@@ -119,6 +120,66 @@ def test_what_a_call_is_given_beside_its_seed_is_not_told_away() -> None:
     ]
 
 
+KERAS = {"keras": "3.15.1", "tensorflow": "2.21.0"}
+
+
+def prescribed_for(
+    causes: list[record.Cause], frameworks: dict[str, str], backend: str = ""
+) -> tuple[record.Prescription, list[str]]:
+    """What is prescribed for causes, and what a patch of that leaves out."""
+    places = {cause.factor: Places(cause.sites) for cause in causes}
+    found, written = prescribing.prescribe(
+        Finding(), causes, places, "python train.py", frameworks, (), backend
+    )
+    return found, mending.unwritten(causes, found, written)
+
+
+@pytest.mark.parametrize(
+    ("factor", "call", "frameworks", "code"),
+    [
+        ("python-random", "keras.utils.set_random_seed", KERAS, "import random\nrandom.seed(42)"),
+        ("python-random", "random.seed", {}, "import random\nrandom.seed(42)"),
+        ("numpy-global", "np.random.seed", KERAS, "import numpy as np\nnp.random.seed(42)"),
+        ("torch-seed", "torch.manual_seed", {"torch": "2.13.0"}, "torch.manual_seed(42)"),
+    ],
+)
+def test_a_seed_that_is_drawn_before_stays_what_it_is(
+    factor: str, call: str, frameworks: dict[str, str], code: str
+) -> None:
+    """A number in its place would have no option of the script choose it any more."""
+    draw = site("a draw", 12)
+    given = structs.replace(seeding(call), site=site("", 14), before=(draw,))
+    cause = record.Cause(factor=factor, sites=(draw,), seedings=(given,))
+    found, left = prescribed_for([cause], frameworks)
+    assert (found.edits, found.launch, left) == ((), "", [])
+    assert found.snippet.endswith(code)
+    # Another cause has Keras seed everything at the top, and that draw with it.
+    if frameworks == KERAS:
+        found, left = prescribed_for([cause, record.Cause(factor="tf-seed")], frameworks)
+        assert (found.snippet, found.edits, left) == (prescribing.SEED_ALL, (), [])
+
+
+@pytest.mark.parametrize(
+    ("factor", "before"),
+    [
+        # In the call itself.
+        ("python-random", (site("random.randint", 14),)),
+        # By what is made without a seed, or by no line of the user's.
+        ("python-random", ()),
+        # No code at the top seeds these.
+        ("numpy-generator", (site("np.random.default_rng() without a seed", 12),)),
+        ("jax-seed", (site("jax.random.key", 12),)),
+        ("clock", (site("random.randint", 12),)),
+    ],
+)
+def test_a_seed_that_no_line_before_draws_becomes_a_number(
+    factor: str, before: tuple[record.Site, ...]
+) -> None:
+    given = structs.replace(seeding("random.seed"), site=site("", 14), before=before)
+    (edit,) = prescribing.seed_edits(factor, [given])
+    assert (edit.line, edit.code) == (14, "random.seed(42)")
+
+
 def top(frameworks: set[str], backend: str, *factors: str) -> list[str]:
     versions = dict.fromkeys(frameworks, "9.0")
     written = prescribing.at_top([by_name(name) for name in factors], versions, backend)
@@ -177,13 +238,8 @@ def test_code_is_in_the_terms_of_the_versions_in_use(
 def prescribed(
     factor: str, frameworks: dict[str, str], backend: str = "", *sites: record.Site
 ) -> tuple[record.Prescription, list[str]]:
-    """What is prescribed for one cause, and what a patch of that leaves out."""
-    causes = [record.Cause(factor=factor)]
-    places = {factor: Places(sites)}
-    found, written = prescribing.prescribe(
-        Finding(), causes, places, "python train.py", frameworks, (), backend
-    )
-    return found, mending.unwritten(causes, found, written)
+    """The same for one cause."""
+    return prescribed_for([record.Cause(factor=factor, sites=sites)], frameworks, backend)
 
 
 THREADS = "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"
