@@ -399,6 +399,19 @@ def spot(named: Site | Edit) -> tuple[str, int, int]:
     return named.file, named.cell, named.cell_line or named.line
 
 
+class Program(Base, frozen=True, kw_only=True):
+    """A script that the subject starts in a process of its own, and that uses a cause there."""
+
+    file: str
+    top: tuple[str, ...] = ()
+    """Code for its top; `drawing` as in `Prescription`."""
+    drawing: tuple[str, ...] = ()
+
+    @property
+    def snippet(self) -> str:
+        return "\n\n".join(self.top)
+
+
 class Prescription(Base, frozen=True, kw_only=True):
     """The smallest change found that makes the subject reproducible."""
 
@@ -417,6 +430,8 @@ class Prescription(Base, frozen=True, kw_only=True):
     drawing: tuple[str, ...] = ()
     """Modules of the user's that draw while they are imported, by their whole names: the code goes
     before them."""
+    programs: tuple[Program, ...] = ()
+    """Scripts beside that one which need code at their own tops."""
     patch: str | None = None
     """Unified diff of the user's files that does what code can do; None where it can do nothing."""
     left: tuple[str, ...] = ()

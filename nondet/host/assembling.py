@@ -254,6 +254,21 @@ class Assembly:
         seen = evidence.sightings_of(factor, self.laboratory.trials)
         return Places(self.sites.of(seen), any(s.site is None for s in seen))
 
+    def programs(self, factor: str) -> tuple[str, ...]:
+        """The scripts that draw from a generator, beside the one that was recorded, for which an
+        empty name stands."""
+        subject = self.laboratory.settings.subject
+        own = self.sites.shown(str((subject.cwd / subject.script).resolve()))
+        recorded = self.sites.shown(self.launched) if self.launched else own
+        found = evidence.programs(factor, self.laboratory.trials)
+        named = [self.sites.shown(program) if program else own for program in sorted(found)]
+        return tuple(dict.fromkeys("" if name == recorded else name for name in named))
+
+    @property
+    def launched(self) -> str:
+        """The script that was recorded, where the subject starts it; empty elsewhere."""
+        return next((t.launched for t in self.laboratory.trials if t.launched), "")
+
     def _spread(self, ids: Sequence[str]) -> dict[str, record.Spread]:
         done = [self.by_id[i] for i in ids if self.by_id[i].whole]
         if len(done) < 2:

@@ -112,6 +112,7 @@ class Conclusion:
             frameworks,
             self.laboratory.settings.plugins,
             self.assembly.backend,
+            {cause.factor: self.assembly.programs(cause.factor) for cause in causes},
         )
         try:
             mending = mend(prescription, causes, written, self.subject, self._trains())
@@ -125,8 +126,7 @@ class Conclusion:
 
     def _trains(self) -> str:
         """The script that was recorded, where the subject starts it; empty elsewhere."""
-        launched = (trial.launched for trial in self.laboratory.trials if trial.launched)
-        script = next(launched, "")
+        script = self.assembly.launched
         return Sites(self.subject).shown(script) if script else ""
 
     # -- the record

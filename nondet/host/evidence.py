@@ -108,6 +108,19 @@ def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
     return next(filter(None, (_seen(name, everything) for name in names)), [])
 
 
+def programs(factor: str, trials: Iterable[Trial]) -> set[str]:
+    """The scripts that use a source, of those sightings: see `Trial.programs`."""
+    everything = list(trials)
+    told = {(s.factor, s.detail, s.unseeded, s.site) for s in sightings_of(factor, everything)}
+    return {
+        program
+        for trial in everything
+        for key, s in trial.sightings.items()
+        if (s.factor, s.detail, s.unseeded, s.site) in told
+        for program in trial.programs.get(key, ())
+    }
+
+
 def _seen(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
     best: dict[tuple[object, ...], Sighting] = {}
     for trial in trials:

@@ -71,10 +71,24 @@ def mend(
     """Work the prescription into the subject's files. `trains`: the script that was recorded, where
     the subject starts it in a process of its own."""
     started = msgspec.structs.replace(subject.to_record(), trains=trains)
+    others = [where(subject.folders, program.file) for program in prescription.programs]
+    scripts = [main(started, subject.folders), *others]
+
+    def drawing_in(program: str) -> tuple[str, ...]:
+        elsewhere = {one.factor for one in written if one.program != program}
+        elsewhere -= {one.factor for one in written if one.program == program}
+        its = [cause for cause in causes if cause.factor not in elsewhere]
+        told = msgspec.structs.replace(started, trains=program) if program else started
+        return tuple(drawing(its, told, subject.folders, scripts))
+
     prescription = msgspec.structs.replace(
         prescription,
-        top=tuple(dict.fromkeys(one.text for one in written)),
-        drawing=tuple(drawing(causes, started, subject.folders)),
+        top=tuple(dict.fromkeys(one.text for one in written if not one.program)),
+        drawing=drawing_in(""),
+        programs=tuple(
+            msgspec.structs.replace(program, drawing=drawing_in(program.file))
+            for program in prescription.programs
+        ),
     )
     made = patched(started, prescription, subject.folders)
     left = [*made.left, *unwritten(causes, prescription, written)]
@@ -101,7 +115,7 @@ def patched(
     Each file goes by one name, however the script and the sites are called.
     """
     # It takes long to import, and few commands patch anything.
-    from nondet.patching.patch import patch
+    from nondet.patching.patch import Top, patch
 
     def named(path: Path) -> str:
         return shown(folders, str(path.resolve()))
@@ -117,6 +131,15 @@ def patched(
         prescription.drawing,
         lambda file: text_of(folders, file),
         package(script, subject),
+        {
+            named(path): Top(
+                program.top,
+                program.drawing,
+                package(path, msgspec.structs.replace(subject, trains=program.file)),
+            )
+            for program in prescription.programs
+            for path in [where(folders, program.file).resolve()]
+        },
     )
 
 
@@ -159,10 +182,15 @@ def text_of(folders: Sequence[Path], file: str) -> str | None:
 
 
 def drawing(
-    causes: Sequence[record.Cause], subject: record.Subject, folders: Sequence[Path]
+    causes: Sequence[record.Cause],
+    subject: record.Subject,
+    folders: Sequence[Path],
+    scripts: Sequence[Path] = (),
 ) -> list[str]:
-    """The user's modules that use a cause while they are imported, by their whole names."""
+    """The user's modules that use a cause while they are imported, by their whole names. `scripts`:
+    others that are run and not imported."""
     script = main(subject, folders)
+    run = {script, *(other.resolve() for other in scripts)}
     inside = package(script, subject)
     # The folder that the interpreter looks for modules in first, when it runs the script.
     depth = len(inside.split(".")) if inside else 0
@@ -170,7 +198,7 @@ def drawing(
     names: dict[str, None] = {}
     for site in (site for cause in causes for site in cause.sites):
         path = where(folders, site.file)
-        if site.function == "<module>" and path.resolve() != script:
+        if site.function == "<module>" and path.resolve() not in run:
             names[module_name(path, (first, *folders))] = None
     return list(names)
 

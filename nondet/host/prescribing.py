@@ -43,6 +43,8 @@ class Written:
     text: str
     runs: bool = True
     """Whether it does so at the top of the script; else it shows what to write."""
+    program: str = ""
+    """The script at whose top it goes; empty for the one that was recorded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,11 +129,15 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
 def drawn(factor: str, seeding: record.Seeding) -> bool:
     """Whether a seed that varies was drawn, at another line, from the generator that it seeds: with
     this cause alone free it varies, and that generator drew before. Code at the top holds that."""
-    generator = by_name(factor)
-    if generator.group != "generators" or not generator.fix or generator.fix_is_sample:
-        return False
     there = record.spot(seeding.site)
-    return seeding.fault == "varies" and any(record.spot(s) != there for s in seeding.before)
+    elsewhere = any(record.spot(site) != there for site in seeding.before)
+    return seeding.fault == "varies" and elsewhere and seeded_at_top(factor)
+
+
+def seeded_at_top(factor: str) -> bool:
+    """Whether this is a generator that code at the top of a script holds."""
+    generator = by_name(factor)
+    return generator.group == "generators" and bool(generator.fix) and not generator.fix_is_sample
 
 
 def seeds_alone(call: str) -> bool:
@@ -156,10 +162,12 @@ def prescribe(
     frameworks: Mapping[str, str],
     plugins: Sequence[Plugin] = (),
     backend: str = "",
+    programs: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[record.Prescription, tuple[Written, ...]]:
     """The change for all causes together, and the code of it for the top of the script. `started`:
     what starts it, such as ``python train.py``. `frameworks`: those it uses, with their versions.
-    `backend`: what Keras computes with.
+    `backend`: what Keras computes with. `programs`: by cause, the scripts that use it, where the
+    subject starts some; empty for the one that was recorded.
 
     Verified means: with exactly these pins, the trials named agree.
     """
@@ -175,8 +183,11 @@ def prescribe(
         if not seeds[c.factor] and not all_edited(c.factor, places[c.factor], plugins)
     ]
     alone = {c.factor for c in causes if any(drawn(c.factor, s) for s in c.seedings)}
-    written = at_top(factors, frameworks, backend, alone)
+    others = {n: tuple(p) for n, p in (programs or {}).items() if p and seeded_at_top(n)}
+    own = [factor for factor in factors if "" in others.get(factor.name, ("",))]
+    written = at_top(own, frameworks, backend, alone)
     top = [one.text for one in written]
+    started_by_it = in_programs(factors, others, frameworks, backend)
     without = [factor for factor in factors if not code(factor, frameworks, backend)]
     variables = together(pair for factor in without for pair in launching(factor, frameworks))
     spoken = [factor for factor in without if not launching(factor, frameworks)]
@@ -189,8 +200,28 @@ def prescribe(
         pins=tuple(cause.factor for cause in causes),
         verified_trials=finding.verified,
         verified=finding.verdict == "causes-found" and bool(finding.verified),
+        programs=tuple(
+            record.Program(file=file, top=tuple(o.text for o in started_by_it if o.program == file))
+            for file in dict.fromkeys(one.program for one in started_by_it)
+        ),
     )
-    return prescription, tuple(one for one in written if one.runs)
+    return prescription, (*(one for one in written if one.runs), *started_by_it)
+
+
+def in_programs(
+    factors: Sequence[Factor],
+    programs: Mapping[str, Sequence[str]],
+    frameworks: Mapping[str, str],
+    backend: str,
+) -> list[Written]:
+    """Code for the tops of scripts that the subject starts. Each generator has its own: what else
+    seeds it may be a framework that only the subject uses."""
+    return [
+        Written(factor.name, code(factor, frameworks, backend), program=program)
+        for factor in factors
+        for program in programs.get(factor.name, ())
+        if program
+    ]
 
 
 def at_top(

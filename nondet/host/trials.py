@@ -88,6 +88,9 @@ class Trial:
     insides: dict[tuple[int, int], events.Inside] = dataclasses.field(default_factory=dict)
     """What was seen inside steps, by model and step."""
     sightings: dict[tuple[object, ...], events.Sighting] = dataclasses.field(default_factory=dict)
+    programs: dict[tuple[object, ...], set[str]] = dataclasses.field(default_factory=dict)
+    """For each of these the scripts that did it: those that the subject starts in processes of
+    their own, and empty for the subject itself."""
     seedings: dict[tuple[object, ...], events.SeedGiven] = dataclasses.field(default_factory=dict)
     first_seeds: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
     """Digest of the first seed of each line."""
@@ -359,7 +362,9 @@ class Trial:
         s = sighting
         if s.site is not None:
             s = msgspec.structs.replace(s, site=self.own_place(s.site))
-        self.sightings[(s.factor, s.detail, s.unseeded, s.consumer, s.site, s.what)] = s
+        key = (s.factor, s.detail, s.unseeded, s.consumer, s.site, s.what)
+        self.sightings[key] = s
+        self.programs.setdefault(key, set()).add(self.launched)
 
     def _seed(self, seeding: events.SeedGiven) -> None:
         before = tuple(

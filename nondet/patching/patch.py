@@ -29,6 +29,15 @@ class Changed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Top:
+    """What goes to the top of a script; see `patch`."""
+
+    snippets: Sequence[str]
+    drawing: Sequence[str]
+    package: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Patch:
     files: tuple[Changed, ...] = ()
     left: tuple[str, ...] = ()
@@ -47,16 +56,19 @@ def patch(
     drawing: Sequence[str],
     read: Callable[[str], str | None],
     package: str = "",
+    others: Mapping[str, Top] | None = None,
 ) -> Patch:
     """The patch of a script and of the user's files beside it.
 
     `snippets` go behind the script's imports, `edits` where they stand; those without a template
     are for people. `drawing`: names of the user's modules that draw while they are imported.
     `read` gives a file's text, by its name in the edits, or None where there is no such file.
-    `package`: the one that the script is a module of.
+    `package`: the one that the script is a module of. `others`: what goes to the tops of scripts
+    that it starts, by their files.
     """
-    by_file: dict[str, list[record.Edit]] = {script: []}
-    tops: dict[str, dict[str, None]] = {script: dict.fromkeys(snippets)}
+    started = {script: Top(snippets, drawing, package), **(others or {})}
+    by_file: dict[str, list[record.Edit]] = {file: [] for file in started}
+    tops = {file: dict.fromkeys(top.snippets) for file, top in started.items()}
     for edit in edits:
         if edit.template:
             by_file.setdefault(edit.file, []).append(edit)
@@ -81,8 +93,8 @@ def patch(
             module,
             tuple(tops.get(file, ())),
             {rewrite(edit, cells): edit for edit in wanted},
-            drawing if file == script else (),
-            package,
+            started[file].drawing if file in started else (),
+            started[file].package if file in started else package,
         )
         left += undone
         if worse(before, module.code):

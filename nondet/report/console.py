@@ -188,14 +188,22 @@ def _prescription(
     trials = words.plural(count, "trial")
     verified = f"pins verified by {trials}" if prescription.verified else "not verified"
     style = "green" if prescription.verified else "yellow"
-    top = bool(prescription.snippet.strip())
-    title = (
-        f"Put at the top of {shown(diagnosis.subject.trains) or 'the script'}" if top else "Change"
-    )
+    tops = [
+        (f"the top of {shown(where)}", text)
+        for where, text in (
+            (diagnosis.subject.trains or "the script", prescription.snippet),
+            *((program.file, program.snippet) for program in prescription.programs),
+        )
+        if text.strip()
+    ]
+    top = bool(tops)
+    title = f"Put at {tops[0][0]}" if top else "Change"
     yield Text()
     yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
-    if top:
-        yield from _code(shown_lines(prescription.snippet.strip("\n")))
+    for place, text in tops:
+        if place != tops[0][0]:
+            yield Rule(Text(f"And at {place}", "bold"), align="left", style="dim")
+        yield from _code(shown_lines(text.strip("\n")))
     if prescription.edits and top:
         yield Rule(Text("And change", "bold"), align="left", style="dim")
     for edit in prescription.edits:

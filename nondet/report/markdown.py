@@ -59,6 +59,9 @@ def fix(prescription: Prescription) -> Iterator[str]:
     else:
         if prescription.snippet:
             yield fenced(prescription.snippet, "python")
+        for program in prescription.programs:
+            yield f"At the top of {code(program.file)}:"
+            yield fenced(program.snippet, "python")
         edits = [f"- {code(edit.place)}: {code(edit.code)}" for edit in prescription.edits]
         yield "\n".join(edits)
     yield from map(prose, prescription.advice)

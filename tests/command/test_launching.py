@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nondet.record import EXIT_CODES
+from nondet.record import EXIT_CODES, Program
 from tests.command.running import QUICK, SEEDED, Project, tree
 
 TRAIN = """
@@ -67,11 +67,17 @@ def test_what_the_launcher_draws_is_a_cause_as_well(project: Project) -> None:
         "subprocess.run([sys.executable, 'train.py', seed], check=True)\n",
         "launch.py",
     )
-    ran = project.diagnose(*QUICK, "launch.py")
+    ran = project.diagnose("--confidence", "0.75", "launch.py")
     assert ran.code == 1, ran.out + ran.err
     (cause,) = ran.diagnosis.causes
     assert cause.factor == "python-random"
     assert "launch.py" in {site.file for site in cause.sites}
+    assert ran.diagnosis.subject.trains == "train.py"
+    assert "Put at the top of launch.py" in ran.out
+    found = ran.diagnosis.prescription
+    assert found is not None and found.patch is not None
+    assert "+++ b/launch.py" in found.patch and "+++ b/train.py" not in found.patch
+    assert found.patch_verified, found.patch_note
 
 
 def test_a_child_that_records_nothing_goes_before_the_one_that_trains(project: Project) -> None:
@@ -111,6 +117,30 @@ def test_a_script_that_has_data_prepared_and_trains_itself(project: Project, dra
         assert (cause.sites[0].file, cause.sites[0].line) == ("train.py", 5)
         assert diagnosis.prescription is not None
         assert diagnosis.prescription.patch_verified
+
+
+def test_each_script_that_draws_is_seeded_in_its_own_file(project: Project) -> None:
+    (project.folder / "tools").mkdir()
+    project.write(
+        "import random\nopen('data.txt', 'w').write(str(random.random()))\n", "tools/prepare.py"
+    )
+    project.write(
+        "import random, subprocess, sys\n"
+        "import nondet\n"
+        "subprocess.run([sys.executable, 'tools/prepare.py'], check=True)\n"
+        "nondet.checkpoint('data', open('data.txt').read())\n"
+        "nondet.checkpoint('value', random.random())\n"
+    )
+    ran = project.diagnose("--confidence", "0.75", "train.py")
+    assert ran.code == 1, ran.out + ran.err
+    found = ran.diagnosis.prescription
+    assert found is not None and found.patch is not None
+    seed = "import random\nrandom.seed(42)"
+    assert (found.snippet, found.drawing) == (seed, ())
+    assert found.programs == (Program(file="tools/prepare.py", top=(seed,)),)
+    assert "+++ b/train.py" in found.patch and "+++ b/tools/prepare.py" in found.patch
+    assert found.patch_verified, found.patch_note
+    assert "And at the top of tools/prepare.py" in ran.out
 
 
 def test_a_server_beside_the_training_is_none_of_the_trial(project: Project) -> None:

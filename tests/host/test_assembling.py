@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from nondet.host import events
 from nondet.host import laboratory as module
 from nondet.host.assembling import Assembly
+from nondet.host.events import Place
 from nondet.record import Arm
 from nondet.search.questions import Finding, Guilt, Question
 from tests.host.acting import Act, laboratory
@@ -30,6 +32,36 @@ def shifted(folder: Path, finding: Finding, *plans: tuple[dict[str, Arm], str]) 
     for held, _ in plans:
         lab.ask(Question("Does it repeat?", held, 1))
     return [shift.factor for shift in Assembly(lab, finding).sensitivities()]
+
+
+def test_the_scripts_that_draw_are_told_apart(tmp_path: Path) -> None:
+    lab, _ = laboratory(tmp_path, Act("ab"), jobs=1)
+    lab.ask(Question("Does it repeat?", {}, 1))
+    assembly = Assembly(lab, BY_CHANCE)
+    assert assembly.programs("python-random") == ()
+    own, child = tmp_path / "train.py", tmp_path / "tools/make.py"
+    started = events.Started(trial="t01", plan="h", pid=1, python="3")
+
+    def draws(file: Path, unseeded: bool = True) -> events.Exercised:
+        return events.Exercised("python-random", "a draw", unseeded, None, Place(str(file), 1, "f"))
+
+    for event in (
+        draws(tmp_path / "seeded.py", unseeded=False),
+        events.Launched(script=str(child)),
+        started,
+        draws(tmp_path / "tools/lib.py"),
+    ):
+        lab.trials[0]._take(event)
+    # As long as it is the child that was recorded, its code goes where the script's does.
+    assert (assembly.launched, assembly.programs("python-random")) == (str(child), ("",))
+    lab.trials[0]._take(events.Launched(script=""))
+    assert (assembly.launched, assembly.programs("python-random")) == ("", ("tools/make.py",))
+    lab.trials[1]._take(draws(own))
+    assert assembly.programs("python-random") == ("", "tools/make.py")
+    # One that starts itself again is one script.
+    for event in (events.Launched(script=str(own)), started, draws(own)):
+        lab.trials[1]._take(event)
+    assert assembly.programs("python-random") == ("", "tools/make.py")
 
 
 def test_a_pin_shifts_the_result_where_both_plans_repeat(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from nondet import record
 from nondet.host import events, fixing, mending, planning, trials
 from nondet.host.executors.isolation import Copy
 from nondet.host.mending import drawing, package, patched
+from nondet.host.prescribing import Written
 from tests.host.acting import settings
 from tests.report.found import base
 
@@ -129,6 +130,42 @@ def test_of_a_script_that_another_starts(tmp_path: Path, packaged: bool) -> None
     assert package(tmp_path / "src/train.py", subject) == ("src" if packaged else "")
     name = "src.data" if packaged else "data"
     assert drawn(tmp_path, subject, "src/data.py") == [name]
+
+
+def test_a_script_that_the_subject_starts_is_seeded_in_its_own_file(tmp_path: Path) -> None:
+    project(
+        tmp_path,
+        train="import data\n",
+        data="",
+        tools__make="import os\nimport rows\nrows.draw()\n",
+        tools__rows="",
+    )
+    numpy, python = "numpy-global", "python-random"
+    causes = [
+        record.Cause(
+            factor=factor,
+            sites=tuple(record.Site(file=file, line=1, function="<module>") for file in files),
+        )
+        for factor, files in ((numpy, ["data.py"]), (python, ["tools/rows.py", "tools/make.py"]))
+    ]
+    asked = record.Prescription(
+        snippet=f"# {numpy}", programs=(record.Program(file="tools/make.py", top=(SEED,)),)
+    )
+    written = [
+        Written(numpy, "import numpy as np\nnp.random.seed(42)"),
+        Written(python, SEED, program="tools/make.py"),
+    ]
+    known = settings(tmp_path).subject
+    made = mending.mend(asked, causes, written, known)
+    found = made.prescription
+    assert (found.drawing, found.left) == (("data",), ())
+    assert [program.drawing for program in found.programs] == [("rows",)]
+    texts = {path.name: text.decode() for path, text in made.files}
+    assert texts.keys() == {"train.py", "make.py"}
+    assert texts["train.py"].index("np.random.seed") < texts["train.py"].index("import data")
+    assert "import random" not in texts["train.py"]
+    assert texts["make.py"].index("random.seed") < texts["make.py"].index("import rows")
+    assert "numpy" not in texts["make.py"]
 
 
 def test_the_seed_comes_before_a_sibling_that_draws(tmp_path: Path) -> None:

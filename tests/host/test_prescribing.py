@@ -180,6 +180,33 @@ def test_a_seed_that_no_line_before_draws_becomes_a_number(
     assert (edit.line, edit.code) == (14, "random.seed(42)")
 
 
+def test_code_goes_to_the_top_of_the_script_that_draws() -> None:
+    """In the generator's own terms: only the subject may use Keras."""
+    keras = prescribing.SEED_ALL
+    numpy, python = (by_name(name).fix for name in ("numpy-global", "python-random"))
+
+    def told(**programs: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+        named = {name.replace("_", "-"): files for name, files in programs.items()}
+        causes = [record.Cause(factor=name) for name in named]
+        places = {name: Places(()) for name in named}
+        found, written = prescribing.prescribe(
+            Finding(), causes, places, "python train.py", KERAS, programs=named
+        )
+        assert mending.unwritten(causes, found, written) == []
+        return found.snippet, {program.file: program.snippet for program in found.programs}
+
+    assert told(numpy_global=()) == (keras, {})
+    assert told(numpy_global=("",)) == (keras, {})
+    assert told(numpy_global=("make.py",)) == ("", {"make.py": numpy})
+    assert told(numpy_global=("make.py",), python_random=("",)) == (keras, {"make.py": numpy})
+    assert told(numpy_global=("", "make.py"), python_random=("run.py", "make.py")) == (
+        keras,
+        {"make.py": f"{numpy}\n\n{python}", "run.py": python},
+    )
+    # What is no generator is held where the frameworks are.
+    assert told(op_determinism=("make.py",))[1] == {}
+
+
 def top(frameworks: set[str], backend: str, *factors: str) -> list[str]:
     versions = dict.fromkeys(frameworks, "9.0")
     written = prescribing.at_top([by_name(name) for name in factors], versions, backend)

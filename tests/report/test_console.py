@@ -19,6 +19,7 @@ from nondet.record import (
     Kernel,
     NotTested,
     Prescription,
+    Program,
     Refusal,
     Seeding,
     Sensitivity,
@@ -267,6 +268,19 @@ def test_code_is_printed_so_that_it_can_be_copied() -> None:
     ).splitlines()
     for line in [*snippet.splitlines(), "A=1 " * 40 + "python train.py"]:
         assert line in lines
+
+
+def test_code_for_other_scripts_stands_below_their_names() -> None:
+    programs = (Program(file="tools/make.py", top=("import random\nrandom.seed(42)",)),)
+    lines = printed(
+        one_cause(prescription=Prescription(snippet="", programs=programs))
+    ).splitlines()
+    (title,) = (n for n, line in enumerate(lines) if line.startswith("Put at the top of"))
+    assert lines[title].startswith("Put at the top of tools/make.py  not verified")
+    assert lines[title + 1 : title + 3] == ["import random", "random.seed(42)"]
+    both = printed(one_cause(prescription=Prescription(snippet=SNIPPET, programs=programs)))
+    assert "Put at the top of the script  not verified" in both
+    assert "\nAnd at the top of tools/make.py " in both
 
 
 def test_what_is_not_verified_is_not_called_verified() -> None:

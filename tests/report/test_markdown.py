@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 from msgspec import structs
 
-from nondet.record import Edit
+from nondet.record import Edit, Program
 from nondet.report import markdown
 from tests.report import samples
 
@@ -50,6 +50,10 @@ def test_without_a_patch_the_lines_are_named() -> None:
     found = markdown.render(structs.replace(diagnosis, prescription=edited))
     assert f"```python\n{edited.snippet.strip(chr(10))}\n```" in found
     assert "- `lib/a.py:4`: `` x = `\\|` ``" in found
+    program = Program(file="tools/make.py", top=("import random\nrandom.seed(42)",))
+    beside = structs.replace(edited, programs=(program,))
+    found = markdown.render(structs.replace(diagnosis, prescription=beside))
+    assert "At the top of `tools/make.py`:\n\n```python\nimport random\nrandom.seed" in found
     there = structs.replace(edit, file="a.ipynb", cell=2, cell_line=3, code="f(42)")
     edited = structs.replace(edited, edits=(there,))
     found = markdown.render(structs.replace(diagnosis, prescription=edited))

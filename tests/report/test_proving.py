@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from nondet.record import Arm, Diagnosis, Prescription, Slowdown
+from nondet.record import Arm, Diagnosis, Prescription, Program, Slowdown
 from nondet.report import html
 from nondet.report.page import words
 from tests.report import parts, samples
@@ -80,6 +80,20 @@ def test_the_page_shows_place_and_proof() -> None:
     assert "Patched script verified by 2 runs" in said
     assert "Pins verified" not in said
     assert "Verified: 2 runs of the patched script, with nothing pinned, agree" in said
+
+
+def test_the_page_shows_code_for_each_script() -> None:
+    cause = structs.replace(samples.one_cause().causes[0], fix="import random\nrandom.seed(42)")
+    program = Program(file="tools/make.py", top=(cause.fix,))
+    found = fix(snippet="", top=(), patch=None, programs=(program,))
+    shown = page(structs.replace(samples.one_cause(), causes=(cause,), prescription=found))
+    said = shown.said("fix")
+    assert (
+        "Put this near the top of tools/make.py, behind its imports and before anything draws:"
+        in said
+    )
+    assert "random.seed(42)" in said
+    assert words.tops(found) == ["", cause.fix]
 
 
 def test_what_a_pin_costs_is_told_whether_it_is_much_or_not() -> None:

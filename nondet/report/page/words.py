@@ -16,6 +16,7 @@ from nondet.record import (
     Horizon,
     NotTested,
     Prescription,
+    Program,
     Recording,
     Seeding,
     Site,
@@ -191,7 +192,7 @@ def patched(found: Prescription) -> str:
     return f"Not verified: {why}{'' if why.endswith(('.', '!', '?')) else '.'}"
 
 
-def placing(found: Prescription, script: str) -> str:
+def placing(found: Prescription | Program, script: str) -> str:
     """Where the code of the fix belongs, as the beginning of a sentence."""
     if found.drawing:
         names = enumerated([f"`{name}`" for name in found.drawing], 3)
@@ -199,9 +200,14 @@ def placing(found: Prescription, script: str) -> str:
         return (
             f"Put this near the top of `{script}`, before it imports {names}, which {draw} imported"
         )
-    if found.top or found.patch is not None:
+    if isinstance(found, Program) or found.top or found.patch is not None:
         return f"Put this near the top of `{script}`, behind its imports and before anything draws"
     return f"Write it like this in `{script}`"
+
+
+def tops(found: Prescription) -> list[str]:
+    """The code of the fix, for each script that gets some."""
+    return [found.snippet.strip(), *(program.snippet for program in found.programs)]
 
 
 def badges(found: Prescription) -> list[tuple[str, str]]:
