@@ -187,7 +187,9 @@ def _prescription(
     count = len(prescription.verified_trials)
     trials = words.plural(count, "trial")
     verified = f"pins verified by {trials}" if prescription.verified else "not verified"
-    style = "green" if prescription.verified else "yellow"
+    tried = words.wanting(prescription)
+    verified = "no fix yet" if tried else verified
+    style = "green" if prescription.verified and not tried else "yellow"
     tops = [
         (f"the top of {shown(where)}", text)
         for where, text in (
@@ -197,7 +199,8 @@ def _prescription(
         if text.strip()
     ]
     top = bool(tops)
-    title = f"Put at {tops[0][0]}" if top else "Change"
+    put, change = ("Tried", "Tried") if tried else ("Put", "Change")
+    title = f"{put} at {tops[0][0]}" if top else change
     yield Text()
     yield Rule(Text.assemble((title, "bold"), "  ", (verified, style)), align="left", style="dim")
     for place, text in tops:

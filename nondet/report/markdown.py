@@ -52,7 +52,7 @@ def blocks(diagnosis: Diagnosis) -> Iterator[str]:
 
 def fix(prescription: Prescription) -> Iterator[str]:
     state = "pins verified" if prescription.verified else "not verified"
-    yield f"**Fix** ({state})"
+    yield "**Tried** (no fix yet)" if words.wanting(prescription) else f"**Fix** ({state})"
     if prescription.patch:
         yield fenced(prescription.patch, "diff")
         yield prose(words.patched(prescription))

@@ -6,9 +6,10 @@ import pytest
 from msgspec import structs
 
 from nondet.record import Arm, Diagnosis, Prescription, Program, Slowdown
-from nondet.report import html
+from nondet.report import html, markdown
 from nondet.report.page import words
 from tests.report import parts, samples
+from tests.report.test_console import printed
 from tests.report.test_html import page
 
 
@@ -94,6 +95,23 @@ def test_the_page_shows_code_for_each_script() -> None:
     )
     assert "random.seed(42)" in said
     assert words.tops(found) == ["", cause.fix]
+
+
+def test_a_patch_that_does_not_hold_is_no_fix() -> None:
+    note = "the patched script still gives different results"
+    failed = structs.replace(
+        samples.one_cause(), prescription=fix(patch_trials=("t14", "t15"), patch_note=note)
+    )
+    shown = page(failed)
+    said = shown.said("fix")
+    assert said.startswith("Tried Pins verified by 6 runs Patched script not verified")
+    assert f"This is no fix yet: {note}." in said
+    assert "This was put near the top of train.py, behind its imports" in said
+    assert "The fix" not in said and "Put this" not in said
+    told = printed(failed)
+    assert "Tried at the top of the script  no fix yet" in told
+    assert "pins verified" not in told and "Put at" not in told
+    assert "**Tried** (no fix yet)" in markdown.render(failed)
 
 
 def test_what_a_pin_costs_is_told_whether_it_is_much_or_not() -> None:

@@ -192,16 +192,20 @@ def patched(found: Prescription) -> str:
     return f"Not verified: {why}{'' if why.endswith(('.', '!', '?')) else '.'}"
 
 
-def placing(found: Prescription | Program, script: str) -> str:
-    """Where the code of the fix belongs, as the beginning of a sentence."""
+def wanting(found: Prescription) -> bool:
+    """Whether the patched script was run and has not shown that it repeats: that is no fix."""
+    return bool(found.patch_trials) and not found.patch_verified
+
+
+def placing(found: Prescription | Program, script: str, tried: bool = False) -> str:
+    """Where the code of the fix belongs, or was `tried`, as the beginning of a sentence."""
+    put = "This was put" if tried else "Put this"
     if found.drawing:
         names = enumerated([f"`{name}`" for name in found.drawing], 3)
         draw = "draws while it is" if len(found.drawing) == 1 else "draw while they are"
-        return (
-            f"Put this near the top of `{script}`, before it imports {names}, which {draw} imported"
-        )
+        return f"{put} near the top of `{script}`, before it imports {names}, which {draw} imported"
     if isinstance(found, Program) or found.top or found.patch is not None:
-        return f"Put this near the top of `{script}`, behind its imports and before anything draws"
+        return f"{put} near the top of `{script}`, behind its imports and before anything draws"
     return f"Write it like this in `{script}`"
 
 
