@@ -109,9 +109,11 @@ def sightings_of(factor: str, trials: Iterable[Trial]) -> list[Sighting]:
 
 
 def programs(factor: str, trials: Iterable[Trial]) -> set[str]:
-    """The scripts that use a source, of those sightings: see `Trial.programs`."""
+    """The scripts that use a source in a way that varies, or else use it: see `Trial.programs`."""
     everything = list(trials)
-    told = {(s.factor, s.detail, s.unseeded, s.site) for s in sightings_of(factor, everything)}
+    seen = sightings_of(factor, everything)
+    telling = [s for s in seen if s.unseeded] or seen
+    told = {(s.factor, s.detail, s.unseeded, s.site) for s in telling}
     return {
         program
         for trial in everything

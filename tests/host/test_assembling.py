@@ -42,11 +42,12 @@ def test_the_scripts_that_draw_are_told_apart(tmp_path: Path) -> None:
     own, child = tmp_path / "train.py", tmp_path / "tools/make.py"
     started = events.Started(trial="t01", plan="h", pid=1, python="3")
 
-    def draws(file: Path, unseeded: bool = True) -> events.Exercised:
+    def draws(file: Path, unseeded: bool | None = True) -> events.Exercised:
         return events.Exercised("python-random", "a draw", unseeded, None, Place(str(file), 1, "f"))
 
     for event in (
         draws(tmp_path / "seeded.py", unseeded=False),
+        draws(tmp_path / "perhaps.py", unseeded=None),
         events.Launched(script=str(child)),
         started,
         draws(tmp_path / "tools/lib.py"),
