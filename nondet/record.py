@@ -148,7 +148,7 @@ class Site(Base, frozen=True, kw_only=True):
 class Divergence(Base, frozen=True, kw_only=True):
     """Where two trials of the same plan first differ."""
 
-    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "user"]
+    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "end", "user"]
     model: str
     epoch: int
     step: int

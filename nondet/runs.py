@@ -103,7 +103,7 @@ class Far(Base, frozen=True, kw_only=True):
 class Parting(Base, frozen=True, kw_only=True):
     """A moment at which the two runs differ."""
 
-    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "user"]
+    checkpoint: Literal["init", "batch", "step", "epoch", "fit", "end", "user"]
     label: str
     """The moment in words: ``epoch 3``."""
     model: str

@@ -76,7 +76,8 @@ class Checkpoint:
     """A moment of a trial with the digest of every tensor recorded there.
 
     `key` orders and names the moment: kind, model, fit call, epoch, step. `tensors` holds
-    (path, digest) in the order of the model's layers.
+    (path, digest) in the order of the model's layers. An ``end`` holds weights that were changed
+    after training.
     """
 
     kind: str
@@ -92,9 +93,10 @@ class Checkpoint:
 
     @property
     def label(self) -> str:
-        """In words: ``init``, ``epoch 3``, ``step 17``, ``fit 2``, or the user's own name."""
-        if self.kind == "init":
-            return "init"
+        """In words: ``init``, ``epoch 3``, ``step 17``, ``fit 2``, ``end``, or the user's own
+        name."""
+        if self.kind in ("init", "end"):
+            return self.kind
         if self.kind == "epoch":
             return f"epoch {self.epoch}" if self.fit <= 1 else f"fit {self.fit}, epoch {self.epoch}"
         return f"{self.kind} {self.step}" if self.kind in ("step", "fit") else self.model

@@ -15,6 +15,7 @@ from .device_values import array_of, kind_of, value_of, values_of
 from .events import plain
 from .inside.scene import Scene
 from .kept import os, threading
+from .leaving import Leaving
 from .step_recording import StepRecorder
 from .steps import DENSE_STEPS, log_files, worth_recording
 
@@ -44,6 +45,11 @@ class Tracked(object):
         self.pending = None
         # Whether it only prepares data for what is trained.
         self.by_product = False
+        # For the look in the end (leaving.py): paths and digests of its last checkpoint, the
+        # variables, and their bytes.
+        self.last = None
+        self.kept = None
+        self.size = 0
 
     def forget(self):
         """Let go of the model's variables; those of the next step are looked up."""
@@ -81,6 +87,7 @@ class Recorder(object):
         self.by_model = weakref.WeakKeyDictionary()
         self.optimizers = weakref.WeakKeyDictionary()
         self.layouts = 0
+        self.leaving = Leaving(session, self.digester, names, self._left)
         self.closed = False
         self.told_elsewhere = False
 
@@ -95,15 +102,21 @@ class Recorder(object):
             self.session.events.emit_in_child("elsewhere", what=what)
         return True
 
-    def checkpoint(self, kind, tracked, epoch=0, step=0, variables=None):
-        """Digest every variable of a model now, or these. Its order is the order of execution."""
+    def checkpoint(self, kind, tracked, epoch=0, step=0, variables=None, **more):
+        """Digest every variable of a model now, or these. Its order is the order of execution.
+        `more`: further fields of the event."""
         if self.elsewhere("training of %s" % tracked.name):
             return
         with self.lock:
-            variables = tracked.variables() if variables is None else variables
-            values = values_of(variables)
-            self._emit(kind, tracked, epoch, step, names(variables), values)
+            own = tracked.variables() if variables is None else None
+            variables = own if variables is None else variables
+            values, paths = values_of(variables), names(variables)
+            found, size = self._emit(kind, tracked, epoch, step, paths, values, **more)
             tracked.recorded = (kind, step)
+            self.leaving.note(tracked, own, paths, found, size)
+
+    def _left(self, tracked, paths, values):
+        self._emit("end", tracked, 0, tracked.steps, paths, values)
 
     def record_user(self, name, count, value):
         # Before the lock: another thread may have held it when this process was forked.
@@ -115,17 +128,19 @@ class Recorder(object):
             paths = [path for path, _ in pairs]
             self._emit("user", tracked, 0, count, paths, [array for _, array in pairs])
 
-    def _emit(self, kind, tracked, epoch, step, paths, values):
+    def _emit(self, kind, tracked, epoch, step, paths, values, **more):
+        """Returns the digests, and how many bytes the tensors have."""
         callbacks, self.session.first_checkpoint[:] = list(self.session.first_checkpoint), []
         for callback in callbacks:
             callback()
         self.describe(tracked, paths, [kind_of(value) for value in values])
-        found = []
+        found, size = [], 0
         for value in values:
             array = array_of(value)
             digest = self.digester.digest(array)
             self.values.keep(digest, array)
             found.append(digest)
+            size += array.nbytes
         self.session.events.emit(
             "checkpoint",
             kind=kind,
@@ -136,7 +151,9 @@ class Recorder(object):
             epoch=epoch,
             step=step,
             digests=found,
-        )
+            **more
+        )  # fmt: skip
+        return found, size
 
     def describe(self, tracked, paths, kinds):
         """The number of the layout of tensors, each of a (dtype, shape); told once."""
@@ -416,15 +433,38 @@ class Recorder(object):
         if os.getpid() != self.pid:
             return
         with self.lock:
-            for tracked in self.tracked:
-                if tracked.pending is not None:
-                    self.checkpoint("step", tracked, 0, tracked.steps)
-                    tracked.pending = None
+            for tracked in self.unrecorded():
+                # The model may have been changed since that step.
+                self.checkpoint("step", tracked, 0, tracked.steps, late=True)
+                tracked.pending = None
+
+    def unrecorded(self):
+        """The models whose last step was left out."""
+        return [tracked for tracked in self.tracked if tracked.pending is not None]
 
     def let_go(self):
-        """Hold no variables of models that are done, as in cross validation: they take memory."""
+        """Hold few variables of models that are done, as in cross validation: they take memory."""
         for tracked in self.tracked:
             tracked.forget()
+        if os.getpid() == self.pid:
+            with self.lock:
+                self.leaving.make_room(self.tracked)
+
+    def look_again(self, fresh):
+        """Record the weights that were changed since they were last recorded; those of `fresh`
+        models were just now."""
+        with self.lock:
+            for model in list(self.by_model):
+                # Where the script ends in the middle of an epoch on JAX.
+                if getattr(model, "_jax_state", None) and not model._jax_state_synced:
+                    self.session.attempt("looking at a trainer's state", model.jax_state_sync)
+            for tracked in self.tracked:
+                if tracked not in fresh:
+                    self.leaving.look(tracked)
+            for name, weights in self.leaving.averages():
+                tracked = Tracked(len(self.tracked), name, weights)
+                self.tracked.append(tracked)
+                self.leaving.look(tracked, known=False)
 
     def close(self):
         """Record what the last steps left, before the interpreter takes the models apart."""
@@ -432,7 +472,9 @@ class Recorder(object):
             return
         self.closed = True
         try:
+            fresh = self.unrecorded()
             self.record_pending()
+            self.look_again(fresh)
             for tracked in self.tracked:
                 if tracked.log is not None:
                     self.session.events.emit(

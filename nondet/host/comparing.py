@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
 
 from nondet.host.steps import Comparison
 from nondet.host.trials import Trial
@@ -47,15 +48,45 @@ class Following:
             found.append(witness)
             self._share(common if witness is None else witness.index)
             self.checkpoints = common
-        for index in sorted(one.traces.keys() & other.traces.keys()):
-            if index not in self.comparisons:
-                self.comparisons[index] = Comparison(one.traces[index], other.traces[index])
-            try:
-                found.append(first_step(self.comparisons[index], one, other, index))
-            except ValueError as error:
-                ours = str(error).startswith(str(one.traces[index].path.parent))
-                (one if ours else other).damaged = str(error)
-        return earliest(found)
+        found += map(self._step, sorted(one.traces.keys() & other.traces.keys()))
+        return self._after_training(earliest(found))
+
+    def _after_training(self, witness: Witness | None) -> Witness | None:
+        """The witness, as one of the end where a last step was recorded late and the logs show no
+        difference up to there: whatever changed the weights came after the last logged step."""
+        one, other = self.reference, self.trial
+        if witness is None or witness.other is None or witness.index not in one.late & other.late:
+            return witness
+        index = one.owners[witness.index]
+        if witness.checkpoint is not one.checkpoints[witness.index]:
+            return witness
+        # The logs were looked at before the event that tells of the checkpoint.
+        one.look(index)
+        other.look(index)
+        logs = one.traces.get(index), other.traces.get(index)
+        # One without a step is as good as none.
+        if not logs[0] or not logs[1] or logs[0].method != logs[1].method:
+            return witness
+        step = self._step(index)
+        if step is not None or one.damaged or other.damaged:
+            return step or witness
+        return dataclasses.replace(
+            witness,
+            checkpoint=dataclasses.replace(witness.checkpoint, kind="end"),
+            other=dataclasses.replace(witness.other, kind="end"),
+        )
+
+    def _step(self, index: int) -> Witness | None:
+        """The first logged step of a model after which its weights differ."""
+        one, other = self.reference, self.trial
+        if index not in self.comparisons:
+            self.comparisons[index] = Comparison(one.traces[index], other.traces[index])
+        try:
+            return first_step(self.comparisons[index], one, other, index)
+        except ValueError as error:
+            ours = str(error).startswith(str(one.traces[index].path.parent))
+            (one if ours else other).damaged = str(error)
+            return None
 
     def _share(self, stop: int) -> None:
         """Keep checkpoints that are equal once: trials that agree take the memory of one."""

@@ -124,8 +124,9 @@ class Layout(Event, frozen=True, tag="layout", dict=True):
 
 
 class Recorded(Event, frozen=True, tag="checkpoint"):
-    kind: Literal["init", "epoch", "step", "fit", "user"]
-    """``fit``: what an estimator or a booster has learnt; `step` is the number of the fit."""
+    kind: Literal["init", "epoch", "step", "fit", "end", "user"]
+    """``fit``: what an estimator or a booster has learnt; `step` is the number of the fit.
+    ``end``: what was changed after training; `step` is the model's last."""
     model: str
     index: int
     layout: int
@@ -133,6 +134,8 @@ class Recorded(Event, frozen=True, tag="checkpoint"):
     epoch: int
     step: int
     digests: list[str]
+    late: bool = False
+    """Whether a last step was recorded only when the script went on, or ended."""
 
 
 class Fit(Event, frozen=True, tag="fit"):

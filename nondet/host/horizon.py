@@ -57,7 +57,7 @@ class Course:
         return True
 
     def _count(self, event: events.Recorded) -> None:
-        if self.horizon is None or event.kind == "user":
+        if self.horizon is None or event.kind in ("user", "end"):
             return
         self.epochs += event.kind == "epoch"
         self.steps[event.index] = max(event.step, self.steps.get(event.index, 0))

@@ -79,6 +79,8 @@ class Trial:
     """For each checkpoint the place of its model, -1 for the user's own: names need not differ."""
     forms: list[events.Layout] = dataclasses.field(default_factory=list)
     """For each checkpoint what is known of its tensors: dtypes and shapes."""
+    late: set[int] = dataclasses.field(default_factory=set)
+    """Places of checkpoints that show a last step as it was left later on."""
     traces: dict[int, StepTrace] = dataclasses.field(default_factory=dict)
     """The logs of their steps."""
     fits: dict[tuple[int, int], tuple[int, int | None]] = dataclasses.field(default_factory=dict)
@@ -234,7 +236,7 @@ class Trial:
         """Take in the events that have come."""
         # The logs first: what lies behind the horizon comes after the event that tells of it.
         for index in self.models:
-            self._look(index)
+            self.look(index)
         for event in self.reader.read():
             if self.course.admits(event):
                 try:
@@ -242,7 +244,7 @@ class Trial:
                 except (ValueError, KeyError):
                     self.reader.damaged += 1
 
-    def _look(self, index: int) -> None:
+    def look(self, index: int) -> None:
         """See how far the log of a model's steps has come."""
         try:
             if index in self.traces:
@@ -263,6 +265,7 @@ class Trial:
                     self.checkpoints.clear()
                     self.owners.clear()
                     self.forms.clear()
+                    self.late.clear()
                     self.models, self.traces, self.fits = {}, {}, {}
                     self.paces, self.scenes, self.insides = {}, {}, {}
                     self.metrics, self.told = {}, {}
@@ -311,7 +314,7 @@ class Trial:
                 self.layouts[event.id] = event
                 if event.index >= 0:
                     self.models[event.index] = event.model
-                    self._look(event.index)
+                    self.look(event.index)
             case events.Fit():
                 begin, _ = self.fits.get((event.index, event.fit), (event.step, None))
                 self.fits[event.index, event.fit] = (begin, event.step if event.over else None)
@@ -386,6 +389,8 @@ class Trial:
     def _record(self, event: events.Recorded) -> None:
         layout = self.layouts[event.layout]
         tensors = Tensors(layout.paths, event.digests)
+        if event.late:
+            self.late.add(len(self.checkpoints))
         self.owners.append(event.index)
         self.forms.append(layout)
         self.checkpoints.append(

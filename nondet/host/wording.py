@@ -35,6 +35,8 @@ def place(divergence: record.Divergence | None) -> str:
     if divergence.checkpoint == "fit":
         fit = f"fit {divergence.step} of `{divergence.model}`"
         return f"Runs part in {fit}: {tensor}{also} differ{'' if also else 's'}"
+    if divergence.checkpoint == "end":
+        return f"Runs part after the last recorded step: the final weights of {tensor}{also} differ"
     if divergence.kind in _INSIDE:
         what = _INSIDE[divergence.kind].format(f"`{divergence.tensor}`")
         return f"Runs part in step {divergence.step}: {what} differs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nondet import record
@@ -93,6 +94,23 @@ def test_runs_that_part_in_a_fit_name_the_estimator(differing: int, end: str) ->
     place = wording.place(divergence)
     assert place.startswith("Runs part in fit 2 of `Lasso`: `coef_`")
     assert place.endswith(end)
+
+
+def test_runs_that_part_after_training_say_so() -> None:
+    divergence = record.Divergence(
+        checkpoint="end",
+        model="Net",
+        epoch=0,
+        step=10,
+        tensor="0.weight",
+        kind="weights",
+        tensors_differing=3,
+    )
+    said = "Runs part after the last recorded step: the final weights of"
+    assert wording.place(divergence) == f"{said} `0.weight` and 2 more differ"
+    # One of them has changed nothing.
+    alone = msgspec.structs.replace(divergence, tensor="")
+    assert wording.place(alone) == f"{said} model `Net` differ"
 
 
 def test_a_seed_that_comes_late_is_told_in_the_singular() -> None:

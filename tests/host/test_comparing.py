@@ -130,6 +130,55 @@ def test_a_difference_at_the_first_checkpoint_comes_before_all_steps(tmp_path: P
     assert where(apart(one, other)) == ("m", "init", 0, PATHS[0])
 
 
+@pytest.mark.parametrize(
+    ("changed", "kind", "tensor"),
+    [((True, False), "end", ""), ((True, True), "end", PATHS[2]), ((False, False), None, None)],
+)
+def test_what_is_changed_after_training_is_a_difference(
+    changed: tuple[bool, bool], kind: str | None, tensor: str | None, tmp_path: Path
+) -> None:
+    trials = two(tmp_path)
+    for value, (trial, is_changed) in enumerate(zip(trials, changed, strict=True)):
+        trial.model().train(range(1, 7))
+        if is_changed:
+            trial.checkpoint("end", step=6, values=[6, 6, 100 + value])
+    # While they run, one may still be about to change them.
+    assert (apart(*trials, ended=False) is None) is (changed[0] != changed[1] or kind is None)
+    expected = kind and ("m", kind, 6, tensor)
+    assert where(apart(*trials)) == where(apart(*reversed(trials))) == expected
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+@pytest.mark.parametrize(
+    ("parted", "logged", "expected"),
+    [(None, True, ("end", 5)), (None, False, ("step", 5)), (2, True, ("step", 2))],
+)
+def test_a_last_step_that_was_recorded_late_is_told_from_what_came_after_it(
+    interval: int,
+    parted: int | None,
+    logged: bool,
+    expected: tuple[str, int],
+    tmp_path: Path,
+) -> None:
+    trials = two(tmp_path)
+    for value, trial in enumerate(trials):
+        trial.model()
+        if logged:
+            trial.train(range(1, 6), apart=parted if value else None, epoch=99, interval=interval)
+        trial.checkpoint("step", step=5, values=[5, 5, 100 + value], late=True)
+    witness = apart(*trials)
+    assert witness is not None
+    assert (witness.checkpoint.kind, witness.checkpoint.step) == expected
+
+
+def test_a_step_that_was_recorded_at_once_is_no_later_one(tmp_path: Path) -> None:
+    trials = two(tmp_path)
+    for value, trial in enumerate(trials):
+        trial.model().train(range(1, 6), epoch=99, interval=2)
+        trial.checkpoint("step", step=5, values=[5, 5, 100 + value])
+    assert where(apart(*trials)) == ("m", "step", 5, PATHS[2])
+
+
 def test_where_rows_were_not_kept_no_tensor_is_named(tmp_path: Path) -> None:
     one, other = two(tmp_path)
     for trial in (one, other):

@@ -52,6 +52,13 @@ def test_an_epoch_ends_with_its_metrics() -> None:
     assert admitted(None, *told) == list(range(6))
 
 
+def test_what_is_changed_after_training_lies_behind_the_horizon_and_is_no_step() -> None:
+    told = (recorded("step", step=2), recorded("end", step=5), recorded("end", 1, step=5))
+    assert admitted(Horizon("step", 9), *told) == [0, 1, 2]
+    assert admitted(Horizon("step", 2), *told) == [0]
+    assert admitted(Horizon("epoch", 1), recorded("epoch"), metric(), told[1]) == [0, 1]
+
+
 def test_an_epoch_without_metrics_ends_with_the_next_checkpoint() -> None:
     told = (recorded("epoch"), events.Framework("keras", "3"), recorded("epoch"), metric())
     assert admitted(Horizon("epoch", 1), *told) == [0, 1]

@@ -62,7 +62,14 @@ class Written:
         return self
 
     def checkpoint(
-        self, kind: str, index: int = 0, step: int = 0, epoch: int = 0, *, values: Sequence[int]
+        self,
+        kind: str,
+        index: int = 0,
+        step: int = 0,
+        epoch: int = 0,
+        *,
+        values: Sequence[int],
+        late: bool = False,
     ) -> None:
         self.emit(
             "checkpoint",
@@ -74,6 +81,7 @@ class Written:
             epoch=epoch,
             step=step,
             digests=[digest(value) for value in values],
+            late=late,
         )
 
     def log(self, step: int, index: int = 0, *, values: Sequence[int]) -> None:

@@ -41,6 +41,13 @@ def test_without_a_look_inside_the_step_is_open() -> None:
     assert way[-1] == ("Weights", "2 of 4 differ at the end of epoch 2", "first")
 
 
+def test_there_is_no_way_to_what_is_changed_after_training() -> None:
+    diagnosis = samples.unresolved()
+    assert diagnosis.first_divergence is not None
+    end = structs.replace(diagnosis.first_divergence, checkpoint="end")
+    assert told(structs.replace(diagnosis, first_divergence=end)) == []
+
+
 def test_a_race_is_told_as_it_was_in_the_runs_looked_into() -> None:
     diagnosis = samples.looked_into()
     assert diagnosis.first_divergence is not None

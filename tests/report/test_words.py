@@ -135,6 +135,7 @@ PACE = Recording(model="sequential", interval=4, share=0.01)
         (parted("init"), False),
         (parted("user"), False),
         (parted("fit"), False),
+        (parted("end", recording=(PACE,)), False),
         (samples.reproducible(), False),
     ],
 )
@@ -145,7 +146,11 @@ def test_every_step_is_offered_where_it_shows_more(diagnosis: Diagnosis, coarse:
 
 @pytest.mark.parametrize(
     ("checkpoint", "said"),
-    [("fit", "What a fit has learnt"), ("user", "one of your own checkpoints")],
+    [
+        ("fit", "What a fit has learnt"),
+        ("end", "the final weights differ"),
+        ("user", "one of your own checkpoints"),
+    ],
 )
 def test_a_fit_is_no_checkpoint_of_the_script_s_own(checkpoint: str, said: str) -> None:
     assert said in words.hints(parted(checkpoint))[0]

@@ -74,6 +74,9 @@ class TorchSteps(object):
             self.inside = TorchModules(self.recorder.scene, unseen)
             self.inside.listen(torch, compiling, uncompiled(torch, self.carefully))
         replace(module.Optimizer, "__init__", self.making)
+        averages = getattr(sys.modules.get("torch.optim.swa_utils"), "AveragedModel", None)
+        if averages is not None:
+            replace(averages, "__init__", self.averaging)
         replace(torch, "compile", lambda original: self.compiling(original, compiling, call))
 
     def carefully(self, where, call, *args):
@@ -90,6 +93,21 @@ class TorchSteps(object):
             self.optimizers.append(weakref.ref(optimizer))
 
         return __init__
+
+    def averaging(self, original):
+        def __init__(model, *args, **kwargs):
+            original(model, *args, **kwargs)
+            self.guarded("an average is made", self.averaged, model)
+
+        return __init__
+
+    def averaged(self, model):
+        with unseen():
+            held = sys.modules["torch"].nn.Module.parameters(model)
+            size = sum(p.numel() * p.element_size() for p in held)
+        name = self.trainees.name(type(model).__name__)
+        own = functools.partial(weights, buffers=True)
+        self.recorder.leaving.average(name, model, size, own)
 
     def compiling(self, original, within, call):
         """What `torch.compile` makes of a function may hold steps that no hook is told of."""

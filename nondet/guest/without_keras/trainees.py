@@ -7,6 +7,8 @@ class Weight(object):
     """A tensor by its path. `read()` gives what it is now: modules may put another in its place."""
 
     __slots__ = ("path", "read")
+    lasting = True
+    """Whether it shows what is changed later on."""
 
     def __init__(self, path, read):
         self.path = path
@@ -17,8 +19,15 @@ class Weight(object):
         return self.read()
 
 
+class Constant(Weight):
+    """One that comes with its value."""
+
+    __slots__ = ()
+    lasting = False
+
+
 def constant(path, value):
-    return Weight(path, lambda: value)
+    return Constant(path, lambda: value)
 
 
 class ByObject(object):
@@ -49,10 +58,12 @@ class Trainees(object):
     def track(self, kind, weights):
         """A new Tracked. Of several of one `kind` (``Net``) the later ones are told apart as Keras
         does it: ``Net_1``. `weights()` gives its Weights as of now; none once it is gone."""
+        return self.recorder.track_other(self.name(kind), weights)
+
+    def name(self, kind):
         count = self.names.get(kind, 0)
         self.names[kind] = count + 1
-        name = "%s_%d" % (kind, count) if count else kind
-        return self.recorder.track_other(name, weights)
+        return "%s_%d" % (kind, count) if count else kind
 
     def of(self, owner, weights):
         """The Tracked of an object, made when it is first asked for; `weights(owner)` gives its

@@ -96,6 +96,7 @@ def where(probe: Probed) -> str:
         "batch": "the first batch",
         "step": f"step {first.step}",
         "epoch": f"epoch {first.epoch}",
+        "end": "after the last step",
     }.get(first.checkpoint, first.model)
     return f"{moment}, {first.tensor}" if first.tensor else moment
 

@@ -31,7 +31,7 @@ class Stage:
 def of(diagnosis: Diagnosis) -> list[Stage]:
     """The way to where runs part; empty where they don't, or part outside of a model."""
     found = diagnosis.first_divergence
-    if found is None or found.checkpoint in ("fit", "user"):
+    if found is None or found.checkpoint in ("fit", "end", "user"):
         return []
     start = found.checkpoint == "init"
     zoom = None if start else _zoom(diagnosis, found)

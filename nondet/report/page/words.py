@@ -71,6 +71,8 @@ _HINTS = {
     "update": "The gradients agree and the update differs: suspect the optimizer or an all-reduce.",
     "weights": "Record every step to see the first one that differs.",
     "value": "The first value to differ is one of your own checkpoints: follow what it is made of.",
+    "end": "Training agrees as far as it was recorded, and the final weights differ: look at what "
+    "changes them after it, such as pruning, averaging or calibrating.",
     "fit": "What a fit has learnt differs: look at the data that it is given and at what it draws.",
 }
 
@@ -295,6 +297,8 @@ def moment(divergence: Divergence) -> str:
         return f"at the end of epoch {divergence.epoch}"
     if divergence.checkpoint == "fit":
         return f"after fit {divergence.step} of {divergence.model}"
+    if divergence.checkpoint == "end":
+        return "after the last recorded step, at the end of the script"
     if divergence.checkpoint == "user":
         return "at a checkpoint of your own"
     # Loops of the user's own have steps and no epochs.
@@ -405,7 +409,9 @@ def reasons(items: Sequence[NotTested]) -> dict[str, list[NotTested]]:
 def hints(diagnosis: Diagnosis) -> list[str]:
     """What to try when no cause was found, most telling first."""
     found, first = [], diagnosis.first_divergence
-    if first is not None and (first.kind != "weights" or coarse(diagnosis)):
+    if first is not None and first.checkpoint in ("fit", "end"):
+        found.append(_HINTS[first.checkpoint])
+    elif first is not None and (first.kind != "weights" or coarse(diagnosis)):
         found.append(_hint(diagnosis, first))
     found.append(
         'Name suspicious values in the script with `nondet.checkpoint("name", value)`: the next '
@@ -419,7 +425,7 @@ def hints(diagnosis: Diagnosis) -> list[str]:
 
 def _hint(diagnosis: Diagnosis, first: Divergence) -> str:
     """What the first difference suggests, which claims no more than what was compared."""
-    kind = "fit" if first.checkpoint == "fit" else first.kind
+    kind = first.kind
     looks = [z for z in diagnosis.zooms if (z.model, z.pair) == (first.model, first.trials)]
     if kind == "loss" and not any(look.saw_targets for look in looks):
         return _LOSS_ALONE
