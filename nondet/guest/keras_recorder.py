@@ -45,7 +45,7 @@ class Tracked(object):
         self.pending = None
         # Whether it only prepares data for what is trained.
         self.by_product = False
-        # For the look in the end (leaving.py): paths and digests of its last checkpoint, the
+        # For the look at the end (leaving.py): paths and digests of its last checkpoint, the
         # variables, and their bytes.
         self.last = None
         self.kept = None
@@ -151,8 +151,8 @@ class Recorder(object):
             epoch=epoch,
             step=step,
             digests=found,
-            **more
-        )  # fmt: skip
+            **more,
+        )
         return found, size
 
     def describe(self, tracked, paths, kinds):

@@ -1,4 +1,4 @@
-"""What training leaves: models are looked at once more in the end.
+"""What training leaves: models are looked at once more at the end of the script.
 
 Pruning, averaging, restoring the best weights and calibrating come after the last step. Weights
 that are not those of the model's last checkpoint are recorded as ``end``.
@@ -11,7 +11,7 @@ from . import graph_values
 from .device_values import array_of, values_of
 
 HELD = 256 << 20
-"""Bytes of weights, of all models together, that are held for the look in the end. They are held
+"""Bytes of weights, of all models together, that are held for the look at the end. They are held
 since a model may be gone by then: most scripts train in a function. And whether one in a cycle of
 references is gone, only the time of the last collection tells, which differs from trial to trial.
 """
@@ -28,8 +28,8 @@ class Leaving(object):
         self.names = names
         self.emit = emit
         self.averaged = []
-        """(name, object or None, a weak reference to it, a function that gives its weights) of
-        models that are averages of others: no step of theirs shows them."""
+        """Averages of models, which no step shows: the name of each, the object where it is held,
+        a weak reference to it, and the function that gives its weights."""
         self.average_bytes = 0
 
     def average(self, name, model, size, weights):
@@ -80,7 +80,7 @@ class Leaving(object):
         except Exception as error:
             # A graph's session may have been closed by now, as it should.
             if not (variables and graph_values.is_symbolic(variables[0])):
-                self.session.failed("looking at %s in the end" % tracked.name, error)
+                self.session.failed("looking at %s at the end" % tracked.name, error)
             return
         paths = self.names(variables)
         if found and (paths, found) != tracked.last:

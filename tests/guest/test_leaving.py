@@ -67,7 +67,7 @@ sys.exit(3)
 
 
 @pytest.mark.subject
-def test_weights_that_are_changed_after_training_are_recorded_in_the_end(tmp_path: Path) -> None:
+def test_weights_that_are_changed_after_training_are_recorded_at_the_end(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is an extra")
     folder = tmp_path / "subject"
     folder.mkdir()
@@ -77,8 +77,8 @@ def test_weights_that_are_changed_after_training_are_recorded_in_the_end(tmp_pat
     assert run.code == 3
     assert run.of("guest-error") == []
     found = run.of("checkpoint")
-    in_the_end = [(e["model"], e["step"]) for e in found if e["kind"] == "end"]
-    assert in_the_end == [("Pruned", 2), ("Normed", 2), ("AveragedModel", 0)]
+    at_the_end = [(e["model"], e["step"]) for e in found if e["kind"] == "end"]
+    assert at_the_end == [("Pruned", 2), ("Normed", 2), ("AveragedModel", 0)]
     # Those that are as they were get no more than they had; a last step is still a step.
     assert [e["kind"] for e in found if e["model"] == "Plain"] == ["init", "step", "step"]
     assert [(e["kind"], e["step"]) for e in found if e["model"] == "Long"][-1] == ("step", 67)
@@ -102,7 +102,7 @@ class Failures:
 
 
 class Looked:
-    """Models of NumPy arrays, recorded once; `ends` are those that are recorded in the end."""
+    """Models of NumPy arrays, recorded once; `ends` are those that are recorded at the end."""
 
     def __init__(self) -> None:
         self.failures, self.digests = Failures(), 0
@@ -157,5 +157,5 @@ def test_what_comes_with_its_value_is_not_held_and_what_fails_is_told() -> None:
     gone = looked.model("gone", Weight("w", lambda: held["w"]))
     del held["w"]
     looked.leaving.look(gone)
-    assert looked.failures.told == ["looking at gone in the end: 'w'"]
+    assert looked.failures.told == ["looking at gone at the end: 'w'"]
     assert looked.ends == []

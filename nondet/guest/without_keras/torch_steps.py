@@ -97,16 +97,16 @@ class TorchSteps(object):
     def averaging(self, original):
         def __init__(model, *args, **kwargs):
             original(model, *args, **kwargs)
-            self.guarded("an average is made", self.averaged, model)
+            self.carefully("an average is made", self.averaged, model)
 
         return __init__
 
     def averaged(self, model):
-        with unseen():
-            held = sys.modules["torch"].nn.Module.parameters(model)
-            size = sum(p.numel() * p.element_size() for p in held)
-        name = self.trainees.name(type(model).__name__)
         own = functools.partial(weights, buffers=True)
+        with unseen():
+            tensors = [weight.value for weight in own(model)]
+            size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        name = self.trainees.name(type(model).__name__)
         self.recorder.leaving.average(name, model, size, own)
 
     def compiling(self, original, within, call):

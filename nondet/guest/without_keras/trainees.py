@@ -61,6 +61,7 @@ class Trainees(object):
         return self.recorder.track_other(self.name(kind), weights)
 
     def name(self, kind):
+        """The name of the next one of this kind."""
         count = self.names.get(kind, 0)
         self.names[kind] = count + 1
         return "%s_%d" % (kind, count) if count else kind
