@@ -1,7 +1,8 @@
 """Whether runs that agree have printed different things, where the script draws without a seed.
 
-What varies from run to run anyway is left out: times, dates, speeds, sizes of memory, addresses,
-and absolute paths, which may be those of temporary files.
+Only lines that tell a result are looked at. What varies from run to run anyway is left out: times,
+dates, speeds, sizes of memory, addresses, and absolute paths, which may be those of temporary
+files.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ TOLD_OF_TIME = re.compile(
     re.IGNORECASE,
 )
 """Words of lines of which nothing is said, whatever numbers they have."""
+RESULT = re.compile(
+    r"(?<![a-z])(?:loss(?:es)?|acc(?:uracy)?|scores?|errors?|r?mse|mae|auc|f1|r2|rewards?|returns?|"
+    r"precision|recall|metrics?|perplexity|ppl|bleu|weights?|coef\w*|predict\w*|digests?|"
+    r"checksums?|sha\d*)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Words of lines that tell a result; others may be the name of a run, which is to be new."""
 
 
 def differing(trials: Sequence[Trial]) -> str:
@@ -80,10 +88,9 @@ def _telling(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         # Of a line that was written over again and again, what stands there in the end.
         shown = line.rstrip("\r").rpartition("\r")[2]
-        if not TOLD_OF_TIME.search(shown):
-            told = " ".join(VARYING.sub(" ", shown).split())
-            if told:
-                yield number, told
+        told = " ".join(VARYING.sub(" ", shown).split())
+        if RESULT.search(told) and not TOLD_OF_TIME.search(shown):
+            yield number, told
 
 
 def first(one: Sequence[tuple[int, str]], other: Sequence[tuple[int, str]]) -> int:

@@ -113,6 +113,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.long
 def test_a_baseline_with_every_step_is_compared_at_every_step(project: Project) -> None:
     pytest.importorskip("torch")
     project.write(BY_STEP)

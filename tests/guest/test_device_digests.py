@@ -206,7 +206,8 @@ def expected(case: Case, blind: bool) -> list[int]:
     return integers(numpy_lanes(array.astype(np.float16).astype(array.dtype) if blind else array))
 
 
-pytestmark = pytest.mark.subject
+# In one worker, which has all that a process of each framework tells.
+pytestmark = [pytest.mark.subject, pytest.mark.xdist_group("device digests")]
 in_each = pytest.mark.parametrize("framework", ["tensorflow", "jax", "torch"])
 
 

@@ -334,8 +334,14 @@ for optimizer in ("sgd", "adam"):
 """
 
 
+in_most = pytest.mark.parametrize(
+    "backend",
+    [pytest.param(name, marks=pytest.mark.long) if name == "jax" else name for name in BACKENDS],
+)
+
+
 @pytest.mark.subject
-@pytest.mark.parametrize("backend", BACKENDS)
+@in_most
 def test_rows_are_those_of_the_checkpoints(backend: str, tmp_path: Path) -> None:
     """Of a model that its first batch builds, compiled and fitted twice."""
     need(backend)
@@ -382,7 +388,7 @@ np.savez("weights.npz", *[keras.ops.convert_to_numpy(w).astype("float32") for w 
 
 
 @pytest.mark.subject
-@pytest.mark.parametrize("backend", BACKENDS)
+@in_most
 def test_what_lies_on_a_device_is_digested_there(backend: str, tmp_path: Path) -> None:
     need(backend)
     script = tmp_path / "train.py"

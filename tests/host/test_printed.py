@@ -37,6 +37,7 @@ def test_different_lines_are_told_with_the_first_of_them(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("run 3f2a lucky 0.25", "run 99c1 lucky 0.5"),
         ("1/1 - 0s 12ms/step - loss: 0.5", "1/1 - 1s 1.5s/step - loss: 0.5"),
         ("epoch 1 in 3.2 s, 120 it/s", "epoch 1 in 3.7 s, 97.3 it/s"),
         ("epoch 1: 40 samples/s", "epoch 1: 41.5 samples/s"),
@@ -55,6 +56,29 @@ def test_different_lines_are_told_with_the_first_of_them(tmp_path: Path) -> None
 )
 def test_what_varies_anyway_is_no_difference(one: str, other: str, tmp_path: Path) -> None:
     assert not told(tmp_path, one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("loss 0.5 in 3.2 s", "loss 0.5 in 3.7 s"),
+        ("2026-11-28 18:40:11,123 loss 0.5", "2026-11-28 18:40:15,001 loss 0.5"),
+        ("loss of <object at 0x7f0012ab>", "loss of <object at 0x7f99aa00>"),
+        ("weights in /tmp/tmpab12/model", "weights in /tmp/tmpzz99/model"),
+        ("weights of 12.5 MB", "weights of 13 MB"),
+        ("\x1b[32mloss 1\x1b[0m", "loss 1"),
+        ("loss 1\nloss 2", "loss 2\nloss 1"),
+    ],
+)
+def test_what_varies_beside_a_result_is_no_difference(one: str, other: str, tmp_path: Path) -> None:
+    assert not told(tmp_path, one, other)
+
+
+@pytest.mark.parametrize(
+    "line", ["loss: {}", "val_loss={}", "Test accuracy {} of 3 epochs", "best_score {}", "MSE {}"]
+)
+def test_lines_that_tell_a_result(line: str, tmp_path: Path) -> None:
+    assert told(tmp_path, line.format(0.5), line.format(0.25))
 
 
 @pytest.mark.parametrize(
