@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from tests.command.running import PATIENCE, Project
@@ -72,6 +73,7 @@ def test_a_script_that_does_not_repeat_is_told_on_the_pull_request(project: Proj
     assert "github/codeql-action/upload-sarif" in used
 
 
+@pytest.mark.long
 def test_the_other_service_does_the_same(project: Project) -> None:
     job = workflow("gitlab")["reproducibility"]
     project.write(DRAWN)

@@ -27,6 +27,7 @@ def doctor(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.subject
+@pytest.mark.long
 def test_it_tells_of_machine_and_libraries(cut_off: Mapping[str, str]) -> None:
     done = doctor("--json", OMP_DYNAMIC="true", TF_TOKEN="hidden", **cut_off)
     found = json.loads(done.stdout)

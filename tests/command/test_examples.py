@@ -205,8 +205,9 @@ def cheaper(line: str) -> str:
 
 
 def marked(page: str) -> Any:
-    """What measures a machine takes longest."""
-    return pytest.param(page, marks=[pytest.mark.long] if page == "docs/machine.md" else [])
+    """What measures a machine takes longest, and the page with every command."""
+    long = page in ("docs/machine.md", "docs/command.md")
+    return pytest.param(page, marks=[pytest.mark.long] if long else [])
 
 
 @pytest.mark.parametrize("page", [marked(p) for p in sorted({example.page for example in RUN})])

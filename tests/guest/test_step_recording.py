@@ -334,14 +334,15 @@ for optimizer in ("sgd", "adam"):
 """
 
 
-in_most = pytest.mark.parametrize(
-    "backend",
-    [pytest.param(name, marks=pytest.mark.long) if name == "jax" else name for name in BACKENDS],
-)
+def in_each(*long: str) -> pytest.MarkDecorator:
+    marks = {name: [pytest.mark.long] if name in long else [] for name in BACKENDS}
+    return pytest.mark.parametrize(
+        "backend", [pytest.param(name, marks=marks[name]) for name in BACKENDS]
+    )
 
 
 @pytest.mark.subject
-@in_most
+@in_each("jax", "torch")
 def test_rows_are_those_of_the_checkpoints(backend: str, tmp_path: Path) -> None:
     """Of a model that its first batch builds, compiled and fitted twice."""
     need(backend)
@@ -388,7 +389,7 @@ np.savez("weights.npz", *[keras.ops.convert_to_numpy(w).astype("float32") for w 
 
 
 @pytest.mark.subject
-@in_most
+@in_each("jax")
 def test_what_lies_on_a_device_is_digested_there(backend: str, tmp_path: Path) -> None:
     need(backend)
     script = tmp_path / "train.py"
