@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from nondet.naming import enumerated
+
 SCHEMA = 1
 """Schema number of ``diagnosis.json``.
 
@@ -447,6 +449,10 @@ class Prescription(Base, frozen=True, kw_only=True):
     verified: bool = False
 
 
+MOST_NAMES = 3
+"""Names of what was compared in a sentence."""
+
+
 class Compared(Base, frozen=True, kw_only=True):
     """What runs were compared by: nothing is known of anything else that they computed."""
 
@@ -462,12 +468,13 @@ class Compared(Base, frozen=True, kw_only=True):
     @property
     def names(self) -> str:
         """The models, a few of them by name: ```a`, `b`, `c` and 4 more``."""
-        return _named(self.models)
+        return enumerated([f"`{name}`" for name in self.models], MOST_NAMES)
 
     @property
     def what(self) -> str:
         """In words: ``the weights of `sequential```."""
-        values = f"the value{'' if len(self.values) == 1 else 's'} {_named(self.values)}"
+        given = enumerated([f"`{name}`" for name in self.values], MOST_NAMES)
+        values = f"the value{'' if len(self.values) == 1 else 's'} {given}"
         parts = [f"the weights of {self.names}"] if self.models else []
         parts += [f"{values} given to `nondet.checkpoint`"] if self.values else []
         return " and ".join(parts)
@@ -479,18 +486,6 @@ class Compared(Base, frozen=True, kw_only=True):
             return self.what
         many = f"{self.checkpoints} checkpoint{'' if self.checkpoints == 1 else 's'}"
         return f"{self.what}{',' if self.values else ''} at {many}"
-
-
-MOST_NAMES = 3
-"""Names of what was compared in a sentence."""
-
-
-def _named(names: Sequence[str]) -> str:
-    """``a``, ``b`` and 4 more."""
-    kept = [f"`{name}`" for name in names]
-    if len(kept) > MOST_NAMES + 1:
-        kept[MOST_NAMES:] = [f"{len(kept) - MOST_NAMES} more"]
-    return " and ".join(filter(None, (", ".join(kept[:-1]), *kept[-1:])))
 
 
 class Confidence(Base, frozen=True, kw_only=True):

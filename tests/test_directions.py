@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GUEST = sorted((PACKAGE / "guest").rglob("*.py"))
 GROUND = (
     "nondet.machines",
+    "nondet.naming",
     "nondet.notebook",
     "nondet.record",
     "nondet.repetition",

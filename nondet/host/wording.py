@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nondet import record
 from nondet.guest.factors import by_name
-from nondet.search.diagnosing import enumerate_names
+from nondet.naming import enumerated
 from nondet.search.questions import Answer, Finding, Question
 from nondet.verdict import Verdict
 
@@ -55,7 +55,7 @@ def because(cause: record.Cause, brief: bool = False) -> str:
     notes = []
     drawn = [name for name in cause.consumers if name != "keras-seed"]
     if by_name(cause.factor).group == "generators" and drawn:
-        notes.append(f"{enumerate_names(drawn)} draw{'s' if len(drawn) == 1 else ''} from it")
+        notes.append(f"{enumerated(drawn)} draw{'s' if len(drawn) == 1 else ''} from it")
     varies = [s for s in cause.seedings if s.fault == "varies"]
     if varies and by_name(cause.factor).group != "generators":
         notes.append(f"the seed of {varies[0].call} is taken from it")
@@ -134,7 +134,7 @@ def _found(
     """The sentence of every verdict under which runs part, or may."""
     if finding.verdict == "causes-found":
         reasons = (because(cause, brief=len(causes) > 1) for cause in causes)
-        return f"{place(divergence)}, because {enumerate_names(reasons)}."
+        return f"{place(divergence)}, because {enumerated(reasons)}."
     if finding.verdict == "unresolved":
         return f"{place(divergence)}, and nothing that nondet can pin holds them together."
     why = "interrupted" if interrupted else finding.note or "the budget was spent"
@@ -147,7 +147,7 @@ def provoked(question: Question, answer: Answer, where: record.Divergence | None
     """What provoking showed."""
     names = [name for name, arm in question.held.items() if arm == "varied"]
     if answer.verdict is Verdict.AGREES:
-        return f"no difference to the runs as they are: {enumerate_names(names)} did nothing"
+        return f"no difference to the runs as they are: {enumerated(names)} did nothing"
     if answer.verdict is Verdict.DIVERGES:
         at_ = place(where)
         who = names[0] if len(names) == 1 else f"one of {len(names)} factors"
@@ -190,7 +190,7 @@ def conclusion(
             return f"{agreed} with the usual kernel of {question.released}"
         if not held:
             return agreed
-        return f"{agreed}: with {enumerate_names(held)} pinned it repeats"
+        return f"{agreed}: with {enumerated(held)} pinned it repeats"
     if answer.verdict is Verdict.DIVERGES:
         at = place(where)
         at = at[0].lower() + at[1:]

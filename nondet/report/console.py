@@ -152,7 +152,8 @@ def _proof(cause: Cause) -> str:
 
 def _parting(divergence: Divergence) -> str:
     tensor = f" {shown(divergence.tensor)}" if divergence.tensor else ""
-    text = f"{words.moment(divergence)}: {words.what(divergence)}{tensor}"
+    own = f", {shown(divergence.model)}" if divergence.checkpoint == "user" else ""
+    text = f"{words.moment(divergence)}{own}: {words.what(divergence)}{tensor}"
     apart = rows.apart(divergence)
     return f"{text}, by up to {apart}" if apart else text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nondet.naming import enumerated
 from nondet.record import Diagnosis, Prescription
 from nondet.report.page import machines, operations, words
 
@@ -37,7 +38,7 @@ def blocks(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{code(refusal.op)}: {prose(refusal.message)} {prose(refusal.advice)}"
     dormant = diagnosis.stress.dormant if diagnosis.stress is not None else ()
     if dormant:
-        names = words.enumerated([prose(one.title) for one in dormant], 5)
+        names = enumerated([prose(one.title) for one in dormant], 5)
         yield f"Dormant today, and provoked: {names}."
     if diagnosis.confidence is not None:
         fixed = diagnosis.prescription is not None and diagnosis.prescription.verified

@@ -18,6 +18,7 @@ import math
 from collections.abc import Generator, Iterable, Sequence
 
 from nondet import stats
+from nondet.naming import enumerated
 from nondet.record import Arm
 from nondet.search import splitting
 from nondet.search.knowledge import EXPECTED, WEIGHTS, Knowledge, Tally, agreeing_against
@@ -179,15 +180,15 @@ class Search:
     def _causes(self) -> Generator[Question, Answer, dict[str, Arm] | None]:
         suspects = self._pinnable(n for n in self.sources if n in self.suspects)
         if suspects:
-            text = f"Does pinning {enumerate_names(suspects)} alone hold it?"
+            text = f"Does pinning {enumerated(suspects)} alone hold it?"
             if (yield from self._holds(text, suspects)):
                 return suspects
         leads = self._pinnable(n for n in self.sources if n in self.leads and n not in suspects)
         if leads:
             plan = self._pinnable(n for n in self.sources if n in suspects or n in leads)
-            text = f"Does pinning {enumerate_names(leads)} as well hold it?"
+            text = f"Does pinning {enumerated(leads)} as well hold it?"
             if not suspects:
-                text = f"Does pinning {enumerate_names(leads)} hold it?"
+                text = f"Does pinning {enumerated(leads)} hold it?"
             if (yield from self._holds(text, plan)):
                 return (yield from self._narrow(suspects, plan))
         everything = yield from self._hold_everything()
@@ -278,7 +279,7 @@ class Search:
         found = dict(found)
         while pool:
             if found:
-                text = f"Is pinning {enumerate_names(found)} enough?"
+                text = f"Is pinning {enumerated(found)} enough?"
                 if (yield from self._holds(text, ordered(found, arms))):
                     break
             name = yield from self._one_cause(found, pool, arms)
@@ -304,7 +305,7 @@ class Search:
             middle = self._split([EXPECTED * shares[name] for name in group], not outside)
             kept, rest = group[:middle], group[middle:]
             plan = found | {name: arms[name] for name in [*outside, *kept]}
-            text = f"Is it held without {some_names(rest)}?"
+            text = f"Is it held without {enumerated(rest, 3)}?"
             more = self.known.compared(plan) + min(self.quick, STEP)
             if not (yield from self._holds(text, ordered(plan, arms), more, FORMER)):
                 group, outside = rest, outside + kept
@@ -407,7 +408,7 @@ class Search:
             for name, parting in partings.items():
                 ratio = SEEN if name in self.suspects else UNSEEN
                 needed = max(needed, agreeing_against(parting, ratio))
-            text = f"Does it repeat with only {enumerate_names(causes)} pinned?"
+            text = f"Does it repeat with only {enumerated(causes)} pinned?"
             answer = yield from self._ask(text, causes, needed)
             if answer.verdict is not Verdict.AGREES:
                 return causes, answer
@@ -527,18 +528,3 @@ class Search:
 def ordered(plan: dict[str, Arm], like: dict[str, Arm]) -> dict[str, Arm]:
     """The plan with its factors in the order of `like`, so that equal plans look equal."""
     return {name: plan[name] for name in like if name in plan}
-
-
-def enumerate_names(names: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    listed = list(names)
-    if len(listed) < 2:
-        return "".join(listed)
-    return ", ".join(listed[:-1]) + " and " + listed[-1]
-
-
-def some_names(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
-    if len(names) <= 4:
-        return enumerate_names(names)
-    return f"{', '.join(names[:3])} and {len(names) - 3} more"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,26 +12,9 @@ import pytest
 
 from nondet.guest import keras_recorder, session
 from nondet.guest.events import Events
-
-PATIENCE = 60
-"""Seconds after which a child hangs."""
+from tests.guest.children import in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-def in_child(act: Callable[[], object]) -> int:
-    """How a forked child ends that does this: 0 where it goes well."""
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE)
-        code = 1
-        try:
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(child, 0)[1]
 
 
 class Trial:

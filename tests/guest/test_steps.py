@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 
 from nondet.guest.events import CANT_RECORD
 from nondet.guest.steps import DENSE_STEPS, HEADER, ON_HOST, RECORD, Pace, StepLog, worth_recording
+from tests.guest.children import in_child
 
-PATIENCE = 300
-"""Seconds after which a child hangs."""
 ONE, TWO = [b"a" * 16, b"b" * 16], [b"a" * 16, b"c" * 16]
 
 
@@ -142,21 +140,6 @@ def test_a_later_process_begins_anew(tmp_path: Path) -> None:
 def test_nothing_is_written_before_the_first_step(tmp_path: Path) -> None:
     StepLog(str(tmp_path), 0).close()
     assert list(tmp_path.iterdir()) == []
-
-
-def in_child(act: Callable[[], object]) -> int:
-    """How a forked child ends that does this: 0 where it goes well."""
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE)
-        code = 1
-        try:
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(child, 0)[1]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

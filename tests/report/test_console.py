@@ -249,6 +249,16 @@ def test_what_differs_first_inside_a_step_stands_below_the_first_divergence() ->
     assert not rows(printed(one_cause()), "Looked into")
 
 
+def test_a_checkpoint_of_the_script_s_own_is_named() -> None:
+    found = ALL["unresolved"]()
+    assert found.first_divergence is not None
+    own = structs.replace(
+        found.first_divergence, checkpoint="user", model="pairs", tensor="value", kind="value"
+    )
+    text = flat(printed(structs.replace(found, first_divergence=own)))
+    assert "First parts at a checkpoint of your own, pairs: the value value" in text
+
+
 def test_thirty_factors_not_tested_take_a_line() -> None:
     assert rows(printed(late_seed()), "Not tested") == [
         "Not tested   14 factors (no GPU here): factor-1, factor-2, factor-3 and 11 more"

@@ -251,20 +251,6 @@ def test_plan_names_the_smaller_side() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        ("", ""),
-        ("a", "a"),
-        ("ab", "a and b"),
-        ("abc", "a, b and c"),
-        ("abcd", "a, b and 2 more"),
-    ],
-)
-def test_enumerated(names: str, said: str) -> None:
-    assert words.enumerated(names, 2) == said
-
-
 SEEDED = Seeding(
     call="np.random.seed",
     site=parts.site(12, "<module>", ""),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nondet.search.diagnosing import Goal, Search, enumerate_names
+from nondet.search.diagnosing import Goal, Search
 from nondet.search.questions import Candidate, Finding
 from tests.search.subjects import Simulated, drive
 
@@ -192,11 +192,3 @@ def test_the_confidence_asked_sets_the_number_of_trials() -> None:
     finding = diagnose(subject, Goal(confidence=0.99))
     assert finding.comparisons == 7
     assert subject.trials == 8
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")],
-)
-def test_names_are_enumerated_as_people_do(names: list[str], text: str) -> None:
-    assert enumerate_names(names) == text

@@ -10,9 +10,9 @@ from nondet.host.recording import GIVEN
 from nondet.host.repeats.measuring import Measured
 from nondet.host.repeats.patterns import Pattern
 from nondet.host.trials import Trial
+from nondet.naming import enumerated
 from nondet.record import Compared
 from nondet.repetition import Bootstrap, Series
-from nondet.search.diagnosing import enumerate_names
 from nondet.spread import FEWEST_VALUES
 
 WHAT = {
@@ -130,9 +130,9 @@ def faults(trials: Sequence[Trial]) -> Iterator[str]:
         yield "the script left processes running when it ended; they were ended"
     if killed := [trial.id for trial in trials if trial.alone_again]:
         yield (
-            f"{enumerate_names(killed)} was killed while others ran beside it, and is not counted"
+            f"{enumerated(killed)} was killed while others ran beside it, and is not counted"
             if len(killed) == 1
-            else f"{enumerate_names(killed)} were killed while others ran beside them, and are not "
+            else f"{enumerated(killed)} were killed while others ran beside them, and are not "
             "counted"
         )
 
@@ -145,7 +145,7 @@ def _sizes(results: Sequence[int]) -> str:
     shown = [str(size) for size in results[:MOST_SIZES]]
     if len(results) > MOST_SIZES + 1:
         return f"{', '.join(shown)} and so on"
-    return enumerate_names([str(size) for size in results])
+    return enumerated([str(size) for size in results])
 
 
 def _percent(probability: float) -> str:

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nondet.machines import Probed, Probing
+from nondet.naming import enumerated
 from nondet.report.console import Encodable
 from nondet.report.machine import words
-from nondet.report.page.words import enumerated
 from nondet.report.plain import shown
 
 TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nondet.machines import Probed, Probing
+from nondet.naming import enumerated
 from nondet.report.page import words
 
 CONTROL = "control_seeded"
@@ -44,7 +45,7 @@ def sentence(found: Probing) -> str:
     live = of_state(found, "live")
     names = list(dict.fromkeys(name for probe in live for name in probe.factors))
     if names:
-        return f"Live on this machine: {words.enumerated(names, 8)}."
+        return f"Live on this machine: {enumerated(names, 8)}."
     if not of_state(found, "quiet"):
         return "No probe came to an end, so that nothing is known of this machine."
     return "None of the sources that were probed is live on this machine."
@@ -55,7 +56,7 @@ def note(found: Probing) -> str:
     held = [p.probe for p in of_state(found, "live") if p.held == "parts"]
     if held:
         return (
-            f"Pinning did not hold {words.enumerated(held, 4)}: a diagnosis would not "
+            f"Pinning did not hold {enumerated(held, 4)}: a diagnosis would not "
             "call that source the cause here."
         )
     return ""

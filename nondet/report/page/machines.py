@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 
+from nondet.naming import enumerated
 from nondet.record import Diagnosis, Machine
 from nondet.report.page import words
 
@@ -31,7 +32,7 @@ def summary(diagnosis: Diagnosis) -> str:
     if not hosts:
         return "No trial was started on any machine."
     of = "" if len(hosts) == kinds == 1 else f" of {words.plural(kinds, 'kind')}"
-    return f"{words.plural(len(hosts), 'machine')}{of}: {words.enumerated(hosts, MOST_HOSTS)}."
+    return f"{words.plural(len(hosts), 'machine')}{of}: {enumerated(hosts, MOST_HOSTS)}."
 
 
 def used(diagnosis: Diagnosis) -> list[Machine]:

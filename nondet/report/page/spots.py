@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nondet import record
+from nondet.naming import enumerated
 from nondet.record import Cause, Seeding, Site, SourceLine, Suspect
 from nondet.report.page import words
 
@@ -116,7 +117,7 @@ def _use(detail: str, sites: Sequence[Site]) -> str:
     count = sum(site.count for site in sites)
     parts = [detail] if detail else []
     if layers:
-        parts.append(f"drawn for {words.enumerated(layers, 4)}")
+        parts.append(f"drawn for {enumerated(layers, 4)}")
         if all(_made_here(site) for site in sites):
             parts.append("made here")
     if count > 1:
@@ -129,7 +130,7 @@ def _brief(sites: Sequence[Site]) -> str:
     for detail, same in _details(sites).items():
         layers = _layers(same)
         count = sum(site.count for site in same)
-        on_behalf = f"for {words.enumerated(layers, 1)}" if layers else ""
+        on_behalf = f"for {enumerated(layers, 1)}" if layers else ""
         times = f"({count} times)" if count > 1 else ""
         parts.append(" ".join(filter(None, (detail, on_behalf, times))))
     return "; ".join(filter(None, parts))

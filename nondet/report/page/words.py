@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from nondet import notebook
+from nondet.naming import enumerated
 from nondet.record import (
     Arm,
     Confidence,
@@ -136,14 +137,6 @@ def bound(probability: float) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 run``, ``3 runs``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def enumerated(names: Sequence[str], most: int) -> str:
-    """About `most` names as a sentence has them: ``a``, ``a and b``, ``a, b and 3 more``."""
-    kept = list(names)
-    if len(names) > most + 1:  # "and 1 more" would be no shorter than the name
-        kept[most:] = [f"{len(names) - most} more"]
-    return " and ".join(filter(None, (", ".join(kept[:-1]), *kept[-1:])))
 
 
 def _ordinal(count: int) -> str:

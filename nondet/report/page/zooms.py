@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nondet.naming import enumerated
 from nondet.record import First, Moment, Zoom
 from nondet.report.page import words
 from nondet.report.page.moments import ITS, called, first, named, spec, thing
@@ -105,7 +106,7 @@ def _several(zoom: Zoom) -> str:
         told += [f"at other steps in {rest}"] if rest else []
         return (
             f"{_capital(things[0])} is always the first thing that differs, "
-            f"{words.enumerated(told, len(told))}.{_origin(zoom.firsts[0].moment)}"
+            f"{enumerated(told, len(told))}.{_origin(zoom.firsts[0].moment)}"
         )
     told = [
         f"{share}, {called(one.moment)} at step {one.step}"
@@ -145,7 +146,7 @@ def _agreeing(zoom: Zoom, before: Sequence[Moment]) -> str:
     told = [_EARLIER[phase] for phase in phases]
     computed = " computed before it" if later & set(phases) else ""
     verb = "have" if len(told) > 1 or phases[0] in ("gradient", "update") else "has"
-    return f"{words.enumerated(told, len(told))}{computed} {verb} the same bits"
+    return f"{enumerated(told, len(told))}{computed} {verb} the same bits"
 
 
 def _origin(moment: Moment) -> str:

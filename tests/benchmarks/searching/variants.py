@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from nondet import stats
+from nondet.naming import enumerated
 from nondet.record import Arm
-from nondet.search.diagnosing import Goal, Search, enumerate_names, ordered
+from nondet.search.diagnosing import Goal, Search, ordered
 from nondet.search.questions import Answer, Candidate, Question
 from tests.benchmarks.searching.minimal import minimal_set
 
@@ -55,7 +56,7 @@ class QuickXplain(Search):
             plan = found | {name: arms[name] for name in names}
             if not plan:
                 return False
-            text = f"Is pinning {enumerate_names(plan)} enough?"
+            text = f"Is pinning {enumerated(plan)} enough?"
             return (yield from self._holds(text, ordered(plan, arms)))
 
         added = yield from minimal_set([name for name in arms if name not in found], holds)
