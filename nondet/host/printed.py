@@ -40,12 +40,13 @@ TOLD_OF_TIME = re.compile(
 )
 """Words of lines of which nothing is said, whatever numbers they have."""
 RESULT = re.compile(
-    r"(?<![a-z])(?:loss(?:es)?|acc(?:uracy)?|scores?|errors?|r?mse|mae|auc|f1|r2|rewards?|returns?|"
+    r"(?<![a-z\d])(?:loss(?:es)?\d?|acc(?:uracy)?|scores?|errors?|r?mse|mae|auc|f1|r2|rewards?|returns?|"
     r"precision|recall|metrics?|perplexity|ppl|bleu|weights?|coef\w*|predict\w*|digests?|"
-    r"checksums?|sha\d*)(?![a-z])",
+    r"checksums?|sha\d*(?:sum)?)(?![a-z\d])",
     re.IGNORECASE,
 )
-"""Words of lines that tell a result; others may be the name of a run, which is to be new."""
+"""Words of lines that tell a result; others may be the name of a run, which is to be new. None
+begins or ends beside a digit: `acc` and `f1` are a part of many a random name in hexadecimal."""
 
 
 def differing(trials: Sequence[Trial]) -> str:

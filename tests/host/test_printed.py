@@ -38,6 +38,7 @@ def test_different_lines_are_told_with_the_first_of_them(tmp_path: Path) -> None
     ("one", "other"),
     [
         ("run 3f2a lucky 0.25", "run 99c1 lucky 0.5"),
+        ("run 4c0f12e6 lucky 0.25", "run 99c1acc3 lucky 0.5"),
         ("1/1 - 0s 12ms/step - loss: 0.5", "1/1 - 1s 1.5s/step - loss: 0.5"),
         ("epoch 1 in 3.2 s, 120 it/s", "epoch 1 in 3.7 s, 97.3 it/s"),
         ("epoch 1: 40 samples/s", "epoch 1: 41.5 samples/s"),
@@ -75,7 +76,15 @@ def test_what_varies_beside_a_result_is_no_difference(one: str, other: str, tmp_
 
 
 @pytest.mark.parametrize(
-    "line", ["loss: {}", "val_loss={}", "Test accuracy {} of 3 epochs", "best_score {}", "MSE {}"]
+    "line",
+    [
+        "loss: {}",
+        "val_loss={}",
+        "Test accuracy {} of 3 epochs",
+        "best_score {}",
+        "MSE {}",
+        "loss2 {}",
+    ],
 )
 def test_lines_that_tell_a_result(line: str, tmp_path: Path) -> None:
     assert told(tmp_path, line.format(0.5), line.format(0.25))
