@@ -23,11 +23,11 @@ from tests.report import browser
 CHOSEN = ("control_suspicious",)
 """No cause. What the README's example shows has two sources that need a seed."""
 LONG = (
-    "hash_seed", "leftovers", "op_determinism", "shuffle", "three_causes", "two_stage_transfer",
-    "unresolved",
+    "data_threads_prefetch", "hash_seed", "leftovers", "op_determinism", "shuffle", "three_causes",
+    "two_stage_transfer", "unresolved",
 )  # fmt: skip
 """More of them; `sh .ci/do probes` runs all."""
-PATCHED = ("three_causes", "shuffle")
+PATCHED = ("three_causes", "shuffle", "data_threads_prefetch")
 """Those whose patched script is run as well; `sh .ci/do probes` does it for all."""
 WITHOUT = {
     "nccl": "what it holds shows between machines, each with three GPUs or more",

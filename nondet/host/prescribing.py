@@ -83,6 +83,7 @@ def edits(
                 )
                 # Calls alike at one line change together; others there are changes of their own.
                 found.setdefault((*record.spot(site), call, template or written), edit)
+                break
     return tuple(found.values())
 
 

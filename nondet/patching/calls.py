@@ -17,6 +17,8 @@ MANAGERS = ("closing", "enter_context")
 PART = re.compile(r"\{(call|function|owner|args|first)(?: or (\w+))?\}")
 MAKES = "{function}(42)"
 """The template for what is made without a seed."""
+OTHER_METHOD = re.compile(r"\{owner\}\.(\w+)\((.*)\)")
+"""Templates by which another method is called on the same, in its place in a chain."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +188,8 @@ class Rewriter(cst.CSTTransformer):
         if template.startswith("="):
             name, _, number = template[1:].rpartition("=")
             return arguments.with_seed(call, name, number)
+        if other := OTHER_METHOD.fullmatch(template):
+            return self.with_method(call, other[1], other[2])
         if "{call}" in template and original in self.managed:
             raise UnfitError("it is entered as a context manager, which a list is not")
         if own.value == "walk" and arguments.bottom_up(call):
@@ -195,6 +199,20 @@ class Rewriter(cst.CSTTransformer):
             self.listed.add(original)
         return expression.with_changes(
             lpar=[*call.lpar, *expression.lpar], rpar=[*expression.rpar, *call.rpar]
+        )
+
+    def with_method(self, call: cst.Call, name: str, args: str) -> cst.Call:
+        """The call with another method, and with the arguments of the template `args`. Raises
+        UnfitError for what is no method."""
+        if not isinstance(call.func, cst.Attribute):
+            raise UnfitError("it is no method of anything")
+        found = call.with_changes(func=call.func.with_changes(attr=cst.Name(name)))
+        if args == "{args}":
+            return found
+        text = PART.sub(lambda part: self.part(call, part[1], part[2] or ""), args)
+        made = cst.ensure_type(parsed(f"f({text})", self.module.config_for_parsing), cst.Call)
+        return found.with_changes(
+            args=made.args, whitespace_before_args=made.whitespace_before_args
         )
 
     def filled(self, call: cst.Call, template: str) -> cst.BaseExpression:

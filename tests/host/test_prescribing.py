@@ -37,6 +37,18 @@ def test_calls_alike_at_one_line_are_one_change() -> None:
     assert len(prescribing.edits("file-order", [site("os.listdir"), site("os.listdir", 4)])) == 2
 
 
+def test_a_place_has_one_change_though_several_beginnings_fit() -> None:
+    pair = [
+        site("Dataset.map in parallel, drawing from shared state"),
+        site("Dataset.prefetch, behind what draws from shared state"),
+    ]
+    found = prescribing.edits("data-threads", pair)
+    assert [(edit.call, edit.template) for edit in found] == [
+        ("map", "-num_parallel_calls, deterministic"),
+        ("prefetch", "{owner}.with_options(IN_TURN)"),
+    ]
+
+
 @pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
 def test_each_change_is_asked_for_by_a_line_to_edit(factor: Factor) -> None:
     for start, *_ in factor.rewrites:

@@ -9,6 +9,8 @@ import pytest
 
 from nondet.patching.calls import Rewrite, rewritten
 
+OTHER = "{owner}.other(X)"
+
 
 def changed(text: str, *rewrites: Rewrite) -> str:
     module, left = rewritten(cst.parse_module(text), rewrites)
@@ -98,6 +100,9 @@ def changed(text: str, *rewrites: Rewrite) -> str:
         ("seed_everything(t, workers=True)", "seed_everything", "=42",
          "seed_everything(42, workers=True)"),
         ("PPO('Mlp', env, seed=int(time()))", "PPO", "=seed=42", "PPO('Mlp', env, seed=42)"),
+        ("rows = rows.batch(4).prefetch(2)", "prefetch", OTHER, "rows = rows.batch(4).other(X)"),
+        ("(a if b else c).prefetch(n=2)[0]", "prefetch", OTHER, "(a if b else c).other(X)[0]"),
+        ("ahead(rows.prefetch(2).x)", "prefetch", OTHER, "ahead(rows.other(X).x)"),
     ],
 )  # fmt: skip
 def test_a_call(before: str, call: str, template: str, after: str) -> None:
@@ -129,6 +134,17 @@ def test_the_line_of_the_name_counts_in_a_chain() -> None:
     text = "data = (\n    load()\n    .shuffle(9)\n    .batch(4)\n)\n"
     expected = text.replace("shuffle(9)", "shuffle(9, seed=42)")
     assert changed(text, Rewrite(3, "shuffle", "+seed=42")) == expected
+
+
+def test_another_method_stands_in_the_chain_where_the_one_did() -> None:
+    before = (
+        "data = (\n    load()  # all\n    .prefetch(  # ahead\n        2,\n    )\n    .take(4)\n)\n"
+    )
+    args = before[before.index("(  # ahead") : before.index("\n    .take")]
+    renamed = before.replace("prefetch", "cache")
+    assert changed(before, Rewrite(3, "prefetch", "{owner}.cache({args})")) == renamed
+    after = before.replace(f"prefetch{args}", "other(X)")
+    assert changed(before, Rewrite(3, "prefetch", OTHER)) == after
 
 
 def test_what_is_not_there_is_told() -> None:

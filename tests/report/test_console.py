@@ -146,9 +146,18 @@ def test_a_faulty_seed_stands_above_the_draws_and_one_in_time_does_not() -> None
 
 def test_a_late_seed_without_a_known_draw_and_many_seeds() -> None:
     unknown = Seeding(call="s", site=site(20), fault="late")
-    text = printed(one_cause(causes=(cause(seedings=(unknown, LATE, LATE, LATE)),)))
+    others = [structs.replace(LATE, site=site(line)) for line in (40, 50, 60)]
+    text = printed(one_cause(causes=(cause(seedings=(unknown, *others)),)))
     assert "s comes too late: something had drawn before it" in text
     assert "... and 2 more such seeds in the report" in text
+
+
+def test_one_call_that_seeds_several_generators_is_one_line() -> None:
+    given = Seeding(call="set_seed", site=site(9), fault="varies", factor="python-random")
+    other = structs.replace(given, factor="tf-seed", before=(site(3),))
+    found = one_cause(causes=(cause(seedings=(given, other)),))
+    assert printed(found).count("set_seed is given another seed in every run") == 1
+    assert html.render(found).count("is given another seed in every run") == 1
 
 
 def test_lines_of_one_place_are_one() -> None:

@@ -18,6 +18,10 @@ ANY_ORDER = "Options.deterministic = False"
 AHEAD = "Dataset.prefetch, behind what draws from shared state"
 SLOPPY = "parallel_interleave, sloppy=True"
 SERIAL = "-num_parallel_calls, deterministic"
+IN_TURN = """import tensorflow as tf
+IN_TURN = tf.data.Options()
+IN_TURN.experimental_optimization.inject_prefetch = False"""
+"""Without it TensorFlow adds a prefetch of its own."""
 
 
 class DataThreads(Factor):
@@ -87,7 +91,11 @@ class DataThreads(Factor):
         ("PyDataset with ", "workers=1"),
         ("DataLoader with ", "in_order=True, num_workers=1"),
         (ANY_ORDER, "options.deterministic = True"),
-        (AHEAD, "# no prefetch behind what draws from shared state"),
+        (
+            AHEAD,
+            "dataset.with_options(options)  # in place of prefetch, with "
+            "options.experimental_optimization.inject_prefetch = False",
+        ),
         ("Dataset.", "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"),
         (SLOPPY, "dataset.interleave(read)  # without num_parallel_calls"),
     )
@@ -102,6 +110,7 @@ class DataThreads(Factor):
             "+deterministic=True",
             "",
         ),
+        (AHEAD, "prefetch", "{owner}.with_options(IN_TURN)", IN_TURN),
         ("DataLoader with ", "DataLoader", "+num_workers=1, in_order=True", ""),
     )
 

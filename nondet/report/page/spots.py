@@ -69,8 +69,14 @@ def beside_seeds(cause: Cause) -> list[Spot]:
 
 
 def faulty(cause: Cause) -> list[Seeding]:
-    """Seeds that the script gives and that do not hold this cause."""
-    return [given for given in cause.seedings if given.fault != "none"]
+    """Seeds that the script gives and that do not hold this cause; a call that seeds several
+    generators alike once."""
+    found: dict[tuple[object, ...], Seeding] = {}
+    for given in cause.seedings:
+        if given.fault != "none":
+            drew = given.before if given.fault == "late" else ()
+            found.setdefault((given.call, record.spot(given.site), given.fault, drew), given)
+    return list(found.values())
 
 
 def excerpts(given: Seeding) -> list[Excerpt]:
