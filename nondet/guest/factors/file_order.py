@@ -38,7 +38,7 @@ class FileOrder(Factor):
         "Listings come sorted by name: `os.listdir`, `os.scandir`, `os.walk`, `glob`, `pathlib` "
         "and `tf.io.gfile`. Those that Python's own machinery asks for stay as they are."
     )
-    varied = "Listings come sorted by name, the last one first."
+    varied = "Listings come in the reverse of the order that they have."
     noticed = (
         "By every listing of two or more files. Whether the script sorts them can't be seen. "
         "Keras, scikit-learn and torchvision sort what they list."
@@ -137,7 +137,7 @@ class FileOrder(Factor):
                 if kind not in ASKING:
                     return names
                 self.note(session, asker, kind, called(asker, "os.listdir"))
-                return names if arm == "free" else sorted(names, reverse=arm == "varied")
+                return arranged(names, arm)
 
             return wrapper
 
@@ -156,7 +156,7 @@ class FileOrder(Factor):
                         self.note(session, asker, kind, called(asker, "os.scandir"))
                     return entries
                 with entries:
-                    found = sorted(entries, key=lambda e: e.name, reverse=arm == "varied")
+                    found = arranged(list(entries), arm, lambda e: e.name)
                 if len(found) > 1:
                     self.note(session, asker, kind, called(asker, "os.scandir"))
                 return Entries(found)
@@ -177,7 +177,7 @@ class FileOrder(Factor):
                     if kind in ASKING:
                         walks = through.startswith("walk")
                         self.note(session, asker, kind, "tf.io.gfile.walk" if walks else name)
-                    return found if arm == "free" else sorted(found, reverse=arm == "varied")
+                    return arranged(found, arm)
 
                 return wrapper
 
@@ -190,6 +190,14 @@ class FileOrder(Factor):
             names = module.list_directory_v2(folder)
             found = "sorted" if names == sorted(names) else "not sorted"
             session.read_back(self.name, "sorted", found)
+
+
+def arranged(found, arm, key=None):
+    """A listing in the order of an arm. Varied, whatever is picked out of it comes in another one
+    than it has: an order by name may be what it has anyway, as of files in memory, or of a few."""
+    if arm == "pinned":
+        return sorted(found, key=key)
+    return found[::-1] if arm == "varied" else found
 
 
 class Entries(object):
