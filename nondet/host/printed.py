@@ -24,15 +24,18 @@ VARYING = re.compile(
     | 0x[0-9a-f]+ | (?<![\w.])/\S+                     # addresses, absolute paths
     | \d{4}-\d\d-\d\d(?:[ T_]\d\d[:.]?\d\d\S*)?        # dates
     | (?<!\d)\d+:\d\d(?::\d\d)?(?:[.,]\d+)?            # times of the day, durations
-    | \b1[5-9]\d{8}(?:\d{3})?(?:\.\d+)?\b              # seconds since 1970
     | (?<!\d)\d+(?:[.,]\d+)?(?:e[-+]?\d+)?\s?          # with a unit
       (?: (?:[a-z]+\s?)?/\s?s(?:ec(?:ond)?)?
         | [kmgt]i?b
         | (?:[nuµμm]?s|secs?|seconds?|m|mins?|minutes?|h|hours?|days?)(?:/\w+)?
       )\b
+    | \b(?P<seconds>1[5-9]\d{8})(?:\d{3})?(?:\.\d+)?\b  # since 1970
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+MONTH = 30 * 24 * 3600
+"""Seconds around a run in which a number of seconds may be a time that it tells: one number in
+nine of 32 bits has such digits, and is a checksum, say."""
 TOLD_OF_TIME = re.compile(
     r"\b(?:times?|took|takes?|elapsed|durations?|seconds?|speed|throughput|latency|eta|pid|port|"
     r"memory|ram)\b",
@@ -79,17 +82,22 @@ def lines(trial: Trial) -> list[tuple[int, str]] | None:
     """The lines that it has printed, numbered from 1, without what varies anyway; None where that
     is too much, or not to be read."""
     try:
-        text = files.read(trial.folder / "stdout.log", MOST).decode("utf-8", "replace")
+        log = trial.folder / "stdout.log"
+        text, ended = files.read(log, MOST).decode("utf-8", "replace"), log.stat().st_mtime
     except OSError:
         return None
-    return list(_telling(text))
+    return list(_telling(text, ended))
 
 
-def _telling(text: str) -> Iterator[tuple[int, str]]:
+def _telling(text: str, ended: float) -> Iterator[tuple[int, str]]:
+    def without(varying: re.Match[str]) -> str:
+        seconds = varying["seconds"]
+        return varying[0] if seconds and abs(int(seconds) - ended) > MONTH else " "
+
     for number, line in enumerate(text.split("\n"), 1):
         # Of a line that was written over again and again, what stands there in the end.
         shown = line.rstrip("\r").rpartition("\r")[2]
-        told = " ".join(VARYING.sub(" ", shown).split())
+        told = " ".join(VARYING.sub(without, shown).split())
         if RESULT.search(told) and not TOLD_OF_TIME.search(shown):
             yield number, told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def test_what_varies_beside_a_result_is_no_difference(one: str, other: str, tmp_
 )
 def test_lines_that_tell_a_result(line: str, tmp_path: Path) -> None:
     assert told(tmp_path, line.format(0.5), line.format(0.25))
+
+
+def test_a_checksum_is_no_time_for_having_its_digits(tmp_path: Path) -> None:
+    now = int(time.time())
+    assert not told(tmp_path / "seconds", f"{now}.25 loss 1", f"{now + 2}.5 loss 1")
+    assert not told(tmp_path / "millis", f"[{now}123] loss 1", f"[{now + 2}007] loss 1")
+    assert told(tmp_path / "checksum", "checksum 1500000001", "checksum 1500000002")
 
 
 @pytest.mark.parametrize(
