@@ -106,6 +106,8 @@ def test_every_line_is_another_when_free_and_the_same_when_pinned(
     # The host's name is the same on one machine, and calendar lines within a second or a day.
     same = {line for line in set(free) & set(again) if "20" not in line}
     assert all(socket.gethostname() in line for line in same)
+    if socket.gethostname() == "localhost":  # as all are called in pinned trials
+        free = [line for line in free if "localhost" not in line]
     assert not set(free) & set(pinned[0].out.splitlines())
     assert read_back(pinned[0], factor) == pins
     assert read_back(pinned[1], factor) == pins
