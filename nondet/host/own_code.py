@@ -16,6 +16,10 @@ from nondet.host.executors.interface import ExecutorError
 from nondet.host.subject import Subject
 from nondet.host.trials import Trial
 
+TICK = 3.0
+"""Seconds in which a file may be written without another time: mostly some milliseconds, on FAT
+two seconds."""
+
 
 class Stamp(NamedTuple):
     """What changes with a file's content, mostly."""
@@ -63,7 +67,7 @@ class OwnCode:
         if not self._isolated or path == self._script:
             return ""
         if path not in self._kept:
-            stamp, digest = stamped(path), digested(path)
+            now, stamp, digest = time.time(), stamped(path), digested(path)
             if not digest or stamp is None:
                 return ""
             if told not in ("", digest):
@@ -71,7 +75,7 @@ class OwnCode:
                     return ""
                 # It has come before this, and the trial after: that one ran what was there before.
                 self._edited = path
-            self._kept[path] = Kept(digest, stamp)
+            self._kept[path] = Kept(digest, lasting(stamp, now))
         return self._kept[path].digest
 
     def edited(self) -> Path | None:
@@ -79,6 +83,7 @@ class OwnCode:
         and say so."""
         if self._edited is not None:
             return self._edited
+        now = time.time()
         for path, kept in self._kept.items():
             stamp = stamped(path)
             if stamp is not None and stamp == kept.stamp:
@@ -86,7 +91,7 @@ class OwnCode:
             digest = digested(path)
             if digest != kept.digest and (digest or path == self._script):
                 return path
-            kept.stamp = stamp
+            kept.stamp = lasting(stamp, now)
         return None
 
     def check(self) -> None:
@@ -119,6 +124,12 @@ def stamped(path: Path) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return Stamp(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime)
+
+
+def lasting(stamp: Stamp | None, now: float) -> Stamp | None:
+    """A stamp that any later edit changes; None for one that an edit may leave as it is, since the
+    last one was just now."""
+    return stamp if stamp is not None and now - stamp.changed > TICK else None
 
 
 def digested(path: Path) -> str:

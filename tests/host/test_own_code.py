@@ -58,6 +58,32 @@ def test_an_edit_that_leaves_the_time_alone(tmp_path: Path) -> None:
     assert own.edited() == script
 
 
+def test_an_edit_while_the_file_system_s_clock_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For some milliseconds, mostly: all that the system tells of the file is as it was."""
+    script = tmp_path / "train.py"
+    script.write_text("x = 1\n")
+    own = code(tmp_path)
+    stamp, digested, read = own_code.stamped(script), own_code.digested, list[Path]()
+    assert stamp is not None
+
+    def reading(path: Path) -> str:
+        read.append(path)
+        return digested(path)
+
+    monkeypatch.setattr(own_code, "stamped", lambda path: stamp)
+    monkeypatch.setattr(own_code, "digested", reading)
+    assert own.edited() is None
+    script.write_text("x = 2\n")
+    assert own.edited() == script
+    # One that has been as it is for a while is not read each time.
+    script.write_text("x = 1\n")
+    stamp = stamp._replace(changed=stamp.changed - 60)
+    assert own.edited() is None
+    assert (own.edited(), len(read)) == (None, 3)
+
+
 def test_modules_that_trials_tell_of(tmp_path: Path) -> None:
     own = code(tmp_path)
     module, gone, made = (tmp_path / name for name in ("data.py", "old.py", "made.py"))
