@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ class Threads:
         self.why = unfit
         self.pool = concurrent.futures.ThreadPoolExecutor(4)
         self.closed = self.gone = False
+        self.answers = threading.Event()
+        """Whether a worker that is asked what it is says so."""
+        self.answers.set()
 
     def workers(self) -> set[str]:
         if self.gone:
@@ -53,10 +57,16 @@ class Threads:
     ) -> concurrent.futures.Future[Any]:
         if self.gone:
             raise OSError("no route")
-        return self.pool.submit(function, *args)
+        return self.pool.submit(self.carry_out, function, *args)
+
+    def carry_out(self, function: Callable[..., Any], *args: Any) -> Any:
+        if function is errand.survey:
+            assert self.answers.wait(PATIENCE)
+        return function(*args)
 
     def close(self) -> None:
         self.closed = True
+        self.answers.set()
         self.pool.shutdown(wait=True)
 
 
@@ -192,8 +202,10 @@ def test_a_worker_whose_attendant_has_died_gets_another(
     engine.waits = 0.1
     for number in range(2 * crew.MOST_SILENT):
         kill_attendant()
+        engine.answers.clear()
         assert "its attendant ended" in Started(executor, "", f"t{number}").end().lost
         assert not executor._crew.fitting()  # or trial after trial would be lost there
+        engine.answers.set()
         until(executor._crew.fitting, "another attendant")
         if number == crew.MOST_SILENT - 1:  # a trial that ends shows that the worker can
             assert Started(executor, "", "ended").end().exit_code == 0
