@@ -58,10 +58,11 @@ def of_joblib(count, threads):
 
 def orders(suspicions, module):
     for owner, name in ANY_ORDER:
-        text = "polars: `%s` without `maintain_order=True`" % name
-
-        def unordered(*args, text=text, maintain_order=False, **kwargs):
-            return "" if maintain_order else text
-
         if hasattr(module, owner):
-            suspicions.before(getattr(module, owner), name, unordered)
+            suspicions.before(getattr(module, owner), name, unordered(name))
+
+
+def unordered(name):
+    """What is told of a call, by its arguments: those of `group_by` may have any name."""
+    text = "polars: `%s` without `maintain_order=True`" % name
+    return lambda *args, maintain_order=False, **columns: "" if maintain_order else text

@@ -65,6 +65,7 @@ POLARS = """
     frame = pl.DataFrame({"a": ["x", "y", "x"], "b": [1, 2, 3]})
     print(frame.group_by("a").agg(pl.len()).sort("a"))            # group_by
     print(frame.lazy().group_by("a").agg(pl.len()).sort("a").collect())  # group_by
+    print(frame.group_by(text=pl.col("a"), detail="b").len().sort("detail"))  # group_by
     print(frame.unique("a", keep="first").sort("a"))              # unique
     print(frame.lazy().unique().sort("b").collect())              # unique
     print(frame["a"].unique().sort(), frame.select(pl.col("b").unique().sort()))  # unique
@@ -88,4 +89,4 @@ def test_what_polars_gives_in_no_fixed_order_is_told(tmp_path: Path) -> None:
         for number, text in enumerate(textwrap.dedent(POLARS).splitlines(), 1)
         for name in ("group_by", "unique")
         if text.endswith(f"# {name}")
-    } | {("polars: `group_by` without `maintain_order=True`", None, 15)}
+    } | {("polars: `group_by` without `maintain_order=True`", None, 16)}
