@@ -1,10 +1,12 @@
 """Which files of the user's own are executed: edited while trials run, they are of two versions."""
 
 import sys
+import types
 
 from . import auditing
 from .kept import hashlib, os
 
+HELD = vars(types.ModuleType)["__dict__"]
 OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 
@@ -45,8 +47,11 @@ def is_own(session, path):
 
 
 def attributes(module):
-    """What it holds. One that waits to be imported would be, as soon as it is asked by itself."""
+    """What it holds. One that waits to be imported would be, as soon as it is asked by itself, be
+    it for this alone, as modules of apipkg's."""
     try:
+        if isinstance(module, types.ModuleType):
+            return HELD.__get__(module) or {}
         return object.__getattribute__(module, "__dict__")
     except AttributeError:
         return {}

@@ -221,7 +221,7 @@ def seeding_function(name):
     if package is None or not third_party:
         return ""
     for place in (name, name + ".random"):
-        values = getattr(sys.modules.get(place), "__dict__", {})
+        values = own_code.attributes(sys.modules.get(place))
         for seed in SEEDING:
             function = values.get(seed)
             home = str(getattr(function, "__module__", None) or name).partition(".")[0]

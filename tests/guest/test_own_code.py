@@ -18,10 +18,26 @@ SCRIPT = """
     sys.modules["late"] = late = importlib.util.module_from_spec(spec)
     loader.exec_module(late)
     sys.modules["none"] = None
+    import lazy
     nondet = importlib.import_module("nondet")
     nondet.checkpoint("value", x)
     import after
     print("done", "after" in sys.modules)
+"""
+LAZY = """
+    import sys, types
+
+    class Module(types.ModuleType):
+        \"\"\"As that of apipkg: whoever asks for all that it holds has it import that.\"\"\"
+
+        @property
+        def __dict__(self):
+            import api
+            return types.ModuleType.__dict__["__dict__"].__get__(self)
+
+    made = Module(__name__)
+    made.__file__, made.__spec__ = __file__, __spec__
+    sys.modules[__name__] = made
 """
 
 
@@ -37,6 +53,8 @@ def test_modules_of_the_users_own(tmp_path: Path) -> None:
         "made.py": "x = 1.5",
         "late.py": "print('imported by a look')",
         "after.py": "",
+        "lazy.py": textwrap.dedent(LAZY),
+        "api.py": "print('imported by a look')",
         "library/site-packages/installed.py": "",
     }
     for name, text in files.items():
@@ -49,7 +67,15 @@ def test_modules_of_the_users_own(tmp_path: Path) -> None:
         digest == hashlib.sha256(Path(name).read_bytes()).hexdigest()
         for name, digest in {**first, **later}.items()
     )
-    names = ["data.py", "late.py", "made.py", "pack/__init__.py", "pack/steps.py", "train.py"]
+    names = [
+        "data.py",
+        "late.py",
+        "lazy.py",
+        "made.py",
+        "pack/__init__.py",
+        "pack/steps.py",
+        "train.py",
+    ]
     assert sorted(first) == [str(tmp_path / name) for name in names]
     assert list(later) == [str(tmp_path / "after.py")]
 
