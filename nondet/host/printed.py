@@ -22,9 +22,12 @@ VARYING = re.compile(
     r"""
       \x1b\[[0-9;?]*[ -/]*[@-~] | [\x00-\x1f]          # colours, movements of the cursor
     | 0x[0-9a-f]+ | (?<![\w.])/\S+                     # addresses, absolute paths
-    | \d{4}-\d\d-\d\d(?:[ T_]\d\d[:.]?\d\d\S*)?        # dates
+    | \d{4}-\d\d-\d\d(?:[ T_/-]\d\d[:.-]?\d\d\S*)?     # dates
+    | (?<!\d)20\d{6}[T_-]?\d{4}(?:\d\d)?(?!\d)         # the same in names of runs
+    | (?<![a-z])[a-z]{3}\d\d_\d\d-\d\d-\d\d(?!\d)
     | (?<!\d)\d+:\d\d(?::\d\d)?(?:[.,]\d+)?            # times of the day, durations
-    | (?<!\d)\d+(?:[.,]\d+)?(?:e[-+]?\d+)?\s?          # with a unit
+    | \b(?:[a-z]+/s(?:ec(?:ond)?)?|[nuµμm]?s/[a-z]+)\b[\s:=]*\d+(?:[.,]\d+)*  # behind its unit
+    | (?<!\d)\d+(?:,\d{3}){0,4}(?:[.,]\d+)?(?:e[-+]?\d+)?\s?                  # with a unit
       (?: (?:[a-z]+\s?)?/\s?s(?:ec(?:ond)?)?
         | [kmgt]i?b
         | (?:[nuµμm]?s|secs?|seconds?|m|mins?|minutes?|h|hours?|days?)(?:/\w+)?
@@ -37,11 +40,11 @@ MONTH = 30 * 24 * 3600
 """Seconds around a run in which a number of seconds may be a time that it tells: one number in
 nine of 32 bits has such digits, and is a checksum, say."""
 TOLD_OF_TIME = re.compile(
-    r"\b(?:times?|took|takes?|elapsed|durations?|seconds?|speed|throughput|latency|eta|pid|port|"
-    r"memory|ram)\b",
+    r"(?<![a-z])(?:(?:run)?times?(?!_steps?)|took|takes?|elapsed|durations?|seconds?|speed|throughput|"
+    r"latency|eta|pid|port|memory|ram)(?![a-z])",
     re.IGNORECASE,
 )
-"""Words of lines of which nothing is said, whatever numbers they have."""
+"""Words of lines of which nothing is said, whatever numbers they have; `fit_time` has one."""
 RESULT = re.compile(
     r"(?<![a-z\d])(?:loss(?:es)?\d?|acc(?:uracy)?|scores?|errors?|r?mse|mae|auc|f1|r2|rewards?|returns?|"
     r"precision|recall|metrics?|perplexity|ppl|bleu|weights?|coef\w*|predict\w*|digests?|"
