@@ -404,6 +404,41 @@ def test_temporary_files_that_nobody_removes(project: Project, tmp_path: Path) -
     assert all(path.name.startswith("tmp") for path in temporary.iterdir())
 
 
+RENAMED = """
+import os, pathlib, tempfile
+import nondet
+usual = pathlib.Path(tempfile.gettempdir())
+with tempfile.NamedTemporaryFile("w", delete=False) as file:
+    file.write("whole")
+    os.replace(file.name, usual / "cache")
+assert (usual / "cache").read_text() == "whole"
+os.link(usual / "cache", tempfile.mktemp())
+name = tempfile.mkdtemp()
+pathlib.Path(name).rename(usual / "folder")
+os.rename(dst=name, src=usual / "folder")
+for function in (os.rename, os.link):
+    try:
+        function(name + "-none", str(usual / "cache"))
+    except FileNotFoundError as error:
+        assert (error.filename, error.filename2) == (name + "-none", str(usual / "cache"))
+nondet.checkpoint("name", [ord(letter) for letter in name[-8:]])
+"""
+
+
+def test_temporary_files_that_are_renamed_to_a_place_beside_them(
+    project: Project, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    project.write(RENAMED)
+    # One by one: what they share is there as without nondet.
+    alone = (*QUICK, "--jobs", "1")
+    ran = project.diagnose(*alone, "train.py", environ={"TMPDIR": str(temporary)})
+    found = factors(ran.diagnosis), sites(ran.diagnosis)
+    assert found == (["process-identity"], [("train.py", 5)])
+    assert not [trial for trial in ran.diagnosis.trials if trial.outcome == "crashed"], ran.err
+
+
 @pytest.mark.long
 def test_temporary_names_that_are_taken_are_not_held(project: Project, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"

@@ -263,12 +263,12 @@ def outside_gfile(frame):
     return frame, through
 
 
-def kept_references(module, stood):
+def kept_references(module, stood, names=("listdir", "scandir")):
     """Put the stand-ins where classes of a module took the originals as attributes."""
     for owner in list(vars(module).values()):
         if not isinstance(owner, type) or owner.__module__ != module.__name__:
             continue
-        for name in ("listdir", "scandir"):
+        for name in names:
             value = vars(owner).get(name)
             static = isinstance(value, staticmethod)
             stand_in = stood.get(value.__func__ if static else value) if value else None

@@ -6,9 +6,11 @@ import stat
 import sys
 
 from .. import asking
+from ..crossing import Crossing
 from ..lineage import LINEAGE
 from ..os_functions import replace_in_os
 from .base import ALWAYS, Factor, replace
+from .file_order import kept_references
 
 HIGHEST_PID = 1 << 22
 """Process ids of Linux are below this: those that stand in are above, and name no other process."""
@@ -290,6 +292,16 @@ class ProcessIdentity(Factor):
 
         for function in ("gettempdir", "gettempdirb"):
             replace(module, function, make)
+        crossing = Crossing(self.session, self.place, self.lost)
+        stood, moving = {}, ("rename", "replace", "link")
+        for function in moving:
+            original = replace_in_os(function, crossing.stand_in)
+            stood[original] = getattr(os, function)
+        self.session.on_import("pathlib", lambda found: kept_references(found, stood, moving))
+
+    def lost(self, path):
+        source = "the temporary file %s" % path
+        self.session.read_back(self.name, [source, "renamed"], [source, "not renamed"])
 
     def taken(self, name, folder):
         """A name that the pin gives is passed over, as there is such a file in that folder."""
