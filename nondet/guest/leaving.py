@@ -75,6 +75,8 @@ class Leaving(object):
         variables = tracked.kept
         try:
             variables = tracked.variables() if variables is None else variables
+            # Parts of it may be taken off, as `prune.remove` and `remove_weight_norm` do.
+            variables = [v for v in variables if not getattr(v, "gone", False)]
             values = values_of(variables)
             found = [self.digester.digest(array_of(value)) for value in values]
         except Exception as error:
@@ -83,6 +85,7 @@ class Leaving(object):
                 self.session.failed("looking at %s at the end" % tracked.name, error)
             return
         paths = self.names(variables)
-        if found and (paths, found) != tracked.last:
+        before = set(zip(*tracked.last)) if tracked.last is not None else set()
+        if not before.issuperset(zip(paths, found)):
             self.emit(tracked, paths, values)
             tracked.last = (paths, found)

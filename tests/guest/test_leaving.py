@@ -27,6 +27,8 @@ class Plain(nn.Sequential): pass
 class Pruned(nn.Sequential): pass
 class Normed(nn.Sequential): pass
 class Long(nn.Sequential): pass
+class Taken(nn.Sequential): pass
+class Cut(nn.Sequential): pass
 
 def trained(kind, *inner, steps=2):
     net = kind(nn.Linear(4, 4), *inner, nn.Linear(4, 1))
@@ -57,6 +59,14 @@ with torch.no_grad():
     net(x[:8])
 print(bits(net))
 print(bits(trained(Long, steps=67)))
+net = trained(Taken)
+net[0].bias = None
+del net[1].weight
+print(bits(net))
+net = trained(Cut)
+with torch.no_grad():
+    net[0].weight *= 2
+net[1].weight = nn.Parameter(net[1].weight.to("meta"))
 if not os.fork():
     with torch.no_grad():
         net[0].weight *= 2
@@ -78,7 +88,7 @@ def test_weights_that_are_changed_after_training_are_recorded_at_the_end(tmp_pat
     assert run.of("guest-error") == []
     found = run.of("checkpoint")
     at_the_end = [(e["model"], e["step"]) for e in found if e["kind"] == "end"]
-    assert at_the_end == [("Pruned", 2), ("Normed", 2), ("AveragedModel", 0)]
+    assert at_the_end == [("Pruned", 2), ("Normed", 2), ("Cut", 2), ("AveragedModel", 0)]
     # Those that are as they were get no more than they had; a last step is still a step.
     assert [e["kind"] for e in found if e["model"] == "Plain"] == ["init", "step", "step"]
     assert [(e["kind"], e["step"]) for e in found if e["model"] == "Long"][-1] == ("step", 67)
@@ -91,6 +101,8 @@ def test_weights_that_are_changed_after_training_are_recorded_at_the_end(tmp_pat
         pairs = zip(paths[model], step, end, strict=True)
         assert [path for path, a, b in pairs if a != b] == changed
     assert "n_averaged" in paths["AveragedModel"]
+    # What was taken off is left out.
+    assert paths["Cut"] == ["0.weight", "0.bias", "1.bias"]
 
 
 class Failures:

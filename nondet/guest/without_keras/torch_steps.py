@@ -329,8 +329,18 @@ def weights(module, buffers):
                 known.add(id(tensor))
                 path = "%s.%s" % (prefix, name) if prefix else name
                 path = path.replace("_orig_mod.", "")
-                found.append(Weight(path, functools.partial(getattr, part, name)))
+                found.append(Held(path, functools.partial(getattr, part, name, None)))
     return found
+
+
+class Held(Weight):
+    """A tensor that a module has by a name, until something else takes its place."""
+
+    __slots__ = ()
+
+    @property
+    def gone(self):
+        return not usable(sys.modules["torch"], self.read())
 
 
 def numbered(parameters):

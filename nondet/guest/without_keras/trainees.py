@@ -18,6 +18,11 @@ class Weight(object):
     def value(self):
         return self.read()
 
+    @property
+    def gone(self):
+        """Whether nothing is there any more that could be read."""
+        return False
+
 
 class Constant(Weight):
     """One that comes with its value."""
