@@ -46,6 +46,7 @@ class OwnCode:
         """`isolated`: trials write to folders of their own. Where they don't, modules may be theirs
         and the script alone is looked at."""
         self._script, self._isolated = subject.path, isolated
+        self._folders = tuple(folder.resolve() for folder in subject.folders)
         self._kept = {subject.path: Kept(subject.sha256, None)}
         self._others: set[str] = set()
         """Files that are not the user's own."""
@@ -70,6 +71,8 @@ class OwnCode:
             now, stamp, digest = time.time(), stamped(path), digested(path)
             if not digest or stamp is None:
                 return ""
+            if stamp.changed >= began and not self._apart(path):
+                return ""
             if told not in ("", digest):
                 if stamp.changed < began:
                     return ""
@@ -77,6 +80,12 @@ class OwnCode:
                 self._edited = path
             self._kept[path] = Kept(digest, lasting(stamp, now))
         return self._kept[path].digest
+
+    def _apart(self, path: Path) -> bool:
+        """Whether trials that write this file have one of their own each. Elsewhere, as in the
+        folder for temporary files, a file that is as new as a trial may be of its making."""
+        real = path.resolve()
+        return any(real.is_relative_to(folder) for folder in self._folders)
 
     def edited(self) -> Path | None:
         """A file that is not what it was. A module that is gone is none: trials without it fail,

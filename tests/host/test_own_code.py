@@ -117,6 +117,21 @@ def test_a_module_that_the_script_writes(tmp_path: Path) -> None:
     assert own.edited() is None
 
 
+@pytest.mark.parametrize("age", [0, 120], ids=["made-by-it", "from-before"])
+def test_a_module_outside_of_the_folders_that_trials_have(age: float, tmp_path: Path) -> None:
+    """One that the script writes itself is another in each trial."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    own, module = code(folder), tmp_path / "data.py"
+    module.write_text("a = 1\n")
+    trial = Trial("t01", {}, "", "", folder, started=time.monotonic() - 60 + age)
+    trial.modules = {str(module): own_code.digested(module)}
+    own.learn(trial)
+    module.write_text("a = 2\n")
+    assert own.edited() == (module if age else None)
+    assert bool(trial.code) == bool(age)
+
+
 def test_without_folders_of_their_own_modules_may_be_the_trials(tmp_path: Path) -> None:
     own, module = code(tmp_path, isolated=False), tmp_path / "data.py"
     module.write_text("a = 1\n")
