@@ -95,6 +95,7 @@ def check(
     needed = stats.comparisons_needed(rate, confidence)
     gate = gating.Gate(
         comparisons=max(1, count - 1) if count is not None else needed,
+        exact=count is not None,
         level=confidence,
         jobs=jobs,
         budget=budget,

@@ -74,6 +74,8 @@ def test_a_check(folder: Path) -> None:
     found = nondet.check("train.py")
     assert isinstance(found, runs.Check)
     assert found.verdict == "parts"
+    (folder / "seeded.py").write_text(SEEDED + "\nopen('log', 'w').close()\n")
+    assert nondet.check("seeded.py", count=2).runs == 2
 
 
 def test_two_recorded_runs(folder: Path) -> None:
