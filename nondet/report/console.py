@@ -152,6 +152,7 @@ def _proof(cause: Cause) -> str:
 
 def _parting(divergence: Divergence) -> str:
     tensor = f" {shown(divergence.tensor)}" if divergence.tensor else ""
+    tensor = f" model {shown(whole)}" if (whole := words.whole(divergence)) else tensor
     own = f", {shown(divergence.model)}" if divergence.checkpoint == "user" else ""
     text = f"{words.moment(divergence)}{own}: {words.what(divergence)}{tensor}"
     apart = rows.apart(divergence)

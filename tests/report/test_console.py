@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from msgspec import structs
@@ -266,6 +267,28 @@ def test_a_checkpoint_of_the_script_s_own_is_named() -> None:
     )
     text = flat(printed(structs.replace(found, first_divergence=own)))
     assert "First parts at a checkpoint of your own, pairs: the value value" in text
+
+
+def test_where_no_tensor_differs_the_model_is_named() -> None:
+    """Of two runs, one alone has that moment."""
+    found = ALL["unresolved"]()
+    assert found.first_divergence is not None
+    alone = structs.replace(
+        found.first_divergence,
+        checkpoint="end",
+        model="net",
+        tensor="",
+        kind="weights",
+        tensors=4,
+        tensors_differing=4,
+        **dict.fromkeys(("max_abs", "max_rel", "max_ulp", "share"), None),
+    )
+    found = structs.replace(found, first_divergence=alone)
+    moment = "after the last recorded step, at the end of the script"
+    assert f"First parts {moment}: the weights of model net " in flat(printed(found)) + " "
+    page = html.render(found)
+    text = flat(re.sub(r"<[^>]+>", "", page))
+    assert f"{moment[1:]}, the weights of model net differ." in text
 
 
 def test_thirty_factors_not_tested_take_a_line() -> None:

@@ -301,8 +301,15 @@ def moment(divergence: Divergence) -> str:
 
 
 def what(divergence: Divergence) -> str:
-    """What differs there; the tensor's name follows it where there is one."""
+    """What differs there; the tensor's name follows it where there is one, else `whole`."""
     return _WHAT[divergence.kind]
+
+
+def whole(divergence: Divergence) -> str:
+    """The model whose weights differ, where no tensor of it does: runs part in the moments
+    themselves, as where one alone has changed it after training."""
+    weights = divergence.kind in ("weights", "initial-weights")
+    return divergence.model if weights and not divergence.tensor else ""
 
 
 def apart(divergence: Divergence) -> str:
