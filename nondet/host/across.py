@@ -32,6 +32,13 @@ class Moment:
     checkpoint: Checkpoint
     tensors: tuple[Tensor, ...]
     digests: tuple[str, ...]
+    late: bool = False
+    """Whether it shows a last step as the script left it later on."""
+
+    @property
+    def label(self) -> str:
+        name = self.checkpoint.label
+        return f"the weights left after {name}" if self.late else name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +101,13 @@ def compare(one: Opened, other: Opened) -> Comparison:
 def moments(trial: Trial) -> Iterator[tuple[Key, Moment]]:
     """The checkpoints of a run by what they are, whatever the models' names."""
     times: Counter[tuple[str, str]] = Counter()
-    for owner, form, c in zip(trial.owners, trial.forms, trial.checkpoints, strict=True):
+    rows = zip(trial.owners, trial.forms, trial.checkpoints, strict=True)
+    for index, (owner, form, c) in enumerate(rows):
         # A value of the user's is told by its name and by how often it has come.
         name = c.model if c.kind == "user" else ""
         times[c.kind, name] += c.kind == "user"
-        moment = Moment(c, tuple(form.tensors), tuple(digest for _, digest in c.tensors))
+        digests = tuple(digest for _, digest in c.tensors)
+        moment = Moment(c, tuple(form.tensors), digests, index in trial.late)
         yield (c.kind, owner, name, times[c.kind, name], c.fit, c.epoch, c.step), moment
 
 
@@ -170,6 +179,9 @@ def _step(one: Trial, other: Trial, before: Moment | None) -> Parting | None:
     witness = comparing.parting(one, other, ended=False)
     if witness is None or witness.checkpoint.kind != "step":
         return None
+    if witness.checkpoint in one.checkpoints[witness.index : witness.index + 1]:
+        # No logged step: it is compared as a moment, whatever the other run has at that place.
+        return None
     c = witness.checkpoint
     if before is not None and before.checkpoint.kind == "init":
         return None
@@ -191,7 +203,7 @@ def _parting(
     c = moment.checkpoint
     return Parting(
         checkpoint=c.kind,  # type: ignore[arg-type]
-        label=c.label,
+        label=moment.label,
         model=c.model,
         epoch=c.epoch,
         step=c.step,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nondet import record, runs
 from nondet.host import surroundings
-from nondet.host.across import Moment, aligned
+from nondet.host.across import Moment, aligned, compare
+from nondet.host.portable import Opened
 from nondet.verdict import Checkpoint
+from tests.host.written import Written, digest
 
 KERNEL, BIAS = ("float32", (4, 3)), ("float32", (3,))
 
@@ -159,3 +163,50 @@ def test_a_framework_that_no_run_imported_changes_nothing() -> None:
     effects = {gap.name: gap.effect for gap in surroundings.gaps(one, other)}
     assert effects["torch"] == ""
     assert effects["jaxlib"] != ""
+
+
+def opened(
+    folder: Path, steps: dict[int, int], *, late: bool = False, logs: int | None = None
+) -> Opened:
+    """A recorded run with these steps: values by number. The last one may be recorded `late`.
+    `logs`: all steps were logged, and from this one on they are others."""
+    written = Written(folder).model()
+    if logs is not None:
+        written.train(range(1, 6), epoch=99, apart=logs)
+    for step, value in steps.items():
+        last = step == max(steps)
+        written.checkpoint("step", step=step, values=[0, 0, value], late=late and last)
+    return Opened(folder, run(), written.heard("completed"), folder)
+
+
+def test_a_step_that_one_run_alone_has_is_no_difference(tmp_path: Path) -> None:
+    one, other = opened(tmp_path / "a", {1: 1, 3: 3}), opened(tmp_path / "b", {1: 1, 2: 2, 4: 4})
+    found = compare(one, other)
+    assert found.first is None
+    assert found.summary.startswith("The runs agree bit for bit in all 2 checkpoints that both")
+    assert found.shape == ("only the first has step 3", "only the second has step 2, step 4")
+
+
+def test_how_far_apart_a_recorded_step_is_is_looked_up(tmp_path: Path) -> None:
+    one, other = opened(tmp_path / "a", {1: 1, 2: 2}), opened(tmp_path / "b", {1: 1, 2: 9})
+    for run, value, number in ((one, 2, 1.0), (other, 9, 1.5)):
+        (run.values / digest(value)).write_bytes(struct.pack("f", number))
+    first = compare(one, other).first
+    assert first is not None
+    assert (first.label, first.differing) == ("step 2", 1)
+    assert [(far.tensor, far.max_abs) for far in first.apart] == [("dense_1/kernel", 0.5)]
+
+
+def test_a_logged_step_comes_before_the_moment_behind_it(tmp_path: Path) -> None:
+    one, other = opened(tmp_path / "a", {5: 1}, logs=99), opened(tmp_path / "b", {5: 9}, logs=2)
+    first = compare(one, other).first
+    assert first is not None
+    assert first.label == "step 2"
+
+
+def test_a_last_step_that_was_recorded_late_is_not_told_as_that_step(tmp_path: Path) -> None:
+    one, other = (
+        opened(tmp_path / name, {1: 1, 5: v}, late=True) for name, v in (("a", 2), ("b", 3))
+    )
+    found = compare(one, other)
+    assert found.summary.startswith("The runs part at the weights left after step 5: 1 of 3")
