@@ -17,6 +17,8 @@ from nondet.verdict import Checkpoint
 
 MOST_TENSORS = 500
 """Tensors of one moment whose distances are told; all are compared."""
+SEVERAL = ("arguments", "pins", "instruction sets", "cores to use", "GPUs")
+"""Names of what is around a run that stand for several things."""
 MOST_NAMES = 3
 """Names in a sentence."""
 
@@ -261,7 +263,8 @@ def _summary(
     known = [gap for gap in gaps if gap.effect]
     if known:
         names = [f"{gap.name} ({gap.one} and {gap.other})" for gap in known]
-        differ = "differs" if len(known) == 1 else "differ"
+        several = len(known) > 1 or known[0].name in SEVERAL
+        differ = "differ" if several else "differs"
         yield f"Around them, {_some(names)} {differ}."
     elif first is not None:
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,18 @@ def test_a_last_step_that_was_recorded_late_is_not_told_as_that_step(tmp_path: P
     )
     found = compare(one, other)
     assert found.summary.startswith("The runs part at the weights left after step 5: 1 of 3")
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"gpus": ("H100",)}, "GPUs (none and H100) differ."),
+        ({"driver": "560"}, "NVIDIA driver (none and 560) differs."),
+    ],
+)
+def test_things_around_a_run_are_one_or_several(
+    facts: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    one = opened(tmp_path / "a", {1: 1})
+    other = dataclasses.replace(one, run=run(**facts))
+    assert told in compare(one, other).summary
