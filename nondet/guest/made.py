@@ -9,7 +9,7 @@ IMPORTING = ", while importing"
 """How details end of what libraries do on their way in."""
 
 HARMLESS = {
-    # Temporary names: no result depends on them.
+    # Temporary names, which process-identity tells of.
     "tempfile": "",
     # What `tf.random.set_seed(None)` makes: drawn from only where there is a seed.
     "tensorflow.python.eager.context": "",
@@ -20,7 +20,11 @@ HARMLESS = {
     # The default value of an argument that gradient boosting always passes.
     "sklearn.ensemble._hist_gradient_boosting.grower": "importing",
 }
-"""Modules whose unseeded generators reach no result: always, or those made while importing."""
+"""Modules whose unseeded generators reach no result, or not as such: always, or those made while
+importing."""
+HOLDING = {"tempfile": "process-identity"}
+"""Modules whose generators another factor holds. Held by that of Python's `random`, temporary names
+would be no cause, and yet no seed of the script's reaches them."""
 
 
 class Made(object):
@@ -45,7 +49,7 @@ class Made(object):
         Places are named by the user's line; by the library's where an import makes it, since any
         line may be the first to import.
         """
-        arm = self.session.arms.get(self.factor, "free")
+        arm = self.session.arms.get(HOLDING.get(self.module, self.factor), "free")
         if arm not in ("pinned", "varied"):
             return None
         if self.site is None or self.importing:

@@ -439,6 +439,21 @@ def test_temporary_files_that_are_renamed_to_a_place_beside_them(
     assert not [trial for trial in ran.diagnosis.trials if trial.outcome == "crashed"], ran.err
 
 
+NAMED_AND_DRAWN = """
+import os, random, tempfile
+import nondet
+file = tempfile.NamedTemporaryFile()
+nondet.checkpoint("both", [os.path.basename(file.name), random.random()])
+"""
+
+
+def test_a_temporary_name_beside_an_unseeded_draw(project: Project) -> None:
+    """No seed of the script's reaches the name."""
+    project.write(NAMED_AND_DRAWN)
+    diagnosis = project.diagnose(*QUICK, "train.py").diagnosis
+    assert sorted(factors(diagnosis)) == ["process-identity", "python-random"]
+
+
 @pytest.mark.long
 def test_temporary_names_that_are_taken_are_not_held(project: Project, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"

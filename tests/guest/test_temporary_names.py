@@ -36,13 +36,13 @@ def trial(
     temporary: Path, asked: str, arm: str = "pinned", own: Path | None = None, **more: Any
 ) -> Shown:
     """A trial that prints the path of this expression, and has `own` for temporary files."""
+    more.setdefault("arms", {"process-identity": arm})
     folder = temporary.parent / "project"
     folder.mkdir(exist_ok=True)
     (folder / "script.py").write_text(f"{IMPORTS}print({asked})\n")
     shown = guided(
         folder,
         "script.py",
-        arms={"process-identity": arm},
         environ={"TMPDIR": str(temporary)},
         temporary=own,
         **more,
@@ -80,6 +80,18 @@ def test_candidates_that_the_script_takes_by_itself_are_nobody_s(temporary: Path
     asked = "[next(names) for names in [tempfile._get_candidate_names()] for _ in range(3)]"
     shown = trial(temporary, asked)
     assert (shown.out, unheld(shown)) == ("['a0000001', 'a0000002', 'a0000003']\n", [])
+
+
+def test_no_pin_of_generators_holds_temporary_names(temporary: Path) -> None:
+    """Those of libraries are held with the script's own."""
+    asked = "[next(tempfile._RandomNameSequence()) for _ in range(2)]"
+
+    def told(arms: dict[str, str]) -> set[str]:
+        return {trial(temporary, asked, arms=arms).out for _ in range(2)}
+
+    assert len(told({"python-random": "pinned"})) == 2
+    assert len(told({"process-identity": "pinned"})) == 1
+    assert len(told({"python-random": "pinned", "process-identity": "pinned"})) == 1
 
 
 # -- in a folder of the trial's own
