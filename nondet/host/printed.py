@@ -17,6 +17,8 @@ from nondet.host.trials import Trial
 
 MOST = 1 << 20
 """Bytes of output that are looked at; of a run that prints more, nothing is said."""
+MOST_RUNS = 20
+"""Runs that are looked at: a run that prints much takes half a second."""
 GENERATORS = frozenset(factor.name for factor in REGISTRY if factor.group == "generators")
 VARYING = re.compile(
     r"""
@@ -62,7 +64,7 @@ def differing(trials: Sequence[Trial]) -> str:
     if any(t.witness is not None for t in trials) or not any(map(draws, whole)):
         return ""
     shown = lines(whole[0])
-    for other in whole[1:]:
+    for other in whole[1:MOST_RUNS]:
         told = lines(other)
         if shown is not None and told is not None and (place := first(shown, told)):
             return (

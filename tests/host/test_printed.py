@@ -123,6 +123,12 @@ def test_without_draws_of_the_scripts_own_nothing_is_said(
     assert not told(tmp_path / "other", "loss 1", "loss 2", **sighting)
 
 
+def test_of_many_runs_some_are_looked_at(tmp_path: Path) -> None:
+    some = ["loss 1"] * (printed.MOST_RUNS - 1)
+    assert told(tmp_path / "some", *some, "loss 2")
+    assert not told(tmp_path / "many", *some, "loss 1", "loss 2")
+
+
 def test_nothing_is_said_of_runs_that_did_not_end_or_of_endless_output(tmp_path: Path) -> None:
     whole = ran(tmp_path, "t01", "loss 1")
     stopped = ran(tmp_path, "t02", "loss 2")
