@@ -84,7 +84,7 @@ def test_what_acts_late_shows_behind_the_horizon_only(project: Project) -> None:
     assert ran.code == 0, ran.err
     diagnosis = ran.diagnosis
     assert diagnosis.verdict == "reproducible"
-    assert diagnosis.summary.endswith("at every checkpoint up to the end of epoch 2.")
+    assert diagnosis.summary.endswith("at 3 checkpoints, up to the end of epoch 2.")
     assert ran.out.strip().startswith("Reproducible up to the end of epoch 2.")
     assert [(t.outcome, t.at_horizon, t.checkpoints) for t in diagnosis.trials] == [
         ("stopped-early", True, 3)
