@@ -22,3 +22,19 @@ def replace_in_os(name, make):
         if isinstance(known, set) and original in known:
             known.add(getattr(os, name))
     return original
+
+
+def kept_references(module, stood, names):
+    """Put the stand-ins where classes of a module took the originals as attributes of these names.
+
+    `stood`: the stand-ins, by the originals.
+    """
+    for owner in list(vars(module).values()):
+        if not isinstance(owner, type) or owner.__module__ != module.__name__:
+            continue
+        for name in names:
+            value = vars(owner).get(name)
+            static = isinstance(value, staticmethod)
+            stand_in = stood.get(value.__func__ if static else value) if value else None
+            if stand_in is not None:
+                setattr(owner, name, staticmethod(stand_in) if static else stand_in)

@@ -14,6 +14,7 @@ import pytest
 from nondet.guest import hash_lines
 from nondet.guest.factors import file_order
 from nondet.guest.factors.base import Unbound
+from nondet.guest.os_functions import kept_references
 from tests.guest.running import Shown, guided, plain
 
 LISTINGS = """
@@ -134,7 +135,7 @@ def test_references_that_classes_took_before_are_replaced() -> None:
 
     module = types.ModuleType(__name__)
     vars(module).update(Accessor=Accessor, Other=Other, listdir=len)
-    file_order.kept_references(module, {len: Unbound(instead), listing: instead})
+    kept_references(module, {len: Unbound(instead), listing: instead}, file_order.LISTING)
     assert isinstance(Accessor.listdir, Unbound)
     assert Accessor().scandir is instead
     assert Other.listdir is max

@@ -4,7 +4,7 @@ import os
 import sys
 
 from .. import asking
-from ..os_functions import replace_in_os
+from ..os_functions import kept_references, replace_in_os
 from .base import ALWAYS, Factor, replace
 
 PASSING = ("os", "glob", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os")
@@ -16,6 +16,7 @@ SETTLED = (
 )
 """Libraries that sort what they list before they use it, or in which no result depends on it."""
 ASKING = ("user", "library")
+LISTING = ("listdir", "scandir")
 WALKED = "(dirs.sort() or files.sort() or (root, dirs, files) for root, dirs, files in {call})"
 """Sorted in place, a script can still take folders off the list that the walk goes by."""
 GFILE = "tensorflow/python/lib/io/file_io.py"
@@ -92,8 +93,8 @@ class FileOrder(Factor):
         scandir = replace_in_os("scandir", self.scanning(session, arm))
         stood = {listdir: os.listdir, scandir: os.scandir}
         # These keep references of their own, where they were imported before us.
-        session.on_import("pathlib", lambda module: kept_references(module, stood))
-        session.on_import("glob", lambda module: kept_references(module, stood))
+        session.on_import("pathlib", lambda module: kept_references(module, stood, LISTING))
+        session.on_import("glob", lambda module: kept_references(module, stood, LISTING))
         session.on_import(
             "tensorflow.python.lib.io.file_io", lambda module: self.gfile(session, arm, module)
         )
@@ -261,19 +262,6 @@ def outside_gfile(frame):
         through = frame.f_code.co_name
         frame = frame.f_back
     return frame, through
-
-
-def kept_references(module, stood, names=("listdir", "scandir")):
-    """Put the stand-ins where classes of a module took the originals as attributes."""
-    for owner in list(vars(module).values()):
-        if not isinstance(owner, type) or owner.__module__ != module.__name__:
-            continue
-        for name in names:
-            value = vars(owner).get(name)
-            static = isinstance(value, staticmethod)
-            stand_in = stood.get(value.__func__ if static else value) if value else None
-            if stand_in is not None:
-                setattr(owner, name, staticmethod(stand_in) if static else stand_in)
 
 
 FACTOR = FileOrder()

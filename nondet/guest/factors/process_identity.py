@@ -8,9 +8,8 @@ import sys
 from .. import asking
 from ..crossing import Crossing
 from ..lineage import LINEAGE
-from ..os_functions import replace_in_os
+from ..os_functions import kept_references, replace_in_os
 from .base import ALWAYS, Factor, replace
-from .file_order import kept_references
 
 HIGHEST_PID = 1 << 22
 """Process ids of Linux are below this: those that stand in are above, and name no other process."""
