@@ -67,9 +67,9 @@ class CloserLook:
             looked, plain = looking.counting(place.held), self.laboratory.of_plan(place.held)
             self.zooms.append(zooming.zoom(place, answer, looked, plain))
 
-    def at_operations(self, held: Mapping[str, Arm]) -> None:
+    def at_operations(self, held: Mapping[str, Arm], usual: int) -> None:
         """Let single operations have their usual kernels, with everything else held: `held` is what
-        can be, beside the causes."""
+        can be, beside the causes. `usual`: comparisons that the pins of causes have to stand."""
         guilty = [guilt.factor for guilt in self.finding.guilty]
         if not releasing.applies(guilty, self.laboratory.of_plan({})):
             return
@@ -78,6 +78,7 @@ class CloserLook:
         lines = assembly.places(releasing.HOLDER).sites
         asking = releasing.search(kernels.switched(self.gpus), lines, self.needed)
         settings = self._up_to_parting()
+        agreeing = releasing.patience(self.finding.comparisons, usual)
         shown: releasing.Shown | None = None
         with contextlib.suppress(BudgetSpent, ExecutorError, StopIteration):
             try:
@@ -86,7 +87,7 @@ class CloserLook:
                     released = self._beside(
                         dataclasses.replace(settings, released=release.patterns)
                     )
-                    question = release.question(held)
+                    question = release.question(held, agreeing)
                     answer = released.ask(question)
                     self.note(released, question, answer)
                     shown = releasing.shown(answer, released.trials, assembly.sites)

@@ -396,7 +396,7 @@ class Diagnosing:
         self.interrupted = self.interrupted or closer.interrupted
         if self.options.zoom and not self.interrupted:
             # Last: the patch is worth more, where trials are few.
-            closer.at_operations(self.askable.holdable(self.search))
+            closer.at_operations(self.askable.holdable(self.search), self.goal.comparisons)
             self.interrupted = closer.interrupted
         self._look_for_others(laboratory)
         course = Course(

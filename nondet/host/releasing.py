@@ -27,7 +27,8 @@ ONE = "Does `{}` need a deterministic kernel?"
 OTHERS = "Does another operation?"
 CONTROL = "Does it repeat with each operation held by itself?"
 AGREEING = 2
-"""Comparisons after which an operation is left alone; nothing is claimed of it."""
+"""Comparisons after which an operation is left alone, where runs part mostly; nothing is claimed of
+it."""
 PARTING = 2
 """Comparisons that must find a difference: one could be another source's, seen once in many
 runs."""
@@ -48,8 +49,8 @@ class Release:
     names: tuple[str, ...] = ()
     """The operations, where they are known."""
 
-    def question(self, held: Mapping[str, Arm]) -> Question:
-        return Question(self.text, held, AGREEING, PARTING, released=self.words)
+    def question(self, held: Mapping[str, Arm], agreeing: int = AGREEING) -> Question:
+        return Question(self.text, held, agreeing, PARTING, released=self.words)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +151,12 @@ def released(trial: Trial) -> tuple[str, ...]:
     """The operations that were let go in a trial."""
     details = (s.detail for s in trial.sightings.values() if s.factor == HOLDER)
     return tuple(dict.fromkeys(d.removesuffix(RELEASED) for d in details if d.endswith(RELEASED)))
+
+
+def patience(comparisons: int, usual: int) -> int:
+    """Comparisons after which an operation is left alone. `comparisons`: what the causes' pins have
+    stood; where that is more than what is usual, runs part now and then."""
+    return comparisons if comparisons > max(usual, AGREEING) else AGREEING
 
 
 def applies(guilty: Sequence[str], trials: Iterable[Trial]) -> bool:

@@ -30,6 +30,8 @@ NEEDED = 16
 class Kernels(ActingExecutor):
     """Trials of a script of PyTorch's, in which one operation's usual kernel races."""
 
+    every = 1
+    """The race shows in each trial of that number."""
     refuses = ""
     """The operation whose release can't be started."""
 
@@ -40,13 +42,15 @@ class Kernels(ActingExecutor):
         if self.refuses and gone == [self.refuses]:
             raise ExecutorError("executor", "no process can be started")
         free = plan["arms"].get(HOLDER) != "pinned"
-        shows = launch.trial[-1] if free or RACING in gone else "a"
+        shows = "a"
+        if free or (RACING in gone and len(self.plans) % self.every == 0):
+            shows = launch.trial
         self.acts = (Act(shows, imports=("torch",), released=tuple(gone)),)
         return super().start(launch)
 
 
 def looked(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any
+    folder: Path, monkeypatch: pytest.MonkeyPatch, comparisons: int = 5, **changes: Any
 ) -> tuple[CloserLook, Kernels, list[tuple[str, Verdict]]]:
     """A closer look at the operations of that script, all it was told, and its answers."""
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
@@ -64,9 +68,9 @@ def looked(
     def note(asked: Laboratory, question: Question, answer: Answer) -> None:
         told.append((question.released, answer.verdict))
 
-    finding = Finding("causes-found", guilty=(guilt,))
+    finding = Finding("causes-found", guilty=(guilt,), comparisons=comparisons)
     look = CloserLook(lab, finding, note, resume=False, gpus=False)
-    look.at_operations(HELD)
+    look.at_operations(HELD, usual=5)
     return look, executor, told
 
 
@@ -87,6 +91,16 @@ def test_the_operation_is_found_by_trials_of_their_own(
     assert beside == [plan["trial"] for plan in released]
     assert not {t.id for t in look.laboratory.trials} & set(beside)
     assert look.needed[0].trials == tuple(look.laboratories[-1].trials[i].id for i in (0, 1, 2))
+
+
+def test_a_race_that_shows_now_and_then_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, _, told = looked(tmp_path / "rare", monkeypatch, comparisons=11, every=6)
+    assert [each.op for each in look.needed] == [RACING]
+    assert ("`index_put_`", Verdict.DIVERGES) in told
+    look, _, told = looked(tmp_path / "usual", monkeypatch, every=6)
+    assert (look.needed, told) == ([], [("all of these", Verdict.AGREES)])
 
 
 @pytest.mark.parametrize("most", range(9, 20))
