@@ -171,13 +171,15 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
             out.print(Text(line, style=style), soft_wrap=True)
     elif found.patch:
         out.file.write(found.patch)
+    proof = Text(shown(words.patched(found)), "green" if found.patch_verified else "yellow")
     if found.patch:
-        style = "green" if found.patch_verified else "yellow"
-        notes.print(Text(shown(words.patched(found)), style=style))
+        notes.print(proof)
     for sentence in (*found.left, *found.advice):
         notes.print(Text(f"{shown(sentence[:1].upper() + sentence[1:]).rstrip('.')}."))
     if found.launch:
         notes.print(Text.assemble("Start it with: ", (shown(found.launch), "bold")), soft_wrap=True)
+    if found.patch_trials and not found.patch:
+        notes.print(proof)
 
 
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}
@@ -219,11 +221,11 @@ def _prescription(
         if top or prescription.edits or prescription.advice:
             yield Rule(Text("Start it with", "bold"), align="left", style="dim")
         yield _whole(shown(prescription.launch))
-    if prescription.patch:
+    if prescription.patch or prescription.patch_trials:
         style = "green" if prescription.patch_verified else "dim"
         command = words.fixing(str(PurePath(report).parent))
-        said = f"As a patch: `{command}`. {words.patched(prescription)}"
-        yield Text(shown(said), style=style)
+        said = f"As a patch: `{command}`. " if prescription.patch else ""
+        yield Text(shown(f"{said}{words.patched(prescription)}"), style=style)
     yield Rule(style="dim")
 
 

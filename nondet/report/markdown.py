@@ -68,6 +68,8 @@ def fix(prescription: Prescription) -> Iterator[str]:
     yield from map(prose, prescription.advice)
     if prescription.launch:
         yield fenced(prescription.launch, "sh")
+    if prescription.patch_trials and not prescription.patch:
+        yield prose(words.patched(prescription))
 
 
 def prose(text: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from msgspec import structs
+from rich.console import Console
 
 from nondet.record import Arm, Diagnosis, Prescription, Program, Slowdown
 from nondet.report import html, markdown
+from nondet.report.console import print_fix
 from nondet.report.page import words
 from tests.report import parts, samples
 from tests.report.test_console import printed
@@ -31,6 +35,15 @@ def fix(**changes: object) -> Prescription:
         (
             {"patch_trials": ("t20", "t21", "t22"), "patch_verified": True},
             [("Patched script verified by 3 runs", "good")],
+        ),
+        (
+            {
+                "patch": None,
+                "launch": "A=1 python x.py",
+                "patch_trials": ("t1",),
+                "patch_verified": True,
+            },
+            [("Launch line verified by 1 run", "good")],
         ),
         ({"verified": False}, [("Not verified", "warn")]),
     ],
@@ -81,6 +94,21 @@ def test_the_page_shows_place_and_proof() -> None:
     assert "Patched script verified by 2 runs" in said
     assert "Pins verified" not in said
     assert "Verified: 2 runs of the patched script, with nothing pinned, agree" in said
+
+
+def test_a_launch_line_that_was_run_is_told_as_such() -> None:
+    found = fix(
+        top=(), snippet="", patch=None, launch="A=1 python train.py",
+        patch_trials=("t14", "t15"), patch_verified=True,
+    )  # fmt: skip
+    diagnosis = structs.replace(samples.one_cause(), prescription=found)
+    told = "Verified: 2 runs started like this, with nothing pinned, agree bit for bit."
+    assert told in page(diagnosis).said("fix")
+    assert told in " ".join(printed(diagnosis).split())
+    assert told in markdown.render(diagnosis)
+    out, notes = (Console(file=io.StringIO(), width=100) for _ in range(2))
+    print_fix(out, notes, diagnosis)
+    assert notes.file.getvalue() == f"Start it with: A=1 python train.py\n{told}\n"  # type: ignore[attr-defined]
 
 
 def test_the_page_shows_code_for_each_script() -> None:

@@ -179,10 +179,11 @@ def asked(sure: Confidence) -> str:
 
 
 def patched(found: Prescription) -> str:
-    """What is known of the patch, in a sentence."""
+    """What is known of the patch, or of the launch line where that is all, in a sentence."""
     if found.patch_verified:
         runs = plural(len(found.patch_trials), "run")
-        return f"Verified: {runs} of the patched script, with nothing pinned, agree bit for bit."
+        what = "of the patched script" if found.patch else "started like this"
+        return f"Verified: {runs} {what}, with nothing pinned, agree bit for bit."
     why = found.patch_note or "the patched script was not run"
     return f"Not verified: {why}{'' if why.endswith(('.', '!', '?')) else '.'}"
 
@@ -213,7 +214,8 @@ def badges(found: Prescription) -> list[tuple[str, str]]:
     """What has been run to prove the fix: texts, and the tones that they are shown in."""
     if found.patch_verified:
         runs = plural(len(found.patch_trials), "run")
-        return [(f"Patched script verified by {runs}", "good")]
+        what = "Patched script" if found.patch else "Launch line"
+        return [(f"{what} verified by {runs}", "good")]
     if not found.verified:
         return [("Not verified", "warn")]
     told = [(f"Pins verified by {plural(len(found.verified_trials), 'run')}", "good")]
