@@ -128,6 +128,7 @@ def record(
     the slug ``not-recorded`` where the script fails.
     """
     subject = subjects.check(os.fspath(script), tuple(args), python, module)
+    portable.check_place(Path(output))
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     written: list[runs.RecordedRun] = []
 

@@ -45,6 +45,15 @@ def test_a_diagnosis_is_a_record_and_leaves_nothing(folder: Path) -> None:
     assert sorted(os.listdir(folder)) == ["seeded.py", "train.py"]
 
 
+def test_a_run_is_not_waited_for_where_it_can_not_be_written(folder: Path) -> None:
+    (folder / "train.py").write_text("open('ran', 'w').close()\n")
+    for place in ("no/such/a.nd", "."):
+        with pytest.raises(UsageError) as refused:
+            library.record("train.py", output=place)
+        assert refused.value.slug == "output-not-writable"
+    assert not (folder / "ran").exists()
+
+
 def test_a_diagnosis_is_written_where_that_is_asked_for(folder: Path) -> None:
     given: dict[str, Any] = {"output": "out", "confidence": 0.75, "verify": False}
     found = nondet.diagnose("train.py", **given)

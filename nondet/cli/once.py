@@ -177,6 +177,7 @@ def run_recorded(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
     subject, held, seed = asked(script, args, options)
     name = script if options["as_module"] else Path(script).stem
     path = options["output"] or Path(f"{name}.nd")
+    portable.check_place(path)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
     def keep(trial: Trial, settings: Settings) -> None:

@@ -74,6 +74,13 @@ def at_most(file: IO[bytes], most: int) -> bytes:
     return b"".join(pieces)
 
 
+def check_place(path: Path) -> None:
+    """For a name that the user gives. Raises OSError where no file can have it: NotData where
+    something else has it, as ``/dev/null``, which a new file would replace."""
+    with contextlib.suppress(FileNotFoundError):
+        _refuse(path, os.stat(path))
+
+
 @contextlib.contextmanager
 def written(path: Path, *, survives_power_loss: bool = True) -> Iterator[BinaryIO]:
     """A file to write, beside, and renamed at the end: there is a whole file or none. It is

@@ -188,6 +188,7 @@ def free(folder: Path) -> int | None:
 def write_page(path: Path, text: str) -> None:
     """Write a page that the user has named. Raises UsageError."""
     try:
+        files.check_place(path)
         write_whole(path, text.encode("utf-8"))
     except OSError as error:
         raise UsageError(

@@ -13,6 +13,7 @@ import dataclasses
 import re
 import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -56,6 +57,21 @@ class Opened:
     values: Path
 
 
+def check_place(path: Path) -> None:
+    """Raises UsageError where no run could be written, before one is waited for."""
+    try:
+        files.check_place(path)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        "output-not-writable", f"can't write {path} ({error.strerror}); name another with -o"
+    )
+
+
 def pack(path: Path, trial: Trial, settings: Settings, started: str) -> RecordedRun:
     """Write the run of a trial that came to its end. Raises UsageError."""
     if trial.outcome != "completed":
@@ -71,12 +87,11 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Recorded
     run = described(trial, settings, started)
     trial.save()
     try:
+        files.check_place(path)
         with files.written(path, survives_power_loss=False) as file:
             _write(file, run, trial.folder, settings.output / "values")
     except OSError as error:
-        raise UsageError(
-            "output-not-writable", f"can't write {path} ({error.strerror}); name another with -o"
-        ) from error
+        raise _not_writable(path, error) from error
     return run
 
 

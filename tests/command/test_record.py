@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import zipfile
 from pathlib import Path
@@ -153,6 +154,20 @@ def test_a_script_that_shows_nothing_is_not_recorded(project: Project) -> None:
     assert ran.code == 2
     assert "[nothing-recorded]" in ran.err
     assert not list(project.folder.glob("*.nd*"))
+
+
+def test_a_place_that_can_not_be_written_is_told_before_the_script_runs(project: Project) -> None:
+    project.write("open('ran', 'w').close()\n" + SAME)
+    taken = project.folder / "pipe.nd"
+    os.mkfifo(taken)
+    for name in ("no/such/a.nd", "pipe.nd"):
+        project.run("record", "-o", name, "train.py").refused("output-not-writable", name)
+    assert not (project.folder / "ran").exists()
+    recorded(project, "a.nd")
+    project.run("diff", "--html", "pipe.nd", "a.nd", "a.nd").refused(
+        "output-not-writable", "no regular file"
+    )
+    assert taken.is_fifo(), "what is no file, as /dev/null, is not replaced by one"
 
 
 def test_the_file_is_named_after_the_script(project: Project) -> None:
