@@ -19,7 +19,41 @@ def raw_bytes(array):
     import numpy
 
     flat = contiguous(array).reshape(-1)
-    return flat.view(numpy.uint8) if flat.size else b""
+    if not flat.nbytes:
+        return b""
+    data = flat.view(numpy.uint8)
+    if array.dtype.names or array.dtype.char in LONG:
+        holds = held(array.dtype, numpy)
+        if not all(holds):
+            # Whatever lay in memory: it is no part of any value.
+            data = data.reshape(-1, len(holds)) * numpy.array(holds, numpy.uint8)
+            data = data.reshape(-1)
+    return data
+
+
+LONG = "gG"
+"""Codes of the dtypes whose numbers may be narrower than the place that they take."""
+X87 = 10
+"""Bytes of an extended number of x86, which takes 12 or 16."""
+
+
+def held(dtype, numpy):
+    """Of each byte of an element, whether it belongs to a value."""
+    if dtype.subdtype is not None:
+        base = held(dtype.subdtype[0], numpy)
+        return base * (dtype.itemsize // max(1, len(base)))
+    if dtype.names:
+        holds = [False] * dtype.itemsize
+        for name in dtype.names:
+            inner, start = dtype.fields[name][:2]
+            for place, one in enumerate(held(inner, numpy), start):
+                holds[place] = holds[place] or one
+        return holds
+    if dtype.char not in LONG or numpy.finfo(numpy.longdouble).nmant != 63:
+        return [True] * dtype.itemsize
+    parts = 2 if dtype.kind == "c" else 1
+    part = [place < X87 for place in range(dtype.itemsize // parts)]
+    return parts * (part if dtype.isnative else part[::-1])
 
 
 class Digester(object):

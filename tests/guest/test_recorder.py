@@ -53,6 +53,38 @@ def test_negative_zero_and_nan_payloads_count() -> None:
     assert digester.digest(np.asarray([one])) != digester.digest(np.asarray([other]))
 
 
+PADDED = [
+    np.dtype(np.longdouble),
+    np.dtype(np.clongdouble),
+    np.dtype(np.longdouble).newbyteorder(),
+    np.dtype([("flag", "?"), ("number", "f8")], align=True),
+    np.dtype([("inner", np.dtype([("a", "i1"), ("b", "i4")], align=True), (2,)), ("c", "g")]),
+]
+
+
+@pytest.mark.parametrize("dtype", PADDED, ids=str)
+def test_what_lies_between_values_does_not_count(dtype: np.dtype[Any]) -> None:
+    """Long doubles of x86 leave six bytes of theirs as they were in memory, as structures do."""
+    values = np.arange(1, 6)
+    found = []
+    for filling in (0, 255):
+        array = np.full(values.size * dtype.itemsize, filling, np.uint8).view(dtype)
+        for name in dtype.names or ("",):
+            part = array[name] if name else array
+            if part.dtype.names:
+                for field in part.dtype.names:
+                    part[field] = values[:, None]
+            else:
+                # By a ufunc: an assignment may copy whole elements.
+                np.add(values, 0, out=part, casting="unsafe")
+        found.append(array)
+    digester = digests.Digester("sha256")
+    assert digester.digest(found[0]) == digester.digest(found[1])
+    found[1].view(np.uint8)[: dtype.itemsize] ^= 255
+    assert digester.digest(found[0]) != digester.digest(found[1])
+    assert digester.digest(found[0][:0]) == digester.digest(found[1][:0])
+
+
 def test_objects_have_no_bits() -> None:
     with pytest.raises(TypeError, match="no bits"):
         digests.Digester("sha256").digest(np.array([object()]))
