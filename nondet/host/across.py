@@ -116,11 +116,11 @@ def moments(trial: Trial) -> Iterator[tuple[Key, Moment]]:
 def aligned(one: Moment, other: Moment) -> tuple[list[Pair], list[str], list[str]]:
     """The tensors that both have: of one path, else, in their order, of one dtype and shape. Then
     what is to be told of those with two names, and of those that one lacks."""
-    there = {tensor[0]: place for place, tensor in enumerate(other.tensors)}
+    there = {name: place for place, name in enumerate(_names(other.tensors))}
     pairs: list[Pair] = []
     alone = []
-    for place, tensor in enumerate(one.tensors):
-        match = there.pop(tensor[0], None)
+    for place, name in enumerate(_names(one.tensors)):
+        match = there.pop(name, None)
         if match is None:
             alone.append(place)
         else:
@@ -150,6 +150,15 @@ def aligned(one: Moment, other: Moment) -> tuple[list[Pair], list[str], list[str
         names = [f"{p.one[0]} ({_kind(p.one)} and {_kind(p.other)})" for p in changed]
         notes.append(f"in {model}, of another dtype or shape: {_some(names)}")
     return pairs, told, notes
+
+
+def _names(tensors: Sequence[Tensor]) -> Iterator[tuple[str, int]]:
+    """Their paths, each with how often it has come: values of the user's may have one twice, as
+    those of the keys 1 and "1" do."""
+    times: Counter[str] = Counter()
+    for path, _, _ in tensors:
+        times[path] += 1
+        yield path, times[path]
 
 
 def _pair(one: Moment, place: int, other: Moment, match: int) -> Pair:

@@ -40,6 +40,16 @@ def test_tensors_of_one_path_are_the_same_wherever_they_stand() -> None:
     assert not lacking
 
 
+def test_one_path_may_come_twice() -> None:
+    one = moment(("1", BIAS, "1"), ("1", BIAS, "2"), ("2", BIAS, "3"))
+    pairs, renamed, lacking = aligned(one, one)
+    assert [pair.differs for pair in pairs] == [False, False, False]
+    assert not renamed
+    assert not lacking
+    other = moment(("1", BIAS, "1"), ("1", BIAS, "9"), ("2", BIAS, "3"))
+    assert [pair.differs for pair in aligned(one, other)[0]] == [False, True, False]
+
+
 def test_layers_of_other_names_are_matched_in_their_order() -> None:
     one = moment(("x/kernel", KERNEL, "1"), ("x/bias", BIAS, "2"), ("y/kernel", KERNEL, "3"))
     other = moment(("u/kernel", KERNEL, "1"), ("u/bias", BIAS, "2"), ("v/kernel", KERNEL, "4"))
