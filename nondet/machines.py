@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
-from nondet.record import Base, Divergence, Environment, decode_any
+from nondet.record import Base, Divergence, Environment, decode_any, encode_any
 
 CHECKUP_SCHEMA = 1
 """Schema number of what `nondet doctor --json` prints.
@@ -138,7 +136,7 @@ class Probing(Base, frozen=True, kw_only=True):
 
 def encode(value: Checkup | Probing) -> bytes:
     """JSON, indented, with NaN and infinities as null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    return encode_any(value)
 
 
 def decode_probing(data: bytes) -> Probing:

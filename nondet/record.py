@@ -66,6 +66,11 @@ class Subject(Base, frozen=True, kw_only=True):
     trains: str = ""
     """The script that was recorded, where the named one starts it in a process of its own."""
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """How it is named on a command line."""
+        return ("-m", self.module) if self.module else (self.script,)
+
 
 class Environment(Base, frozen=True, kw_only=True):
     """The machine and the packages the trials ran with."""

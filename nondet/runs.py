@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from nondet.record import (
     Arm,
     Base,
@@ -19,6 +17,7 @@ from nondet.record import (
     Failure,
     Subject,
     decode_any,
+    encode_any,
 )
 
 RUN_SCHEMA = 1
@@ -173,7 +172,7 @@ class Check(Base, frozen=True, kw_only=True):
 
 def encode(value: RecordedRun | Comparison | Check) -> bytes:
     """JSON, indented, with NaN and infinities as null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+    return encode_any(value)
 
 
 def decode_run(data: bytes) -> RecordedRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -276,9 +277,10 @@ def _summary(
         differ = "differ" if several else "differs"
         yield f"Around them, {_some(names)} {differ}."
     elif first is not None:
+        command = shlex.join(["nondet", "diagnose", *run.subject.named, *run.subject.args])
         yield (
             "Nothing around them differs that is known to matter: look whether the script repeats "
-            f"by itself, with `nondet diagnose {run.subject.script}`."
+            f"by itself, with `{command}`."
         )
 
 

@@ -88,6 +88,29 @@ def test_a_script_that_does_not_repeat_fails(project: Project) -> None:
     assert "nondet diagnose train.py --its-own" in told.out
 
 
+def test_the_command_to_go_on_with_names_a_module_as_such(project: Project) -> None:
+    project.write(DRAWN)
+    for command in (["check", "--quiet"], ["repeat", "--by-source"]):
+        told = project.run(*command, "-m", "train", "two words")
+        assert "nondet diagnose -m train 'two words'" in flat(told.out + told.err)
+    for name in ("a.nd", "b.nd"):
+        assert project.run("record", "-o", name, "-m", "train", "two words").code == 0
+    told = project.run("diff", "a.nd", "b.nd")
+    assert "nondet diagnose -m train 'two words'" in flat(told.out)
+
+
+def test_a_name_that_is_no_text_is_told_as_an_escape(project: Project) -> None:
+    (project.folder / "tr\udce9in.py").write_text(SAME.format(1))
+    ran = project.run("check", "--json", "tr\udce9in.py", "\udcff")
+    assert ran.code == 0, ran.err
+    subject = json.loads(ran.out)["subject"]
+    assert (subject["script"], subject["args"]) == ("tr\\udce9in.py", ["\\udcff"])
+    assert project.run("record", "-o", "\udce9.nd", "tr\udce9in.py").code == 0
+    told = project.run("diff", "--json", "--html", "diff.html", "\udce9.nd", "\udce9.nd")
+    assert told.code == 0, told.err
+    assert json.loads(told.out)["files"] == ["\\udce9.nd", "\\udce9.nd"]
+
+
 def test_a_baseline_is_held(project: Project) -> None:
     project.write(SAME.format(1))
     assert project.run("record", "-o", "base.nd", "train.py").code == 0

@@ -80,4 +80,4 @@ def _arm(cause: record.Cause, diagnosis: record.Diagnosis) -> Arm:
 
 
 def _diagnose(subject: Subject) -> str:
-    return shlex.join(["nondet", "diagnose", subject.script, *subject.args])
+    return shlex.join(["nondet", "diagnose", *subject.to_record().named, *subject.args])

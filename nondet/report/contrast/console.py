@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -38,8 +39,8 @@ def print_check(console: Console, found: Check) -> None:
     if found.error is not None and found.error.traceback:
         console.print(Encodable(Text(shown_block(found.error.traceback))))
     if found.verdict == "parts":
-        script = " ".join([found.subject.script, *found.subject.args])
-        console.print(Encodable(Text(f"Find out why: nondet diagnose {shown(script)}")))
+        command = shlex.join(["nondet", "diagnose", *found.subject.named, *found.subject.args])
+        console.print(Encodable(Text(f"Find out why: {shown(command)}")))
 
 
 def shown_block(text: str) -> str:

@@ -22,7 +22,6 @@ from nondet.record import (
     Seeding,
     Site,
     Slowdown,
-    Subject,
     Trial,
     VerdictWord,
 )
@@ -476,7 +475,7 @@ def again(diagnosis: Diagnosis, folder: str, *options: str) -> str:
             del words[place : place + 2]
     if folder not in ("", FOLDER):
         words += ["--output", folder]
-    return shlex.join(["nondet", "diagnose", *options, *words, *named(subject), *subject.args])
+    return shlex.join(["nondet", "diagnose", *options, *words, *subject.named, *subject.args])
 
 
 def going_on(diagnosis: Diagnosis, folder: str) -> str:
@@ -510,7 +509,7 @@ def repeated(diagnosis: Diagnosis, trial: Trial) -> str:
     held += ["--ablate", ",".join(off)] if off else []
     subject, python = diagnosis.subject, _given(diagnosis, "--python")
     there = ["--python", python] if python else []
-    return shlex.join(["nondet", "run", *there, *held, *named(subject), *subject.args])
+    return shlex.join(["nondet", "run", *there, *held, *subject.named, *subject.args])
 
 
 def unrepeatable(diagnosis: Diagnosis, trial: Trial) -> str:
@@ -552,9 +551,4 @@ def alone(diagnosis: Diagnosis) -> str:
     if notebook.is_notebook(subject.script):
         python = ["--python", subject.python] if subject.python else []
         return shlex.join(["nondet", "run", *python, subject.script, *subject.args])
-    return shlex.join([subject.python or "python", *named(subject), *subject.args])
-
-
-def named(subject: Subject) -> list[str]:
-    """How the subject is named on a command line."""
-    return ["-m", subject.module] if subject.module else [subject.script]
+    return shlex.join([subject.python or "python", *subject.named, *subject.args])

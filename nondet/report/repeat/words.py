@@ -155,7 +155,7 @@ def command(repetition: Repetition, *options: str) -> str:
     """The command line that repeats the same subject."""
     subject = repetition.subject
     if repetition.options:
-        there = (*repetition.options, *options, *words.named(subject), *subject.args)
+        there = (*repetition.options, *options, *subject.named, *subject.args)
         return shlex.join(["nondet", "repeat", *there])
     asked = str(repetition.free.asked or 30)
     patterns = [word for text in repetition.patterns for word in ("--pattern", text)]
@@ -165,5 +165,5 @@ def command(repetition: Repetition, *options: str) -> str:
         by_source = ["--by-source", "--from", repetition.diagnosis]
     elif sources:
         by_source = ["--sources", ",".join(sources)]
-    given = ["-n", asked, *options, *patterns, *by_source, *words.named(subject), *subject.args]
+    given = ["-n", asked, *options, *patterns, *by_source, *subject.named, *subject.args]
     return shlex.join(["nondet", "repeat", *given])
