@@ -18,6 +18,9 @@ from nondet.patching.python import worse
 from nondet.patching.snippets import Snippets
 from nondet.patching.top import end_of_imports, put
 
+BYTE_ORDER = "\ufeff"
+"""What some editors of Windows put before a file's first line. Python and its parsers skip it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Changed:
@@ -83,7 +86,8 @@ def patch(
             continue
         try:
             cells = Cells(notebook.read(text)) if notebook.is_notebook(file) else None
-            module = cst.parse_module(cells.code if cells is not None else text)
+            code = cells.code if cells is not None else text.removeprefix(BYTE_ORDER)
+            module = cst.parse_module(code)
         except (cst.ParserSyntaxError, notebook.NotebookError) as error:
             why = error.message if isinstance(error, cst.ParserSyntaxError) else str(error)
             left.append(f"{file} can't be parsed: {why}")
@@ -100,7 +104,9 @@ def patch(
         if worse(before, module.code):
             left.append(f"{file}: what the patch makes of it is no Python, so it stays as it is.")
         elif module.code != before:
-            after = cells.back(module.code) if cells is not None else module.code
+            code = kept(code, before, module.code)
+            mark = BYTE_ORDER if text.startswith(BYTE_ORDER) else ""
+            after = cells.back(code) if cells is not None else mark + code
             files.append(Changed(file, text, after))
     return Patch(tuple(files), tuple(left))
 
@@ -128,6 +134,20 @@ def changed(
         made, _ = rewritten(module, own)
     left = [f"{edits[one].place}: {text}." for one, text in why.items()]
     return put(made, place, top.text), left
+
+
+def kept(text: str, before: str, after: str) -> str:
+    """The changed text, in which lines that are not changed are as they were. `before`: the text as
+    the parser gives it back, without the form feeds that indent a line."""
+    own, told, new = lines_of(text), lines_of(before), lines_of(after)
+    if own == told or len(own) != len(told):
+        return after
+    matcher = difflib.SequenceMatcher(None, told, new, autojunk=False)
+    return "".join(
+        line
+        for what, i, end, j, behind in matcher.get_opcodes()
+        for line in (own[i:end] if what == "equal" else new[j:behind])
+    )
 
 
 def rewrite(edit: record.Edit, cells: Cells | None) -> Rewrite:

@@ -49,6 +49,16 @@ def test_what_is_no_end_of_a_line_ends_none_in_the_diff(tmp_path: Path, mark: st
     assert changed.after == text.replace("os.listdir('.')", "sorted(os.listdir('.'))")
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", "\f", "\ufeff\f"])
+def test_lines_that_are_not_changed_stay_as_they_are(mark: str) -> None:
+    """Parsers pass over a mark of the byte order, and form feeds before a line's first word."""
+    text = f"{mark}import keras\n\fimport os\n\n\ffit()\n\fdef rows():\n    return os.listdir()\n"
+    edit = record.Edit(file="train.py", line=6, code="", call="listdir", template="sorted({call})")
+    (changed,) = patch("train.py", [SEED], [edit], [], lambda name: text).files
+    seeded = text.replace("import os\n\n", "import os\n\nkeras.utils.set_random_seed(42)\n\n")
+    assert changed.after == seeded.replace("os.listdir()", "sorted(os.listdir())")
+
+
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_the_diff_gives_the_new_files(tmp_path: Path, end: str) -> None:
     written(tmp_path, train=SCRIPT, lib__data=LIBRARY + end)
