@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
@@ -170,7 +171,7 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
             style = "bold" if line[:3] in ("+++", "---") else _DIFF.get(line[:1], "")
             out.print(Text(line, style=style), soft_wrap=True)
     elif found.patch:
-        out.file.write(found.patch)
+        _write_patch(out, found.patch)
     proof = Text(shown(words.patched(found)), "green" if found.patch_verified else "yellow")
     if found.patch:
         notes.print(proof)
@@ -180,6 +181,17 @@ def print_fix(out: Console, notes: Console, diagnosis: Diagnosis) -> None:
         notes.print(Text.assemble("Start it with: ", (shown(found.launch), "bold")), soft_wrap=True)
     if found.patch_trials and not found.patch:
         notes.print(proof)
+
+
+def _write_patch(out: Console, patch: str) -> None:
+    """In the encoding of the files that it is of, whatever that of the output is."""
+    stream = out.file
+    if isinstance(stream, io.TextIOWrapper):
+        stream.flush()
+        stream.buffer.write(patch.encode())
+        stream.flush()
+    else:
+        stream.write(patch)
 
 
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}

@@ -28,7 +28,7 @@ from nondet.record import (
     Suspect,
 )
 from nondet.report import html, markdown
-from nondet.report.console import print_factors, print_summary
+from nondet.report.console import print_factors, print_fix, print_summary
 from tests.report import inside
 from tests.report.console_samples import (
     ALL,
@@ -323,6 +323,16 @@ def test_code_for_other_scripts_stands_below_their_names() -> None:
     both = printed(one_cause(prescription=Prescription(snippet=SNIPPET, programs=programs)))
     assert "Put at the top of the script  not verified" in both
     assert "\nAnd at the top of tools/make.py " in both
+
+
+def test_a_patch_has_the_encoding_of_its_files_whatever_the_output_has() -> None:
+    patch = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-# caf\u00e9\r\n+# th\u00e9\r\n"
+    held = one_cause(prescription=Prescription(snippet=SNIPPET, patch=patch))
+    for encoding in ("ascii", "latin-1"):
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        print_fix(Console(file=out), Console(file=io.StringIO()), held)
+        out.flush()
+        assert out.buffer.getvalue() == patch.encode()
 
 
 def test_what_is_not_verified_is_not_called_verified() -> None:
