@@ -141,6 +141,61 @@ def test_failures_and_skips_are_those_of_the_test(pytester: pytest.Pytester) -> 
     )
 
 
+@pytest.mark.usefixtures("few_plugins")
+def test_what_would_be_run_past_the_mark_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import random, unittest
+        import pytest
+        @pytest.mark.reproducible
+        class TestOld(unittest.TestCase):
+            def test_draws(self):
+                self.weights = random.random()
+        class TestOther(unittest.TestCase):
+            def test_not_marked(self):
+                pass
+        @pytest.mark.reproducible(runs=2)
+        def test_expected():
+            pytest.xfail("known to differ")
+        """
+    )
+    result = run(pytester, "-rx")
+    result.assert_outcomes(failed=1, passed=1, xfailed=1)
+    result.stdout.fnmatch_lines(["*a method of a unittest.TestCase returns nothing*"])
+    result.stdout.fnmatch_lines(["XFAIL *known to differ"])
+
+
+class Layered:
+    """As a model of Keras with two layers of one name."""
+
+    weights = tuple(
+        types.SimpleNamespace(name=name, path=f"model/dense/{name}") for name in ("w", "b", "w")
+    )
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def get_weights(self) -> list[Any]:
+        return [np.array(value) for value in self.values]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (Layered(1, 2, 3), Layered(9, 2, 3), "model/dense/w: "),
+        (Layered(1, 2, 3), Layered(1, 2, 9), "model/dense/w (2): "),
+        ({1: 1.0, "1": 2.0}, {1: 9.0, "1": 2.0}, "1: "),
+    ],
+)
+def test_two_of_one_name_are_both_compared(tmp_path: Path, one: Any, other: Any, told: str) -> None:
+    for name, value in (("one", one), ("again", one), ("other", other)):
+        (tmp_path / name).mkdir()
+        pytest_plugin.written(value, tmp_path / name)
+    assert pytest_plugin.differing(tmp_path / "one", tmp_path / "again") == []
+    (line,) = pytest_plugin.differing(tmp_path / "one", tmp_path / "other")
+    assert line.strip().startswith(told)
+
+
 @pytest.mark.parametrize(
     ("mark", "runs", "asked"),
     [
