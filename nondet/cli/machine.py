@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
-from nondet import machines
+from nondet import machines, record
 from nondet.cli.frame import INTERRUPTED, usage_errors
 from nondet.cli.options import Duration, python
 from nondet.host import checkup, probing
@@ -123,7 +123,10 @@ def run_probe(names: Sequence[str], options: dict[str, Any]) -> int:
         sys.stdout.buffer.flush()
     else:
         terminal.print_probing(Console(), found, str(folder / outputs.PROBING.page))
-    return INTERRUPTED if len(found.probes) < total else 0
+    if len(found.probes) < total:
+        return INTERRUPTED
+    unsure = any(probed.state == "unsure" for probed in found.probes)
+    return record.EXIT_CODES["unsure"] if unsure else 0
 
 
 def probed(

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from nondet.cli import machine
 from tests.command.running import PATIENCE
+from tests.report.probing_samples import probed, probing
 
 
 def probe(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +60,22 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     done = probe(tmp_path, "-o", "out", "control_seeded")
     assert done.returncode == 2
     assert "[output-of-another-kind]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [(("live", "quiet"), 0), (("live", "skipped"), 0), (("live", "unsure"), 4), (("live",), 130)],
+)
+def test_a_spent_budget_is_not_all_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: tuple[str, ...], code: int
+) -> None:
+    found = probing(*(probed("clock", state) for state in states))
+    monkeypatch.setattr(machine, "probed", lambda *asked: found)
+    options = {
+        **{"every": False, "listing": False, "as_json": False, "quiet": True},
+        **{"output": tmp_path / "out", "resume": False, "force": False},
+    }
+    assert machine.run_probe(["clock_budget", "clock_extra_draws"], options) == code
 
 
 @pytest.mark.long
