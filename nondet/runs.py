@@ -69,8 +69,9 @@ class RecordedRun(Base, frozen=True, kw_only=True):
     """What pinned streams were made from."""
     pins: dict[str, Arm] = {}
     checkpoints: int = 0
-    metrics: dict[str, float] = {}
-    """Last value seen of every metric."""
+    metrics: dict[str, float | str | None] = {}
+    """Last value seen of every metric; ``NaN``, ``Infinity`` and ``-Infinity`` as text. None in a
+    file of before that was so: not finite."""
     values_omitted: int = 0
     """Tensors whose values were not kept, since there were too many bytes of them."""
 
@@ -116,11 +117,12 @@ class Parting(Base, frozen=True, kw_only=True):
 
 
 class Measured(Base, frozen=True, kw_only=True):
-    """A metric's last value in the two runs; None where one has it not."""
+    """A metric's last value in the two runs; None where one has it not. ``NaN``, ``Infinity`` and
+    ``-Infinity`` as text."""
 
     name: str
-    one: float | None
-    other: float | None
+    one: float | str | None
+    other: float | str | None
 
 
 class Comparison(Base, frozen=True, kw_only=True):

@@ -247,7 +247,7 @@ def _far(pair: Pair, stores: tuple[Path, Path]) -> Far:
 def _metrics(one: RecordedRun, other: RecordedRun) -> Iterator[Measured]:
     for name in dict.fromkeys([*one.metrics, *other.metrics]):
         a, b = one.metrics.get(name), other.metrics.get(name)
-        if a != b and not (a is not None and b is not None and a != a and b != b):
+        if a != b:
             yield Measured(name=name, one=a, other=b)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import re
 import shutil
 import struct
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from nondet import __version__
+from nondet import __version__, spread
 from nondet.host import files, planning, scratch, surroundings, trials
 from nondet.host.errors import UsageError
 from nondet.host.planning import Settings
@@ -108,7 +109,10 @@ def described(trial: Trial, settings: Settings, started: str) -> RecordedRun:
         seed=settings.seed,
         pins=dict(trial.held),
         checkpoints=len(trial.checkpoints),
-        metrics=dict(trial.metrics),
+        metrics={
+            name: value if math.isfinite(value) else spread.word(value)
+            for name, value in trial.metrics.items()
+        },
         values_omitted=trial.values_omitted,
     )
 

@@ -130,6 +130,23 @@ def test_runs_with_nothing_in_common_do_not_agree(project: Project) -> None:
     assert "nothing in common" in ran.out
 
 
+def test_metrics_need_not_be_finite(project: Project) -> None:
+    """As the loss of a training that goes wrong."""
+    measured = SAME + "nondet.metric('loss', float({!r}))\n"
+    recorded(project, "a.nd", measured.format("nan"))
+    recorded(project, "b.nd", measured.format("nan"))
+    ran, found = compared(project)
+    assert (ran.code, found["metrics"]) == (0, [])
+    assert found["one"]["metrics"] == {"loss": "NaN"}
+    assert project.run("check", "--baseline", "a.nd", "--runs", "2", "train.py").code == 0
+    recorded(project, "b.nd", measured.format("-inf"))
+    ran, found = compared(project)
+    assert found["metrics"] == [{"name": "loss", "one": "NaN", "other": "-Infinity"}]
+    assert "loss NaN | -Infinity" in " ".join(ran.out.split())
+    project.run("diff", "--html", "diff.html", "a.nd", "b.nd")
+    assert '<td class="n">-Infinity</td>' in (project.folder / "diff.html").read_text()
+
+
 def test_values_may_be_left_out(project: Project) -> None:
     for name, text in (("a.nd", SAME), ("b.nd", OTHER)):
         project.write(text)

@@ -113,6 +113,6 @@ def _gaps(gaps: Sequence[Gap]) -> Iterator[RenderableType]:
 def _metrics(found: Comparison) -> RenderableType:
     table = grid(28)
     for metric in found.metrics:
-        sides = ["none" if v is None else f"{v:.10g}" for v in (metric.one, metric.other)]
+        sides = [say.value(v, "none") for v in (metric.one, metric.other)]
         table.add_row(f"  {shown(metric.name)}", shown(" | ".join(sides)))
     return table

@@ -25,6 +25,13 @@ def count(parting: Parting) -> str:
     return f"{parting.differing} of {words.plural(parting.tensors, 'tensor')} differ"
 
 
+def value(metric: float | str | None, none: str) -> str:
+    """A metric's value, which is text where it is not finite."""
+    if metric is None:
+        return none
+    return metric if isinstance(metric, str) else words.number(metric, 10)
+
+
 def surroundings(run: RecordedRun) -> Iterator[tuple[str, str]]:
     """(label, text) of what a run had around it."""
     facts, environment = run.facts, run.facts.environment
