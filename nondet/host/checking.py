@@ -31,6 +31,12 @@ def check(trials: Sequence[Trial], verdict: Verdict, sites: Sites) -> None:
             f"nondet.checkpoint(), so there is nothing to compare{_elsewhere(trials, sites)}",
         )
     # A difference proves something, whatever it is in; agreement of these alone does not.
+    if verdict is Verdict.AGREES and not any(trial.shows for trial in trials):
+        raise BrokenSubject(
+            "nothing-recorded",
+            "nothing was trained that nondet knows of, and what was given to nondet.checkpoint() "
+            f"is empty, so there is nothing to compare{_elsewhere(trials, sites)}",
+        )
     found = compared.of(trials) if verdict is Verdict.AGREES else None
     if found is not None and (unseen := compared.unseen(found)):
         raise BrokenSubject("nothing-recorded", f"{unseen}{_elsewhere(trials, sites)}")

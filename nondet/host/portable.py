@@ -79,10 +79,10 @@ def pack(path: Path, trial: Trial, settings: Settings, started: str) -> Recorded
         raise UsageError(
             "not-recorded", f"nothing was recorded, since the script failed: {trial.note}"
         )
-    if not trial.checkpoints:
+    if not trial.checkpoints or not trial.shows:
         raise UsageError(
             "nothing-recorded",
-            "it recorded nothing: it trains nothing that nondet knows of, and calls no "
+            "it recorded nothing: it trains nothing that nondet knows of, and gives nothing to "
             "nondet.checkpoint",
         )
     run = described(trial, settings, started)

@@ -152,7 +152,7 @@ class Repeating:
     def _useless(self, ended: Sequence[Trial]) -> bool:
         """Whether a run came to its end and shows nothing: all others would be in vain."""
         whole = [trial for trial in ended if trial.whole and not trial.fault]
-        if not whole or whole[0].checkpoints or whole[0].told:
+        if not whole or whole[0].shows or whole[0].told:
             return False
         measured = measuring.measure(self.plans[0], whole[:1], self.options.patterns)
         return not measured.keys

@@ -206,6 +206,11 @@ class Trial:
         return found
 
     @property
+    def shows(self) -> bool:
+        """Whether there is anything to compare: a model, or a value that is not empty."""
+        return bool(self.models) or any(checkpoint.tensors for checkpoint in self.checkpoints)
+
+    @property
     def whole(self) -> bool:
         """Whether it has ended and shows all that is asked for: its end, or the horizon."""
         return self.outcome == "completed" or (

@@ -164,8 +164,11 @@ def test_a_broken_script_is_told_from_one_that_does_not_repeat(project: Project)
     assert found["subject"]["args"] == ["--its-own"]
 
 
-def test_a_script_that_shows_nothing_passes_no_gate(project: Project) -> None:
-    project.write("print('hello')\n")
+@pytest.mark.parametrize(
+    "script", ["print('hello')\n", "import nondet\nnondet.checkpoint('w', {})"]
+)
+def test_a_script_that_shows_nothing_passes_no_gate(project: Project, script: str) -> None:
+    project.write(script)
     ran = project.run("check", "--json", "train.py")
     found = json.loads(ran.out)
     assert ran.code == 5

@@ -172,8 +172,9 @@ def test_a_script_that_is_not_python(project: Project) -> None:
     assert (project.output / "repeat.html").exists()
 
 
-def test_nothing_to_measure(project: Project) -> None:
-    project.write("print('done')\n")
+@pytest.mark.parametrize("script", ["print('done')\n", "import nondet\nnondet.checkpoint('w', {})"])
+def test_nothing_to_measure(project: Project, script: str) -> None:
+    project.write(script)
     ran = project.repeat("-n", "30", "--jobs", "1", "--pattern", r"loss=loss (\S+)")
     assert ran.code == 5
     assert ran.repetition.error is not None

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from nondet import record
-from nondet.host import checking, compared, events, wording
-from nondet.host.errors import BrokenSubject
+from nondet.host import checking, compared, events, portable, wording
+from nondet.host.errors import BrokenSubject, UsageError
 from nondet.host.sites import Sites
 from nondet.host.trials import Trial
 from nondet.verdict import Verdict
@@ -63,6 +63,22 @@ def test_agreement_of_what_only_prepares_data_is_none(tmp_path: Path) -> None:
     checking.check([two], Verdict.AGREES, sites)
     trained = shown(tmp_path / "trained", ("PCA", True), ("Lasso", False))
     checking.check([trained], Verdict.AGREES, sites)
+
+
+def test_values_that_are_empty_are_nothing_to_compare(tmp_path: Path) -> None:
+    """As `nondet.checkpoint("weights", {})` gives: a gate would pass whatever the script does."""
+    sites = Sites(settings(tmp_path).subject)
+    written = Written(tmp_path)
+    written.emit("layout", id=0, model="weights", index=-1, tensors=[])
+    written.layout, written.names[-1] = 0, "weights"
+    written.checkpoint("user", -1, 1, values=[])
+    trial = written.heard("completed")
+    with pytest.raises(BrokenSubject, match=r"given to nondet.checkpoint\(\) is empty") as broken:
+        checking.check([trial], Verdict.AGREES, sites)
+    assert broken.value.slug == "nothing-recorded"
+    checking.check([trial], Verdict.DIVERGES, sites)
+    with pytest.raises(UsageError, match="it recorded nothing"):
+        portable.pack(tmp_path / "a.nd", trial, settings(tmp_path), "")
 
 
 def test_what_was_compared_is_named(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def final(trial: Trial) -> Hashable:
 def _compared(whole: Sequence[Trial], measured: Measured) -> Compared:
     if any(owner >= 0 for trial in whole for owner in trial.owners):
         return "weights"
-    if any(trial.checkpoints for trial in whole):
+    if any(trial.shows for trial in whole):
         return "values"
     return "metrics" if any(measured.values.values()) else ""
 
