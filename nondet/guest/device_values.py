@@ -50,6 +50,9 @@ def array_of(value):
         if str(value.dtype) in TORCH_BITS:
             torch = sys.modules["torch"]
             value = value.view(getattr(torch, TORCH_BITS[str(value.dtype)]))
+        # A conjugate or a negative may be a mark on the values of another tensor.
+        for resolve in ("resolve_conj", "resolve_neg"):
+            value = getattr(value, resolve)() if hasattr(value, resolve) else value
     return numpy.asarray(value)
 
 

@@ -1,6 +1,8 @@
 """What a script hands over: values to compare (``nondet.checkpoint``) and results
 (``nondet.metric``)."""
 
+import sys
+
 from .device_values import TORCH_BITS, array_of
 from .events import plain
 from .plain_values import of_bytes
@@ -47,6 +49,13 @@ def flatten(path, value):
         for place, item in enumerate(value):
             for pair in flatten("%s/%d" % (path, place) if path else str(place), item):
                 yield pair
+    elif is_masked(value):
+        # What lies under the mask is no value: it may be whatever was in memory.
+        import numpy
+
+        inside = path + "/" if path else ""
+        yield inside + "data", value.filled(0)
+        yield inside + "mask", numpy.ma.getmaskarray(value)
     else:
         if value is None:
             value = "None"
@@ -60,6 +69,12 @@ def flatten(path, value):
         yield path or "value", value if unnamed else array_of(value)
 
 
+def is_masked(value):
+    """Whether it is a masked array of NumPy's, of which `asarray` takes the data alone."""
+    kind = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    return kind is not None and isinstance(value, kind)
+
+
 def number_of(value):
     """A float of a number, or of an array or tensor that holds one. Raises TypeError for text."""
     if isinstance(value, (str, bytes, bytearray)):
@@ -70,6 +85,4 @@ def number_of(value):
 
 
 def install(session, recorder):
-    import sys
-
     sys.modules["_nondet_guest"].values = UserValues(session, recorder)

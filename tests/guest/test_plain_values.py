@@ -58,6 +58,19 @@ def test_buffers_of_several_sides_keep_their_shape(without_numpy: Callable[[], N
     assert digests(memoryview(table)) == known
 
 
+def test_a_masked_array_is_its_values_and_its_mask() -> None:
+    """What lies under the mask is none of its values: of `masked_all`, whatever was in memory."""
+
+    def masked(under: float, *mask: bool) -> Any:
+        return {"v": np.ma.array([1.0, under], mask=list(mask))}
+
+    known = digests(masked(5.0, False, True))
+    assert [path for path, *_ in known] == ["v/data", "v/mask"]
+    assert digests(masked(7.0, False, True)) == known
+    assert digests(masked(0.0, False, False)) != known, "the same data, and another mask"
+    assert digests(masked(5.0, True, True)) != known
+
+
 @pytest.mark.parametrize("value", [object(), 2**64, {1, 2}], ids=["object", "large", "set"])
 def test_what_has_no_bits_is_refused(value: Any, without_numpy: Callable[[], None]) -> None:
     without_numpy()
