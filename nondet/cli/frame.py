@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import rich_click as click
 
-from nondet.host.errors import SHORTAGES, UsageError, failure
+from nondet.host.errors import RESUME, SHORTAGES, UsageError, failure
 from nondet.host.interrupting import ends_heard
 from nondet.host.watching import Silent, Watcher
 from nondet.report.live import Live
@@ -73,10 +73,10 @@ def usage_errors() -> Iterator[None]:
     except UsageError as error:
         complain(error.slug, error.message)
     except MemoryError:
-        complain("out-of-memory", "nondet itself got no more memory: free some, then --resume")
+        complain("out-of-memory", f"nondet itself got no more memory: free some, then {_then()}")
     except OSError as error:
         if error.errno in SHORTAGES:
-            short = failure(error)
+            short = failure(error, _then())
             complain(short.slug, short.message)
         if error.errno == errno.EISDIR:
             complain(
@@ -89,6 +89,13 @@ def usage_errors() -> Iterator[None]:
                 f"can't write {error.filename} ({error.strerror}): change its permissions",
             )
         raise
+
+
+def _then() -> str:
+    """What to do with the command once what stopped it is mended."""
+    context = click.get_current_context(silent=True)
+    named = [param.name for param in context.command.params] if context is not None else []
+    return RESUME if "resume" in named else "try again"
 
 
 def complain(slug: str, message: str, code: int = 2) -> NoReturn:

@@ -22,16 +22,20 @@ class UsageError(Exception):
         self.message = message
 
 
-def failure(error: OSError | UsageError) -> UsageError:
-    """What has ended a diagnosis, with what to do. An OSError must be one of `SHORTAGES`."""
+RESUME = "go on with --resume"
+
+
+def failure(error: OSError | UsageError, then: str = RESUME) -> UsageError:
+    """What has ended a command, with what to do, and `then`. An OSError must be one of
+    `SHORTAGES`."""
     if isinstance(error, UsageError):
         return error
     if error.errno in FILES:
         return UsageError(
             "too-many-files",
-            "no more files can be opened: allow more (ulimit -n), then go on with --resume",
+            f"no more files can be opened: allow more (ulimit -n), then {then}",
         )
-    return UsageError("disk-full", "no space left on the disk: free some, then go on with --resume")
+    return UsageError("disk-full", f"no space left on the disk: free some, then {then}")
 
 
 class BrokenSubject(Exception):

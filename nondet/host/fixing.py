@@ -14,9 +14,9 @@ from nondet.host.subject import own_folder
 
 
 def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
-    """Write the patched files; each with the place of what it was before.
+    """Write the patched files, all of them or none; each with the place of what it was before.
 
-    Raises UsageError when they are no longer what was diagnosed.
+    Raises UsageError when they are no longer what was diagnosed, and OSError.
     """
     from nondet.patching.patch import essence
 
@@ -31,16 +31,31 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
             "the files are no longer what was diagnosed, so the patch is not sure to fit: diagnose "
             "again, or apply the shown patch by hand",
         )
-    done = []
-    for changed in made.files:
-        path = where(folders, changed.file).resolve()
-        kept = backup(path)
-        shutil.copy2(path, kept)
-        mode = path.stat().st_mode
-        write_whole(path, changed.after.encode())
-        path.chmod(mode)
-        done.append((path, kept))
+    done: list[tuple[Path, Path]] = []
+    try:
+        for changed in made.files:
+            path = where(folders, changed.file).resolve()
+            kept = backup(path)
+            _copy(path, kept)
+            done.append((path, kept))
+            mode = path.stat().st_mode
+            write_whole(path, changed.after.encode())
+            path.chmod(mode)
+    except BaseException:
+        # Of files that are changed in part, no patch is sure to fit any more.
+        for path, kept in done:
+            os.replace(kept, path)
+        raise
     return tuple(done)
+
+
+def _copy(path: Path, kept: Path) -> None:
+    """All of it, or nothing."""
+    try:
+        shutil.copy2(path, kept)
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
 
 
 def folders_of(subject: record.Subject) -> tuple[Path, ...]:

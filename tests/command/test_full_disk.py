@@ -140,3 +140,20 @@ def test_the_disk_for_temporary_files(disk: Disk, size: int) -> None:
     again = disk.ran(second)
     assert again.code == 1, again.err
     assert [cause.factor for cause in again.diagnosis.causes] == ["python-random"]
+
+
+def test_what_has_no_resume_is_to_be_tried_again(project: Project) -> None:
+    project.write(UNSEEDED)
+    assert project.run("record", "-o", "a.nd", "train.py").code == 0
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(
+            [NONDET, "diff", "a.nd", "a.nd"],
+            cwd=project.folder,
+            env=project.environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 2
+    assert "free some, then try again [disk-full]" in told.stderr

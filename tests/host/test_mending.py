@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from pathlib import Path
 
 import msgspec
@@ -80,6 +81,34 @@ def test_it_is_applied_once(tmp_path: Path) -> None:
     assert fixing.apply(diagnosis) == ((tmp_path / "train.py", tmp_path / "train.py.orig"),)
     assert (tmp_path / "train.py").read_text() == made.files[0].after
     assert (tmp_path / "train.py.orig").read_text() == SCRIPT
+
+
+@pytest.mark.parametrize("function", ["write_whole", "_copy"])
+def test_all_files_are_changed_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    """The patch would fit no more, where the disk is full behind the first of them."""
+    project(tmp_path, train=SCRIPT, data=SCRIPT)
+    subject = record.Subject(script="train.py", cwd=str(tmp_path))
+    edits = (edit("train.py"), edit("data.py"))
+    prescription = record.Prescription(snippet=SEED, top=(SEED,), edits=edits)
+    diff = patched(subject, prescription, [tmp_path]).diff
+    prescription = msgspec.structs.replace(prescription, patch=diff)
+    diagnosis = base(subject=subject, prescription=prescription, verdict="causes-found")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    works, calls = getattr(fixing, function), []
+
+    def full(path: Path, *more: object) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        works(path, *more)
+
+    monkeypatch.setattr(fixing, function, full)
+    with pytest.raises(OSError, match="No space left"):
+        fixing.apply(diagnosis)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert len(fixing.apply(diagnosis)) == 2
 
 
 def test_a_file_beside_a_script_elsewhere_is_not_taken_for_one_here(tmp_path: Path) -> None:
