@@ -10,12 +10,14 @@ import contextlib
 import datetime
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nondet import record as records
 from nondet import runs, stats
+from nondet.guest.factors import CLUSTER, REGISTRY
+from nondet.guest.factors.base import Factor
 from nondet.host import across, foreground, gating, portable, scratch
 from nondet.host import output as outputs
 from nondet.host import subject as subjects
@@ -54,6 +56,9 @@ def diagnose(
     that can't run is a diagnosis with the verdict ``broken``.
     """
     path = os.fspath(script)
+    for name in ("factors", "skip"):
+        if options.get(name) is not None:
+            options[name] = _factors(options[name], (*REGISTRY, *CLUSTER))
     with _folder(output, resume, force) as folder:
         try:
             subject = subjects.check(path, tuple(args), python, module)
@@ -135,7 +140,7 @@ def record(
     def keep(trial: Trial, settings: Settings) -> None:
         written.append(portable.pack(Path(output), trial, settings, started))
 
-    held: dict[str, records.Arm] = dict.fromkeys(pins, "pinned")
+    held: dict[str, records.Arm] = dict.fromkeys(_factors(pins, REGISTRY), "pinned")
     foreground.run(subject, held, seed, granularity=granularity, values=values, keep=keep)
     return written[0]
 
@@ -144,6 +149,18 @@ def diff(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> runs.Com
     """Compare two files of `record`, as `nondet diff` does. Raises UsageError."""
     with portable.opened(Path(one)) as first, portable.opened(Path(other)) as second:
         return across.compare(first, second)
+
+
+def _factors(names: str | Iterable[str], known: Iterable[Factor]) -> tuple[str, ...]:
+    """Names of factors, also as one text with commas. Raises UsageError for what is none: left out
+    untold, it would be said that nothing holds the runs."""
+    there = {factor.name for factor in known}
+    listed = names.split(",") if isinstance(names, str) else names
+    found = tuple(name.strip() for name in listed)
+    for name in found:
+        if name not in there:
+            raise UsageError("no-such-factor", f"{name!r} is no factor: see `nondet factors`")
+    return found
 
 
 @contextlib.contextmanager

@@ -45,6 +45,21 @@ def test_a_diagnosis_is_a_record_and_leaves_nothing(folder: Path) -> None:
     assert sorted(os.listdir(folder)) == ["seeded.py", "train.py"]
 
 
+@pytest.mark.parametrize("names", [("numpy-globl",), "python-random,numpy-globl", ("",)])
+def test_a_name_that_is_no_factor_is_refused(folder: Path, names: Any) -> None:
+    for ask in (
+        lambda: nondet.diagnose("train.py", output="out", factors=names),
+        lambda: nondet.diagnose("train.py", output="out", skip=names),
+        lambda: library.record("train.py", output="a.nd", pins=names),
+    ):
+        with pytest.raises(UsageError) as refused:
+            ask()
+        assert refused.value.slug == "no-such-factor"
+    assert sorted(os.listdir(folder)) == ["seeded.py", "train.py"]
+    run = library.record("train.py", output="a.nd", pins="python-random, clock")
+    assert list(run.pins) == ["python-random", "clock"]
+
+
 def test_a_run_is_not_waited_for_where_it_can_not_be_written(folder: Path) -> None:
     (folder / "train.py").write_text("open('ran', 'w').close()\n")
     for place in ("no/such/a.nd", "."):
