@@ -86,6 +86,8 @@ def test_a_script_that_does_not_repeat_fails(project: Project) -> None:
     told = project.run("check", "--quiet", "train.py", "--its-own")
     assert "It does not repeat. Runs part at checkpoint value." in told.out
     assert "nondet diagnose train.py --its-own" in told.out
+    told = project.run("check", "--quiet", "train.py", *["--of-its-own"] * 20)
+    assert f"nondet diagnose train.py{' --of-its-own' * 20}\n" in told.out, "in one piece, to copy"
 
 
 def test_the_command_to_go_on_with_names_a_module_as_such(project: Project) -> None:

@@ -40,7 +40,8 @@ def print_check(console: Console, found: Check) -> None:
         console.print(Encodable(Text(shown_block(found.error.traceback))))
     if found.verdict == "parts":
         command = shlex.join(["nondet", "diagnose", *found.subject.named, *found.subject.args])
-        console.print(Encodable(Text(f"Find out why: {shown(command)}")))
+        line = Text(f"Find out why: {shown(command)}", no_wrap=True, overflow="ignore")
+        console.print(Encodable(line), crop=False)
 
 
 def shown_block(text: str) -> str:
