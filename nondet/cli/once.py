@@ -194,7 +194,7 @@ def run_recorded(script: str, args: tuple[str, ...], options: dict[str, Any]) ->
     )
     code = end_of_run(ran, held, options["quiet"])
     if ran.code:
-        complain("not-recorded", "nothing was recorded, since the script failed", ran.code)
+        complain("not-recorded", "no file was written, since the script failed", ran.code)
     if not options["quiet"]:
         click.echo(f"nondet: written {shown(str(path))}", err=True)
     return code

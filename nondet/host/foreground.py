@@ -36,6 +36,11 @@ FROM_TERMINAL = tuple(
 """Signals that a terminal sends to the script as well."""
 
 
+SIGNALLED = 128
+"""What is added to a signal's number where that ends the script."""
+SAME = "the same in every run that repeats this one"
+
+
 @dataclasses.dataclass(frozen=True)
 class Here:
     """The user's own folders, and a private one for the plan and the events."""
@@ -105,7 +110,9 @@ def told(ran: Ran, held: Mapping[str, Arm]) -> list[str]:
             lines.append(f"not seen to act: {', '.join(idle)}")
     if ran.result:
         of = f" ({ran.recorded.words})" if ran.recorded is not None else ""
-        lines.append(f"recorded {ran.result}{of}, the same in every run that repeats this one")
+        # Where a signal has ended it, as Ctrl-C, the next one may come further.
+        same = "up to where it was ended" if ran.code > SIGNALLED else SAME
+        lines.append(f"recorded {ran.result}{of}, {same}")
         if ran.recorded is not None and (unseen := compared.unseen(ran.recorded)):
             lines.append(unseen)
     return lines
@@ -179,7 +186,7 @@ def _wait(settings: planning.Settings, held: Mapping[str, Arm]) -> int:
         for number in early:
             process.send_signal(number)
         code = process.wait()
-    return 128 - code if code < 0 else code
+    return SIGNALLED - code if code < 0 else code
 
 
 @contextlib.contextmanager

@@ -161,7 +161,7 @@ def test_a_script_that_fails_is_not_recorded(project: Project) -> None:
     project.write(SAME + "raise SystemExit(3)\n")
     ran = project.run("record", "-o", "a.nd", "train.py")
     assert ran.code == 3
-    assert "[not-recorded]" in ran.err
+    assert "no file was written, since the script failed [not-recorded]" in ran.err
     assert not (project.folder / "a.nd").exists()
 
 

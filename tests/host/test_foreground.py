@@ -65,6 +65,8 @@ def test_what_was_recorded_is_named() -> None:
     ran = foreground.Ran(0, {}, frozenset(), frozenset(), "f00d", True)
     again = "the same in every run that repeats this one"
     assert foreground.told(ran, {}) == [f"recorded f00d, {again}"]
+    (line,) = foreground.told(replace(ran, code=128 + signal.SIGINT), {})
+    assert line == "recorded f00d, up to where it was ended", "another run may come further"
     named = Compared(models=("net",), checkpoints=2)
     (line,) = foreground.told(replace(ran, recorded=named), {})
     assert line == f"recorded f00d (the weights of `net` at 2 checkpoints), {again}"
