@@ -217,7 +217,7 @@ def fresh(item: pytest.Function, folder: Path, timeout: float | None) -> None:
 
     try:
         done = finished(
-            [sys.executable, "-m", "pytest", *arguments(item)],
+            [sys.executable, "-m", "pytest", *arguments(item, folder)],
             item.config.invocation_params.dir,
             {**os.environ, CHILD: str(folder)},
             timeout,
@@ -280,10 +280,14 @@ def finished(
     return subprocess.CompletedProcess(command, code, out, err)
 
 
-def arguments(item: pytest.Function) -> list[str]:
-    """Of the pytest that runs this test alone, without what would spread it over processes."""
+def arguments(item: pytest.Function, folder: Path) -> list[str]:
+    """Of the pytest that runs this test alone, without what would spread it over processes.
+    `folder`: where it may write."""
     config = item.config
-    given = ["-q", "-p", "no:cacheprovider", "-p", "nondet.pytest_plugin"]
+    # A cache of its own, and not none: the configuration may name options of it, as `--ff`.
+    cached = config.pluginmanager.hasplugin("cacheprovider")
+    cache = ["-o", f"cache_dir={folder / 'cache'}"] if cached else ["-p", "no:cacheprovider"]
+    given = ["-q", *cache, "-p", "nondet.pytest_plugin"]
     if config.pluginmanager.hasplugin("nondet"):
         given = given[:-2]
     given += [f"--rootdir={config.rootpath}"]
@@ -352,7 +356,7 @@ def advice(item: pytest.Function) -> Iterator[str]:
         runner = room / "script" / "run_one_test.py"
         values = room / "script" / "values"
         values.mkdir(parents=True)
-        runner.write_text(RUNNER.format(arguments=arguments(item)), encoding="utf-8")
+        runner.write_text(RUNNER.format(arguments=arguments(item, values)), encoding="utf-8")
         try:
             done = finished(
                 [sys.executable, "-m", "nondet", "diagnose", "--quiet", "--force", "--no-verify",

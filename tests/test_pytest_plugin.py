@@ -420,6 +420,24 @@ def test_options_of_the_project_reach_the_fresh_processes(pytester: pytest.Pytes
 
 
 @pytest.mark.usefixtures("few_plugins")
+@pytest.mark.parametrize(
+    "options",
+    ["--ff --sw", "--strict-config\ncache_dir = own", "-p no:cacheprovider --strict-config"],
+)
+def test_options_of_the_cache_are_known_there(pytester: pytest.Pytester, options: str) -> None:
+    pytester.makeini(f"[pytest]\naddopts = {options}\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.reproducible(runs=2)
+        def test_repeats():
+            return 1
+        """
+    )
+    run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("few_plugins")
 def test_the_cause_is_found_when_asked_for(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=TESTS)
     result = run(pytester, "--nondet-diagnose", "-k", "test_draws and 1")
