@@ -61,8 +61,9 @@ class Pair:
         return self.one[1:] == self.other[1:]
 
 
-def compare(one: Opened, other: Opened) -> Comparison:
-    """All that can be said of two runs. The order of the moments is that of the first."""
+def compare(one: Opened, other: Opened, *, repeats: bool = False) -> Comparison:
+    """All that can be said of two runs. The order of the moments is that of the first. `repeats`:
+    whether it is known that the script does."""
     here, there = dict(moments(one.trial)), dict(moments(other.trial))
     common = [key for key in here if key in there]
     renamed: dict[str, None] = {}
@@ -91,7 +92,9 @@ def compare(one: Opened, other: Opened) -> Comparison:
         one=one.run,
         other=other.run,
         agree=agree,
-        summary=" ".join(_summary(len(common), first, tuple(lacking), found, one.run, agreed)),
+        summary=" ".join(
+            _summary(len(common), first, tuple(lacking), found, one.run, agreed, repeats)
+        ),
         compared=len(common),
         first=first,
         last=last,
@@ -258,6 +261,7 @@ def _summary(
     gaps: Sequence[Gap],
     run: RecordedRun,
     agreed: Compared | None,
+    repeats: bool,
 ) -> Iterator[str]:
     if not count:
         yield "The runs have nothing in common that could be compared."
@@ -276,6 +280,11 @@ def _summary(
         several = len(known) > 1 or known[0].name in SEVERAL
         differ = "differ" if several else "differs"
         yield f"Around them, {_some(names)} {differ}."
+    elif first is not None and repeats:
+        yield (
+            "Nothing around them differs that is known to matter: look at the files that the "
+            "script reads and the modules that it imports, which are not compared."
+        )
     elif first is not None:
         command = shlex.join(["nondet", "diagnose", *run.subject.named, *run.subject.args])
         yield (

@@ -126,6 +126,17 @@ def test_a_baseline_is_held(project: Project) -> None:
     assert found["baseline"]["first"]["label"] == "value"
 
 
+def test_what_repeats_and_left_the_baseline_is_not_to_be_diagnosed(project: Project) -> None:
+    project.write(SAME.format("float(open('data').read())"))
+    (project.folder / "data").write_text("1")
+    assert project.run("record", "-o", "base.nd", "train.py").code == 0
+    (project.folder / "data").write_text("2")
+    ran = project.run("check", "--baseline", "base.nd", "train.py")
+    assert ran.code == 1
+    assert "look at the files that the script reads" in flat(ran.out)
+    assert "nondet diagnose" not in ran.out
+
+
 BY_STEP = """\
 import torch
 torch.manual_seed(0)
