@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
-from nondet import record
+from nondet import notebook, record
+from nondet.host import files
 from nondet.host.errors import UsageError
 from nondet.host.mending import patched, where
 from nondet.host.output import write_whole
@@ -25,7 +27,7 @@ def apply(diagnosis: record.Diagnosis) -> tuple[tuple[Path, Path], ...]:
         raise UsageError("nothing-to-apply", "this diagnosis has no patch: nothing was changed")
     folders = folders_of(diagnosis.subject)
     made = patched(diagnosis.subject, prescription, folders)
-    if essence(made.diff) != essence(prescription.patch):
+    if essence(made.diff) != essence(prescription.patch) or not same_script(diagnosis.subject):
         raise UsageError(
             "changed-since",
             "the files are no longer what was diagnosed, so the patch is not sure to fit: diagnose "
@@ -56,6 +58,20 @@ def _copy(path: Path, kept: Path) -> None:
     except BaseException:
         kept.unlink(missing_ok=True)
         raise
+
+
+def same_script(subject: record.Subject) -> bool:
+    """Whether the script is the one that was diagnosed, also where the patch changes nothing: what
+    was verified is that one."""
+    if not subject.sha256:
+        return True
+    try:
+        source = files.read(Path(subject.cwd, subject.script), files.MOST_SOURCE)
+        if notebook.is_notebook(subject.script):
+            source = notebook.read(source.decode()).code
+    except (OSError, ValueError):
+        return False
+    return hashlib.sha256(source).hexdigest() == subject.sha256
 
 
 def folders_of(subject: record.Subject) -> tuple[Path, ...]:

@@ -69,11 +69,14 @@ def test_a_patch_is_made_run_shown_and_applied(project: Project) -> None:
     subprocess.run(["git", "apply", "-R"], cwd=project.folder, input=fix.patch.encode(), check=True)
     assert (project.folder / "train.py").read_text() == SCRIPT
 
+    # The patch would fit the second; it was not verified for that.
+    for changed in (patched, SCRIPT + "nondet.checkpoint('more', np.random.normal())\n"):
+        (project.folder / "train.py").write_text(changed)
+        refused = project.run("fix", "--apply", "nondet-report")
+        assert refused.code == 2
+        assert "[changed-since]" in refused.err
+        assert (project.folder / "train.py").read_text() == changed
     (project.folder / "train.py").write_text(patched)
-    refused = project.run("fix", "--apply", "nondet-report")
-    assert refused.code == 2
-    assert "[changed-since]" in refused.err
-    assert (project.folder / "train.py").read_text() == patched
     again = project.diagnose("--force", *QUICK, "train.py", environ={"PYTHONHASHSEED": "0"})
     assert again.code == 0, again.out
 
