@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import errno
 import itertools
 import json
@@ -58,6 +59,12 @@ def test_a_name_that_is_no_factor_is_refused(folder: Path, names: Any) -> None:
     assert sorted(os.listdir(folder)) == ["seeded.py", "train.py"]
     run = library.record("train.py", output="a.nd", pins="python-random, clock")
     assert list(run.pins) == ["python-random", "clock"]
+
+
+def test_a_run_is_recorded_from_any_thread(folder: Path) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ran = pool.submit(library.record, "seeded.py", output="a.nd").result()
+    assert ran.checkpoints
 
 
 def test_a_run_is_not_waited_for_where_it_can_not_be_written(folder: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -194,6 +195,9 @@ def _signals(started: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
     """The script decides what a signal does; we end when it has ended. Gives those that come before
     it has started."""
     early: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # no other one gets signals
+        yield early
+        return
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         if not started:
