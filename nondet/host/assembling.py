@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
 from nondet.host.launching import launching, line, together
-from nondet.host.prescribing import Places, advice, code, edits, seed_edits
+from nondet.host.prescribing import Places, advice, code, in_place
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
@@ -167,23 +168,21 @@ class Assembly:
     def _cause(self, guilt: Guilt) -> record.Cause:
         factor = by_name(guilt.factor)
         seen = evidence.sightings_of(guilt.factor, self.laboratory.trials)
-        sites = self.sites.of(seen)
         consumers = dict.fromkeys(s.consumer for s in seen if s.consumer is not None)
-        seedings = self.seedings(guilt)
+        places = self.all_places(guilt)
         # Keys made from a seed that varies are what carries the difference.
-        fed = [s.factor for s in seedings if s.fault == "varies" and by_name(s.factor).consumer]
+        fed = [
+            s.factor for s in places.seedings if s.fault == "varies" and by_name(s.factor).consumer
+        ]
         consumers |= dict.fromkeys(fed)
         plugins = self.laboratory.settings.plugins
-        changes = [
-            e.code
-            for e in seed_edits(guilt.factor, seedings) or edits(guilt.factor, sites, plugins)
-        ]
+        changes = [edit.code for edit in in_place(guilt.factor, places, plugins)]
         cause = record.Cause(
             factor=guilt.factor,
             title=factor.title,
             explanation=factor.explanation,
             consumers=tuple(consumers),
-            sites=foremost(sites),
+            sites=foremost(places.sites),
             first_divergence=self.parting(guilt.parting),
             pin="ablating" if guilt.arm == "ablated" else factor.pin,  # type: ignore[arg-type]
             trials=guilt.parting,
@@ -191,7 +190,7 @@ class Assembly:
             advice=advice(factor, self.frameworks, self.backend),
             fix="\n".join(dict.fromkeys(changes)) or self.change(factor),
             spread=self._spread(guilt.parting),
-            seedings=seedings,
+            seedings=places.seedings[:MOST_LINES],
             slowdown=slowness.slowdown(guilt, self.laboratory.trials),
         )
         return msgspec.structs.replace(cause, because=wording.because(cause))
@@ -247,12 +246,16 @@ class Assembly:
                 )
             )
         order = {"late": 0, "varies": 1, "none": 2}
-        return tuple(sorted(found, key=lambda s: order[s.fault]))[:MOST_LINES]
+        return tuple(sorted(found, key=lambda s: order[s.fault]))
 
     def places(self, factor: str) -> Places:
         """Every place of a cause, and whether some sighting has none in the user's code."""
         seen = evidence.sightings_of(factor, self.laboratory.trials)
         return Places(self.sites.of(seen), any(s.site is None for s in seen))
+
+    def all_places(self, guilt: Guilt) -> Places:
+        """The same, with every seed that bears on it."""
+        return dataclasses.replace(self.places(guilt.factor), seedings=self.seedings(guilt))
 
     def programs(self, factor: str) -> tuple[str, ...]:
         """The scripts that draw from a generator, beside the one that was recorded, for which an

@@ -107,7 +107,7 @@ class Conclusion:
         prescription, written = prescribe(
             self.finding,
             causes,
-            {cause.factor: self.assembly.places(cause.factor) for cause in causes},
+            {guilt.factor: self.assembly.all_places(guilt) for guilt in self.finding.guilty},
             self.subject.started,
             frameworks,
             self.laboratory.settings.plugins,

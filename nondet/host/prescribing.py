@@ -54,6 +54,13 @@ class Places:
     sites: tuple[record.Site, ...]
     elsewhere: bool = False
     """Whether it was also seen where no line of the user's is behind it."""
+    seedings: tuple[record.Seeding, ...] = ()
+    """All seeds that bear on it. A cause in the record shows the first of them."""
+
+
+def in_place(factor: str, found: Places, plugins: Sequence[Plugin] = ()) -> tuple[record.Edit, ...]:
+    """Lines of the user's code to change where they stand, seeds that vary before what was used."""
+    return seed_edits(factor, found.seedings) or edits(factor, found.sites, plugins)
 
 
 def edits(
@@ -172,10 +179,8 @@ def prescribe(
 
     Verified means: with exactly these pins, the trials named agree.
     """
-    seeds = {cause.factor: seed_edits(cause.factor, cause.seedings) for cause in causes}
-    in_place = {
-        name: seeds[name] or edits(name, found.sites, plugins) for name, found in places.items()
-    }
+    seeds = {name: seed_edits(name, found.seedings) for name, found in places.items()}
+    changes = {name: in_place(name, found, plugins) for name, found in places.items()}
     # A cause all of whose places are changed where they stand needs nothing at the top; neither
     # does one that acts through a seed, once that is a number.
     factors = [
@@ -183,7 +188,7 @@ def prescribe(
         for c in causes
         if not seeds[c.factor] and not all_edited(c.factor, places[c.factor], plugins)
     ]
-    alone = {c.factor for c in causes if any(drawn(c.factor, s) for s in c.seedings)}
+    alone = {n for n, found in places.items() if any(drawn(n, s) for s in found.seedings)}
     others = {n: tuple(p) for n, p in (programs or {}).items() if p and seeded_at_top(n)}
     own = [factor for factor in factors if "" in others.get(factor.name, ("",))]
     written = at_top(own, frameworks, backend, alone)
@@ -194,7 +199,7 @@ def prescribe(
     spoken = [factor for factor in without if not launching(factor, frameworks)]
     prescription = record.Prescription(
         snippet="\n\n".join(dict.fromkeys(top)),
-        edits=tuple(dict.fromkeys(edit for cause in causes for edit in in_place[cause.factor])),
+        edits=tuple(dict.fromkeys(edit for cause in causes for edit in changes[cause.factor])),
         advice=(*moves(causes), *(advice(factor, frameworks, backend) for factor in spoken)),
         launch=line(variables, started),
         variables=variables,

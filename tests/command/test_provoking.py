@@ -51,6 +51,21 @@ def setup_seed(seed=None):
 setup_seed(*map(int, sys.argv[1:]))
 nondet.checkpoint("value", random.random())
 """
+MANY = """
+import random
+import time
+import nondet
+seed = time.time_ns()
+a = random.Random(seed)
+b = random.Random(seed)
+c = random.Random(seed)
+d = random.Random(seed)
+e = random.Random(seed)
+f = random.Random(seed)
+for one in (a, b, c, d, e, f):
+    nondet.checkpoint("value", one.random())
+print(time.time_ns())
+"""
 # Hands that are fast and slow by chance, which no pin of nondet's reaches.
 HANDS = """
 import threading
@@ -178,6 +193,17 @@ def test_a_seed_that_is_drawn_can_still_be_chosen(project: Project) -> None:
     assert (found.edits, found.snippet) == ((), "import random\nrandom.seed(42)")
     changes = [line for line in found.patch.splitlines()[2:] if line[0] in "+-"]
     assert [line for line in changes if line[1:].strip()] == ["+random.seed(42)"]
+    assert found.patch_verified
+
+
+def test_every_seed_that_varies_is_changed_however_many_are_shown(project: Project) -> None:
+    project.write(MANY)
+    diagnosis = project.diagnose().diagnosis
+    (cause,) = diagnosis.causes
+    assert len(cause.seedings) == 5
+    found = diagnosis.prescription
+    assert found is not None
+    assert [edit.line for edit in found.edits] == [6, 7, 8, 9, 10, 11]
     assert found.patch_verified
 
 

@@ -139,7 +139,7 @@ def prescribed_for(
     causes: list[record.Cause], frameworks: dict[str, str], backend: str = ""
 ) -> tuple[record.Prescription, list[str]]:
     """What is prescribed for causes, and what a patch of that leaves out."""
-    places = {cause.factor: Places(cause.sites) for cause in causes}
+    places = {c.factor: Places(c.sites, seedings=c.seedings) for c in causes}
     found, written = prescribing.prescribe(
         Finding(), causes, places, "python train.py", frameworks, (), backend
     )
