@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Container, Mapping, Sequence
+
+import msgspec
 
 from nondet import record
 from nondet.guest.factors import by_name
@@ -33,6 +36,12 @@ MADE = (
 """What makes a NumPy generator, by the name that stands at the user's line."""
 SEEDED = (*(name for name, _ in MADE), "PCG64DXSM", "Random", "key", "PRNGKey")
 """What else is given a seed, beside what says so in its name."""
+NUMBERS = tuple(
+    f"time.{name}{unit}"
+    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
+    for unit in ("", "_ns")
+)
+"""Readings of the clock that are numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +69,34 @@ class Places:
 
 def in_place(factor: str, found: Places, plugins: Sequence[Plugin] = ()) -> tuple[record.Edit, ...]:
     """Lines of the user's code to change where they stand, seeds that vary before what was used."""
-    return seed_edits(factor, found.seedings) or edits(factor, found.sites, plugins)
+    seeds = seed_edits(factor, found.seedings)
+    if seeds:
+        return origin(factor, found) or seeds
+    return edits(factor, found.sites, plugins)
+
+
+def origin(factor: str, found: Places) -> tuple[record.Edit, ...]:
+    """The change of the one line that all seeds which vary are taken from, where they are given at
+    others: the script can then still be given a seed, and tells the one that it uses. None where
+    that line can't be changed by itself, or speaks of no seed: what names a folder must vary."""
+    seeds = {record.spot(s.site) for s in found.seedings if s.fault == "varies"}
+    spots = {record.spot(site) for site in found.sites}
+    if found.elsewhere or len(spots) != 1 or spots & seeds:
+        return ()
+    if not all("seed" in f"{site.function} {site.text}".lower() for site in found.sites):
+        return ()
+    made = edits(factor, found.sites)
+    if factor == "clock" and [site.count for site in found.sites] == [1]:
+        # Read once, it is a number like any other. Read again and again, it ends loops.
+        made = tuple(msgspec.structs.replace(edit, **reading(found.sites[0])) for edit in made)
+    there = {word for site in found.sites for word in re.findall(r"\w+", site.text)}
+    return made if all(edit.call in there for edit in made) else ()
+
+
+def reading(site: record.Site) -> dict[str, str]:
+    """How a reading of the clock that gives a number becomes one."""
+    name = site.detail.rpartition(".")[2]
+    return {"call": name, "template": "42"} if site.detail in NUMBERS else {}
 
 
 def edits(

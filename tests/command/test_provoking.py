@@ -196,6 +196,16 @@ def test_a_seed_that_is_drawn_can_still_be_chosen(project: Project) -> None:
     assert found.patch_verified
 
 
+def test_a_seed_from_entropy_can_still_be_chosen(project: Project) -> None:
+    drawn = DRAWN.replace("random.randint(1, 10000)", "secrets.randbelow(10000)")
+    project.write(f"import secrets{drawn}")
+    found = project.diagnose().diagnosis.prescription
+    assert found is not None and found.patch is not None
+    assert [(edit.line, edit.factor) for edit in found.edits] == [(7, "os-entropy")]
+    assert "+        seed = FIXED.randrange(10000)" in found.patch
+    assert found.patch_verified
+
+
 def test_every_seed_that_varies_is_changed_however_many_are_shown(project: Project) -> None:
     project.write(MANY)
     diagnosis = project.diagnose().diagnosis

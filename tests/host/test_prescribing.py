@@ -192,6 +192,68 @@ def test_a_seed_that_no_line_before_draws_becomes_a_number(
     assert (edit.line, edit.code) == (14, "random.seed(42)")
 
 
+def taken(detail: str, line: int, text: str = "") -> record.Site:
+    text = text or f"seed = option or {detail}()"
+    source = (record.SourceLine(number=line, text=text),)
+    return structs.replace(site(detail, line), source=source)
+
+
+@pytest.mark.parametrize(
+    ("factor", "detail", "before", "after"),
+    [
+        ("os-entropy", "secrets.randbelow", "secrets.randbelow(9)", "FIXED.randrange(9)"),
+        ("os-entropy", "uuid.uuid4", "uuid4().int",
+         "uuid.UUID(int=FIXED.getrandbits(128), version=4).int"),
+        ("clock", "time.time", "int(time.time())", "int(42)"),
+        ("clock", "time.monotonic_ns", "monotonic_ns() % 9", "42 % 9"),
+    ],
+)  # fmt: skip
+def test_where_all_seeds_that_vary_are_taken_from_one_line_that_line_is_changed(
+    factor: str, detail: str, before: str, after: str
+) -> None:
+    """The seeds stay what they are: an option of the script still chooses them."""
+    lines = f"\n\nseed = option or {before}\nrandom.seed(seed)\nnp.random.seed(seed)\n"
+    seeds = tuple(
+        structs.replace(seeding(call), site=site("", 4 + n))
+        for n, call in enumerate(("random.seed", "np.random.seed"))
+    )
+    cause = record.Cause(factor=factor, sites=(taken(detail, 3),), seedings=seeds)
+    found, left = prescribed_for([cause], {})
+    assert left == []
+    made = patch("train.py", (), found.edits, (), lambda file: lines)
+    assert [file.after for file in made.files if lines.replace(before, after).strip() in file.after]
+
+
+@pytest.mark.parametrize(
+    ("factor", "sites", "elsewhere"),
+    [
+        # Which of two lines the seed is taken from can't be seen; the other one may name a run.
+        ("os-entropy", (taken("secrets.randbelow", 3), taken("uuid.uuid4", 7)), False),
+        ("os-entropy", (taken("secrets.randbelow", 3),), True),
+        # In the call itself.
+        ("os-entropy", (taken("secrets.randbelow", 4),), False),
+        # What names the folder of a run must be another in each.
+        ("os-entropy", (taken("uuid.uuid4", 3, "folder = f'runs/{uuid4()}'"),), False),
+        # Made at another line.
+        (
+            "os-entropy",
+            (taken("random.SystemRandom (randrange)", 3, "seed = r.randrange(9)"),),
+            False,
+        ),
+        # What is read again may end a loop, and these are no numbers.
+        ("clock", (structs.replace(taken("time.time", 3), count=2),), False),
+        ("clock", (taken("datetime.datetime.now", 3),), False),
+        ("process-identity", (taken("os.getpid", 3),), False),
+    ],
+)
+def test_else_the_seeds_themselves_become_numbers(
+    factor: str, sites: tuple[record.Site, ...], elsewhere: bool
+) -> None:
+    given = structs.replace(seeding("random.seed"), site=site("", 4))
+    (edit,) = prescribing.in_place(factor, Places(sites, elsewhere, (given,)))
+    assert (edit.line, edit.code) == (4, "random.seed(42)")
+
+
 def test_code_goes_to_the_top_of_the_script_that_draws() -> None:
     """In the generator's own terms: only the subject may use Keras."""
     keras = prescribing.SEED_ALL
