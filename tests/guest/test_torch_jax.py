@@ -137,6 +137,26 @@ def test_draws_of_torch_name_their_lines_and_are_held(tmp_path: Path) -> None:
     assert given == [("torch.Generator.manual_seed", 5), ("torch.manual_seed", 18)]
 
 
+SPLIT = """
+import torch, nondet
+from torch.utils.data import random_split
+
+one, other = random_split(range(40), [30, 10])
+own = random_split(range(40), [30, 10], generator=torch.Generator().manual_seed(1))
+torch.manual_seed(5)
+nondet.checkpoint("rows", list(one))
+"""
+
+
+def test_a_draw_that_is_handed_the_default_generator_is_one_of_it(tmp_path: Path) -> None:
+    shown = guided(subject(tmp_path / "subject", SPLIT), "train.py")
+    assert shown.of("guest-error") == []
+    rows = [row for row in seen(shown, "torch-seed") if row[0] == "torch.randperm"]
+    assert [(row[1], row[3]) for row in rows] == [(True, 5)]
+    (late,) = [e for e in shown.of("seeded") if e["call"] == "torch.manual_seed"]
+    assert [place["site"]["line"] for place in late["before"]] == [5]
+
+
 def test_draws_that_no_function_shows_are_told_by_the_state(tmp_path: Path) -> None:
     script = "import torch\nunseen = torch._C._VariableFunctions.rand(3)\n"
     folder = subject(tmp_path / "subject", script)

@@ -82,6 +82,10 @@ class TorchSeed(Factor):
         for owner in (torch, torch._VF):
             for name in DRAWS:
                 self.wrap(session, torch, owner, name)
+        # It has the function since before it was replaced, for `random_split`.
+        dataset = sys.modules.get("torch.utils.data.dataset")
+        if getattr(dataset, "randperm", None) == torch.randperm:
+            dataset.randperm = torch.randperm
         for name in METHODS:
             self.wrap(session, torch, torch.Tensor, name)
         self.started = torch.get_rng_state()
@@ -117,7 +121,9 @@ class TorchSeed(Factor):
             # A stand-in for a tensor, as in symbolic tracing, was not drawn.
             if compiling() or not isinstance(made, tensor):
                 return made
-            if kwargs and kwargs.get("generator") is not None:
+            given = kwargs and kwargs.get("generator")
+            # `random_split` hands on the default one unless it is given another.
+            if given and not self.is_default(torch, given):
                 return made
             if training is not None and not trains(training, args, kwargs):
                 return made
