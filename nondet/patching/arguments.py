@@ -28,6 +28,8 @@ ATOMS = (
     *(cst.SimpleString, cst.FormattedString),
 )
 """Expressions that can stand anywhere as they are."""
+VARIABLES = (cst.Name, cst.Attribute, cst.Subscript)
+"""Expressions that can be asked twice: nothing happens by that."""
 SPACED = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
 INDENTED = cst.SimpleWhitespace("    ")
 PLAIN = cst.ParenthesizedWhitespace(indent=True)
@@ -137,6 +139,26 @@ def with_seed(call: cst.Call, name: str, number: str) -> cst.Call:
     if isinstance(call.args[own[0]].value, cst.Integer):
         return call
     return replaced(call, own[0], cst.Integer(number))
+
+
+def with_number(call: cst.Call, number: str) -> cst.Call | None:
+    """The call with that number for want of a seed: where a variable stands for one, it may hold
+    one the next time that the line runs, and is asked. None where the number is all it needs."""
+    own = [i for i, a in enumerate(call.args) if a.keyword and a.keyword.value in SEEDS]
+    own = own or [i for i, a in enumerate(call.args) if a.keyword is None and not a.star][:1]
+    value = call.args[own[0]].value if own else None
+    asked = isinstance(value, VARIABLES) and not is_named(value, "None")
+    packed = any(argument.star for argument in call.args)
+    if len(call.args) < 2 and not asked and (own or packed or not call.args):
+        return None
+    if packed:
+        raise UnfitError("its arguments are unpacked")
+    if not own:
+        first = cst.Arg(cst.Integer(number), comma=SPACED)
+        return call.with_changes(args=[first, *call.args])
+    text = code(value) if asked and value is not None else ""
+    made = f"{number} if {text} is None else {text}" if text else number
+    return replaced(call, own[0], cst.parse_expression(made))
 
 
 def replaced(call: cst.Call, place: int, value: cst.BaseExpression) -> cst.Call:

@@ -16,7 +16,7 @@ MANAGERS = ("closing", "enter_context")
 """What else than a ``with`` asks for a context manager."""
 PART = re.compile(r"\{(call|function|owner|args|first)(?: or (\w+))?\}")
 MAKES = "{function}(42)"
-"""The template for what is made without a seed."""
+"""The template for what is made without a seed: 42 is given where none is."""
 OTHER_METHOD = re.compile(r"\{owner\}\.(\w+)\((.*)\)")
 """Templates by which another method is called on the same, in its place in a chain."""
 
@@ -181,6 +181,8 @@ class Rewriter(cst.CSTTransformer):
             raise UnfitError("another change has taken its place")
         if own.value != rewrite.call:
             raise UnfitError("another change has taken its place")
+        if template == MAKES and (made := arguments.with_number(call, "42")) is not None:
+            return made
         if template.startswith("+"):
             return arguments.with_keywords(call, template[1:])
         if template.startswith("-"):
