@@ -129,6 +129,21 @@ def test_runs_that_part_after_training_say_so() -> None:
     assert wording.place(alone) == f"{said} model `Net` differ"
 
 
+def test_runs_that_train_another_model_first_say_so() -> None:
+    """One has loaded what the other has trained. Its initial weights are no other ones."""
+    divergence = record.Divergence(
+        checkpoint="init",
+        model="base",
+        epoch=0,
+        step=0,
+        tensor="",
+        kind="initial-weights",
+        tensors_differing=4,
+    )
+    said = "Runs part before training: what is trained first differs, in one run model `base`"
+    assert wording.place(divergence) == said
+
+
 def test_a_seed_that_comes_late_is_told_in_the_singular() -> None:
     assert wording.generator("torch-seed") == "PyTorch's generator"
     assert wording.generator("numpy-global") == "NumPy's global generator"

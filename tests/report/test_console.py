@@ -289,6 +289,12 @@ def test_where_no_tensor_differs_the_model_is_named() -> None:
     page = html.render(found)
     text = flat(re.sub(r"<[^>]+>", "", page))
     assert f"{moment[1:]}, the weights of model net differ." in text
+    first = structs.replace(alone, checkpoint="init", kind="initial-weights")
+    found = structs.replace(found, first_divergence=first)
+    told = "what is trained first, in one run model net"
+    assert f"before the first step: {told} " in flat(printed(found)) + " "
+    text = flat(re.sub(r"<[^>]+>", "", html.render(found)))
+    assert f"before the first step, {told} differs." in text
 
 
 def test_thirty_factors_not_tested_take_a_line() -> None:

@@ -303,7 +303,9 @@ def moment(divergence: Divergence) -> str:
 
 def what(divergence: Divergence) -> str:
     """What differs there; the tensor's name follows it where there is one, else `whole`."""
-    return _WHAT[divergence.kind]
+    # One run has loaded a model that another has trained: no weights of it can be compared.
+    apart = divergence.checkpoint == "init" and whole(divergence)
+    return "what is trained first, in one run" if apart else _WHAT[divergence.kind]
 
 
 def whole(divergence: Divergence) -> str:
