@@ -94,7 +94,13 @@ class Askable:
         names = [f.name for f in self.asked() if f in factors]
         # What a trial leaves behind acts on a later one of its plan, and on no other.
         return [
-            Candidate(n, by_name(n).pin, by_name(n).instead, chained=n == "leftovers")
+            Candidate(
+                n,
+                by_name(n).pin,
+                by_name(n).instead,
+                by_name(n).includes,
+                chained=n == "leftovers",
+            )
             for n in names
         ]
 

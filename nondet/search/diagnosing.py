@@ -379,6 +379,7 @@ class Search:
     def _needed_ones(self, causes: dict[str, Arm]) -> Generator[Question, Answer, dict[str, Arm]]:
         """Those without which the runs part. Let go one after the other before the costly proof,
         which would notice one that was dropped after a lucky pair."""
+        causes = yield from self._parts(causes)
         for name in list(causes):
             others = {n: a for n, a in causes.items() if n != name}
             if not others:
@@ -389,6 +390,20 @@ class Search:
             text = f"Is {name} needed? It alone is let go"
             if (yield from self._holds(text, others)):
                 causes = others
+        return causes
+
+    def _parts(self, causes: dict[str, Arm]) -> Generator[Question, Answer, dict[str, Arm]]:
+        """The same with the part of a pin in place of the whole of it, where that is enough."""
+        for name in list(causes):
+            source = self.sources.get(name)
+            parts = [n for n in (source.includes if source else ()) if n in self.sources]
+            if not self._pinnable(parts):
+                continue
+            others = {n: arm for n, arm in causes.items() if n != name}
+            smaller = self._pinnable(parts) | others
+            text = f"Would {enumerated(parts)} do in place of {name}?"
+            if (yield from self._holds(text, smaller)):
+                causes = smaller
         return causes
 
     def _verify(

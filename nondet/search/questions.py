@@ -86,6 +86,8 @@ class Candidate:
     pin: str = "faithful"
     instead: tuple[str, ...] = ()
     """Factors whose pin may hold the same difference."""
+    includes: tuple[str, ...] = ()
+    """Factors whose pin is a part of this one's. Where that part is enough, they are the cause."""
     chained: bool = False
     """Acts only from one trial to the next of the same plan: while it is free, trials can't be
     compared with those of another plan."""

@@ -187,6 +187,21 @@ def test_rare_causes_are_found_and_nobody_is_accused_falsely() -> None:
     assert false == 0
 
 
+def test_of_two_pins_of_which_one_is_a_part_of_the_other_the_part_is_the_cause() -> None:
+    """Also where the part alone was not enough at first, for what acts now and then beside it."""
+    sources = [
+        Candidate(name, includes=("hash-seed",) if name == "addresses" else ())
+        for name in (*SOURCES, "addresses")
+    ]
+    for acting in ("hash-seed", "addresses"):
+        for seed in range(100):
+            causes = (tuple({acting, "addresses"}), ("leftovers",))
+            leads = ("hash-seed", "addresses")
+            subject = Simulated(causes=causes, rates=(1.0, 0.7), leads=leads, seed=seed)
+            subject.used = tuple(source.name for source in sources)
+            assert guilty(drive(Search(sources).run(), subject)) == {acting, "leftovers"}
+
+
 def test_the_confidence_asked_sets_the_number_of_trials() -> None:
     subject = Simulated()
     finding = diagnose(subject, Goal(confidence=0.99))

@@ -40,6 +40,7 @@ class Addresses(Factor):
     )
     acts = "before-start"
     fixed_addresses = True
+    includes = ("hash-seed",)
     observable = False
     due = (ALWAYS,)
     advice = (

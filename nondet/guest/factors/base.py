@@ -65,6 +65,8 @@ class Factor(object):
     """True for what consumes randomness: it carries a difference and is not its source."""
     instead: tuple[str, ...] = ()
     """Factors whose pin may hold the same difference: asked about as alternatives."""
+    includes: tuple[str, ...] = ()
+    """Factors whose pin is a part of this one's: where that part holds, they are the cause."""
     advice: str = ""
     """What to change, in terms that hold whatever the script uses, as long as the factor acts."""
     advices: tuple[tuple[str, str], ...] = ()
