@@ -73,6 +73,13 @@ def test_an_id_is_for_people_to_replace(factor: str, detail: str) -> None:
     assert (edit.call, edit.template, edit.top) == ("", "", "")
 
 
+@pytest.mark.parametrize("factor", REGISTRY, ids=lambda factor: factor.name)
+def test_no_line_to_write_draws_from_what_it_makes(factor: Factor) -> None:
+    """A line that runs again would draw the same: six files of one name."""
+    for _, code in factor.edits:
+        assert "(42)." not in code.partition("#")[0], code
+
+
 def test_what_draws_through_system_random_has_a_change() -> None:
     (edit,) = prescribing.edits("os-entropy", [site("random.SystemRandom (shuffle)")])
     assert (edit.call, edit.template) == ("SystemRandom", "random.Random(42)")

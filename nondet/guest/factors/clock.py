@@ -5,7 +5,7 @@ import sys
 
 from .. import asking, clocks
 from .base import ALWAYS, Factor, replace
-from .os_entropy import STREAM, UUID
+from .os_entropy import MADE_ONCE, STREAM, UUID
 
 KINDS = {
     "time": "wall",
@@ -57,7 +57,7 @@ class Clock(Factor):
         ("Reproducible Builds: timestamps", "https://reproducible-builds.org/docs/timestamps/"),
     )
     edits = (
-        ("uuid.uuid1", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
+        ("uuid.uuid1", UUID + MADE_ONCE),
         ("datetime.", "42  # a fixed number instead of the time"),
         ("date.", "42  # a fixed number instead of the time"),
         ("time.", "42  # a fixed number instead of the time"),

@@ -23,6 +23,8 @@ NAMING = ("sklearn.callback.",)
 STREAM = "import random\nFIXED = random.Random(42)"
 """What takes the place of the operating system's entropy."""
 UUID = "uuid.UUID(int=FIXED.getrandbits(128), version=4)"
+MADE_ONCE = "  # with FIXED = random.Random(42) at the top"
+"""Made at the line itself, it would give the same number at every call."""
 
 
 class OsEntropy(Factor):
@@ -58,9 +60,9 @@ class OsEntropy(Factor):
         ("getrandom(2)", "https://man7.org/linux/man-pages/man2/getrandom.2.html"),
     )
     edits = (
-        ("os.urandom", "np.random.default_rng(42).bytes(n)"),
-        ("os.getrandom", "np.random.default_rng(42).bytes(n)"),
-        ("uuid.uuid4", "uuid.UUID(int=random.Random(42).getrandbits(128), version=4)"),
+        ("os.urandom", "FIXED.randbytes(n)" + MADE_ONCE),
+        ("os.getrandom", "FIXED.randbytes(n)" + MADE_ONCE),
+        ("uuid.uuid4", UUID + MADE_ONCE),
         ("secrets.", "random.Random(42)  # in place of secrets"),
         ("random.SystemRandom ", "random.Random(42)  # in place of random.SystemRandom()"),
     )
