@@ -53,7 +53,10 @@ def of_joblib(count, threads):
         return ""
     if threads:
         return "%d threads of `joblib.Parallel`" % count
-    return "`joblib.Parallel` with %d workers, in which nothing is seen" % count
+    return (
+        "`joblib.Parallel` with %d workers, in which nothing is seen: what draws there without a "
+        "seed of its own, such as `random_state`, is reached by no seed of the script's" % count
+    )
 
 
 def orders(suspicions, module):

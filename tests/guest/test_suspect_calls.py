@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nondet.guest import suspect_calls
 from tests.guest.generators import library, run, seen
 from tests.guest.running import plain
 
@@ -49,7 +50,9 @@ def test_the_workers_of_joblib_are_told_at_the_users_line(tmp_path: Path) -> Non
     environ = library(tmp_path, "learner", LEARNER)
     shown = run(tmp_path / "s", JOBLIB, environ=environ)
     assert shown.visible == plain(tmp_path / "s", "train.py", environ=environ).visible
-    processes = "`joblib.Parallel` with 2 workers, in which nothing is seen"
+    processes = suspect_calls.of_joblib(2, threads=False)
+    assert "workers, in which nothing is seen" in processes
+    assert "`random_state`" in processes
     assert seen(shown, "unknown") == {
         (processes, None, line(JOBLIB, "processes")),
         ("2 threads of `joblib.Parallel`", None, line(JOBLIB, "subclass")),
