@@ -82,6 +82,8 @@ class Reader(object):
     def __init__(self, tree):
         self.attributes = {}
         """Of `self`, in any class, by name and assignment: the kind of what is assigned."""
+        self.imported = set()
+        """Names of what is imported, whose attributes are others'."""
         self.returning = set()
         """Functions and methods of this module that return a set."""
         self.functions = {}
@@ -110,6 +112,9 @@ class Reader(object):
         for inner, _ in nodes:
             if isinstance(inner, SCOPES):
                 self.scope(inner, made)
+            elif isinstance(inner, (ast.Import, ast.ImportFrom)):
+                names = [name.asname or name.name.partition(".")[0] for name in inner.names]
+                self.imported.update(names)
         return made
 
     # -- what is a set
@@ -136,8 +141,10 @@ class Reader(object):
         return type(node).__name__ == "NamedExpr" and self.is_set(node.value, scope)
 
     def attribute(self, node):
-        """The kind of an attribute of `self`, where all that is assigned to it agrees."""
-        kinds = set(self.attributes.get(node.attr, {}).values()) if of_self(node) else ()
+        """The kind of an attribute of `self`, or of what has one of that name in this module, where
+        all that is assigned to it agrees."""
+        named = isinstance(node.value, ast.Name) and node.value.id not in self.imported
+        kinds = set(self.attributes.get(node.attr, {}).values()) if named else ()
         return kinds.pop() if len(kinds) == 1 else None
 
     def kind(self, node, scope):

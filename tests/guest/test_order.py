@@ -307,6 +307,8 @@ SENSITIVE = """
             self.seen = set()
         def go(self):
             return [s for s in self.seen]                  # iterates over a set
+    corpus = Corpus()
+    for s in corpus.seen: pass                             # iterates over a set
     def several(): return frozenset(words)
     a, b = several()                                       # unpacks a set
     m = [*set(words)]                                      # unpacks a set
@@ -347,6 +349,15 @@ INDIFFERENT = """
         for w in words: pass
     f(["a", "b"])
     for k in {"a": {"x"}}: pass
+    import os.path
+    class Folder:
+        def __init__(self):
+            self.path, self.near, self.far = set(), set(), []
+        def clear(self):
+            self.far = set()
+    for p in os.path, folder.far: pass
+    for p in os.path: pass
+    for f in folder.far: pass
     seen = set()
     for w in words:
         if w not in seen:
