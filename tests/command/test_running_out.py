@@ -102,7 +102,7 @@ def test_nondet_itself_is_refused_memory(project: Project) -> None:
         check=False,
     )
     ran = Ran(done.returncode, done.stdout, done.stderr, project.output)
-    ran.refused("out-of-memory", "no more memory", "--resume")
+    ran.refused("out-of-memory", "no more memory", "try again")
     assert [path.name for path in project.output.iterdir()] == ["diagnosis.json"]
 
 
