@@ -15,10 +15,10 @@ import nondet
 import torch
 
 torch.manual_seed(1)
-index = torch.randint(0, 50, (40_000,))
+index = torch.randint(0, 50, (400_000,))  # long enough to race on a busy machine
 table = torch.randn(50, 16, requires_grad=True)
 bins = torch.bincount(index)  # also known to have several kernels
-picked = torch.sin(table[index] * torch.randn(40_000, 16))
+picked = torch.sin(table[index] * torch.randn(400_000, 16))
 picked.sum().backward()
 nondet.checkpoint("gradient", table.grad)
 """
