@@ -17,8 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import getpid  # as it is: a fixture of the test may put another one there
 from pathlib import Path
 from typing import Any
@@ -127,6 +126,7 @@ def written(value: Any, folder: Path) -> None:
     """The arrays of a value: their bytes in files named by digest, and an index of them. Fails the
     test for what has no bits to compare."""
     from nondet.guest import device_values, digests, user_values
+    from nondet.naming import numbered
 
     store, digester = digests.Values(str(folder), MOST), digests.Digester("sha256")
     index = []
@@ -145,14 +145,6 @@ def written(value: Any, folder: Path) -> None:
     names = numbered(path for path, *_ in index)
     index = [[name, *rest] for name, (_, *rest) in zip(names, index, strict=True)]
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
-
-
-def numbered(names: Iterable[str]) -> Iterator[str]:
-    """Each name once: two layers of a model may have one, and the keys 1 and "1" of a dict do."""
-    times: Counter[str] = Counter()
-    for name in names:
-        times[name] += 1
-        yield name if times[name] == 1 else f"{name} ({times[name]})"
 
 
 def type_at(value: Any, path: str) -> str:
@@ -174,6 +166,8 @@ def plain(value: Any) -> Any:
     if callable(getattr(value, "state_dict", None)):  # of PyTorch
         return {name: plain(item) for name, item in value.state_dict().items()}
     if callable(getattr(value, "get_weights", None)) and hasattr(value, "weights"):  # of Keras
+        from nondet.naming import numbered
+
         names = numbered(getattr(weight, "path", weight.name) for weight in value.weights)
         return dict(zip(names, value.get_weights(), strict=True))
     if hasattr(value, "history") and isinstance(value.history, dict):  # of `fit`

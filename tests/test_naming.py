@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nondet.naming import enumerated
+from nondet.naming import enumerated, numbered
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ from nondet.naming import enumerated
 )
 def test_names_in_a_sentence(names: str, most: int | None, said: str) -> None:
     assert enumerated(names, most) == said
+
+
+def test_names_told_apart() -> None:
+    assert list(numbered(["a", "b", "a", "a"])) == ["a", "b", "a (2)", "a (3)"]
+    assert list(numbered(["a", "a", "a (2)", "a"])) == ["a", "a (2)", "a (2) (2)", "a (3)"]

@@ -12,6 +12,7 @@ from nondet import __version__
 from nondet.host import compared, comparing, differences, surroundings
 from nondet.host.portable import Opened
 from nondet.host.trials import Trial
+from nondet.naming import numbered
 from nondet.record import Compared
 from nondet.runs import Comparison, Far, Gap, Measured, Parting, RecordedRun
 from nondet.verdict import Checkpoint
@@ -120,10 +121,10 @@ def moments(trial: Trial) -> Iterator[tuple[Key, Moment]]:
 def aligned(one: Moment, other: Moment) -> tuple[list[Pair], list[str], list[str]]:
     """The tensors that both have: of one path, else, in their order, of one dtype and shape. Then
     what is to be told of those with two names, and of those that one lacks."""
-    there = {name: place for place, name in enumerate(_names(other.tensors))}
+    there = {name: place for place, name in enumerate(numbered(t[0] for t in other.tensors))}
     pairs: list[Pair] = []
     alone = []
-    for place, name in enumerate(_names(one.tensors)):
+    for place, name in enumerate(numbered(t[0] for t in one.tensors)):
         match = there.pop(name, None)
         if match is None:
             alone.append(place)
@@ -154,15 +155,6 @@ def aligned(one: Moment, other: Moment) -> tuple[list[Pair], list[str], list[str
         names = [f"{p.one[0]} ({_kind(p.one)} and {_kind(p.other)})" for p in changed]
         notes.append(f"in {model}, of another dtype or shape: {_some(names)}")
     return pairs, told, notes
-
-
-def _names(tensors: Sequence[Tensor]) -> Iterator[tuple[str, int]]:
-    """Their paths, each with how often it has come: values of the user's may have one twice, as
-    those of the keys 1 and "1" do."""
-    times: Counter[str] = Counter()
-    for path, _, _ in tensors:
-        times[path] += 1
-        yield path, times[path]
 
 
 def _pair(one: Moment, place: int, other: Moment, match: int) -> Pair:
@@ -294,7 +286,9 @@ def _summary(
 
 
 def _where(parting: Parting) -> str:
-    text = f"{parting.differing} of {parting.tensors} tensors differ"
+    noun = "tensor" if parting.tensors == 1 else "tensors"
+    verb = "differs" if parting.differing == 1 else "differ"
+    text = f"{parting.differing} of {parting.tensors} {noun} {verb}"
     if parting.apart:
         far = parting.apart[0]
         text += f", first {far.tensor}"

@@ -22,7 +22,8 @@ def place(parting: Parting) -> str:
 
 
 def count(parting: Parting) -> str:
-    return f"{parting.differing} of {words.plural(parting.tensors, 'tensor')} differ"
+    verb = "differs" if parting.differing == 1 else "differ"
+    return f"{parting.differing} of {words.plural(parting.tensors, 'tensor')} {verb}"
 
 
 def value(metric: float | str | None, none: str) -> str:
