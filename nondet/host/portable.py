@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
 import re
 import shutil
 import struct
@@ -189,18 +190,19 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path) -> Non
 
 
 class _Measured:
-    """A file that gives out no more in one go than an archive of ours asks for: a stranger's may
-    claim that its list of members is as large as a disk."""
+    """A regular file that gives out no more in one go than an archive of ours asks for: a
+    stranger's may claim that its list of members is as large as a disk."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        most = MOST_AT_ONCE + 1
-        data = files.at_most(self._file, most if size < 0 else min(size, most))
-        if len(data) > MOST_AT_ONCE:
+        # Looked at before memory is taken for it.
+        left = max(0, os.fstat(self._file.fileno()).st_size - self._file.tell())
+        most = left if size < 0 else min(size, left)
+        if most > MOST_AT_ONCE:
             raise zipfile.BadZipFile("it claims to hold more than any recorded run does")
-        return data
+        return self._file.read(most)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

@@ -58,6 +58,14 @@ def test_a_small_file_takes_little_memory_whatever_its_limit(tmp_path: Path) -> 
         assert files.read(path, files.MOST_RECORD) == data
 
 
+def test_a_large_file_takes_its_size_once(tmp_path: Path) -> None:
+    size = 128 << 20
+    with (tmp_path / "x").open("wb") as file:
+        file.truncate(size)
+    with strangers.limited(size * 3 // 2):
+        assert len(files.read(tmp_path / "x", files.MOST_RECORD)) == size
+
+
 @planted
 def test_records_in_a_folder(tmp_path: Path, plant: strangers.Plant) -> None:
     for kind, read in (
