@@ -17,7 +17,8 @@ from nondet.host import differences, evidence, releasing, slowness, wording
 from nondet.host.comparing import order, parting
 from nondet.host.laboratory import Laboratory
 from nondet.host.launching import launching, line, together
-from nondet.host.prescribing import Places, advice, code, in_place
+from nondet.host.line_edits import Places, in_place
+from nondet.host.prescribing import advice, code
 from nondet.host.sites import MOST_LINES, Sites, foremost
 from nondet.host.steps import differing_map
 from nondet.host.trials import Trial
