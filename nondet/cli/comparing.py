@@ -11,7 +11,7 @@ import rich_click as click
 from rich.console import Console
 
 from nondet import record, runs, stats
-from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching
+from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching, write
 from nondet.cli.options import Duration, as_module, confidence, files, python, rate
 from nondet.host import across, gating, portable, scratch
 from nondet.host import output as outputs
@@ -44,8 +44,7 @@ def diff(one: Path, other: Path, pages: Path | None, as_json: bool) -> None:
         if pages is not None:
             outputs.write_page(pages, page.render(found))
         if as_json:
-            sys.stdout.buffer.write(runs.encode(found))
-            sys.stdout.buffer.flush()
+            write(runs.encode(found))
         else:
             terminal.print_comparison(Console(), found)
         sys.exit(not found.agree)
@@ -104,8 +103,7 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
         if options["as_json"]:
             named = subjects.unchecked(script, args, options["python"], options["as_module"])
             found = gating.broken_before_runs(named, options["confidence"], broken)
-            sys.stdout.buffer.write(runs.encode(found))
-            sys.stdout.buffer.flush()
+            write(runs.encode(found))
         complain(broken.slug, broken.message, record.EXIT_CODES["broken"])
     needed = stats.comparisons_needed(options["rate"], options["confidence"])
     gate = gating.Gate(
@@ -127,8 +125,7 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
         except KeyboardInterrupt:
             complain("interrupted", "interrupted before it was known", INTERRUPTED)
     if options["as_json"]:
-        sys.stdout.buffer.write(runs.encode(found))
-        sys.stdout.buffer.flush()
+        write(runs.encode(found))
     else:
         terminal.print_check(Console(), found)
     return CHECKED[found.verdict]

@@ -10,7 +10,7 @@ import rich_click as click
 from rich.console import Console
 
 from nondet import record
-from nondet.cli.frame import INTERRUPTED, usage_errors, watching
+from nondet.cli.frame import INTERRUPTED, usage_errors, watching, write
 from nondet.cli.options import (
     EVERYWHERE,
     Duration,
@@ -237,8 +237,7 @@ def finish(diagnosis: record.Diagnosis, folder: Path, watcher: Watcher) -> int:
 def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool, *, written: bool = True) -> None:
     """The summary for people, or the record for programs. `written`: whether the page is there."""
     if as_json:
-        sys.stdout.buffer.write(record.encode(diagnosis))
-        sys.stdout.buffer.flush()
+        write(record.encode(diagnosis))
     else:
         page = str(folder / "report.html")
         terminal.print_summary(Console(), diagnosis, page, written=written)

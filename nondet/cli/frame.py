@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import rich_click as click
 
+from nondet.cli.reader import may_leave
 from nondet.host.errors import RESUME, SHORTAGES, UsageError, failure
 from nondet.host.interrupting import ends_heard
 from nondet.host.watching import Silent, Watcher
@@ -26,6 +27,10 @@ class Main(click.RichGroup):
     """The command: whatever goes wrong is one clear line and an exit code of its own."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        with may_leave():
+            return self._main(*args, standalone_mode=standalone_mode, **extra)
+
+    def _main(self, *args: Any, standalone_mode: bool, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         try:
             with ends_heard():
@@ -48,6 +53,21 @@ class Main(click.RichGroup):
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would take it for a reader that has gone, say nothing, and end with 1, which
+            # says that causes were found.
+            raise RuntimeError("a pipe broke that was not the output's") from error
+
+
+def write(data: bytes) -> None:
+    """A record to standard output, where there is one."""
+    if sys.stdout is not None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager

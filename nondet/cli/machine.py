@@ -12,7 +12,7 @@ import rich_click as click
 from rich.console import Console
 
 from nondet import machines, record
-from nondet.cli.frame import INTERRUPTED, usage_errors
+from nondet.cli.frame import INTERRUPTED, usage_errors, write
 from nondet.cli.options import Duration, python
 from nondet.host import checkup, probing
 from nondet.host import output as outputs
@@ -41,8 +41,7 @@ def doctor(python: str, quiet: bool, as_json: bool) -> None:
         with console.status("asking the machine") as status:
             found = checkup.checkup(python, lambda name: status.update(f"asking {name}"))
         if as_json:
-            sys.stdout.buffer.write(machines.encode(found))
-            sys.stdout.buffer.flush()
+            write(machines.encode(found))
         else:
             print_checkup(Console(), found)
         sys.exit(any(remark.level == "bad" for remark in found.remarks))
@@ -119,8 +118,7 @@ def run_probe(names: Sequence[str], options: dict[str, Any]) -> int:
     with prepared, showing, Interruption() as interruption:
         found = probed(wanted, options, showing, folder, interruption)
     if options["as_json"]:
-        sys.stdout.buffer.write(machines.encode(found))
-        sys.stdout.buffer.flush()
+        write(machines.encode(found))
     else:
         terminal.print_probing(Console(), found, str(folder / outputs.PROBING.page))
     if len(found.probes) < total:

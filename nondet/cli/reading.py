@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import rich_click as click
 from rich.console import Console
 
 from nondet import record
-from nondet.cli.frame import usage_errors
+from nondet.cli.frame import usage_errors, write
 from nondet.cli.repeating import show_repetition
 from nondet.guest.factors import REGISTRY
 from nondet.host import fixing
@@ -73,8 +72,7 @@ def report(folder: Path, form: str) -> None:
             )
             data = told.encode()
         if form in FORMATS:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            write(data)
             return
         outputs.write_whole(folder / "report.html", data)
         with consistent(folder / "diagnosis.json"):
@@ -108,4 +106,6 @@ def report_repetition(folder: Path, form: str) -> None:
 @click.command()
 def factors() -> None:
     """List the factors: what can be held or let go."""
-    terminal.print_factors(Console(), [(f.name, f.group, f.title, f.explanation) for f in REGISTRY])
+    with usage_errors():
+        listed = [(f.name, f.group, f.title, f.explanation) for f in REGISTRY]
+        terminal.print_factors(Console(), listed)

@@ -10,7 +10,7 @@ import rich_click as click
 from rich.console import Console
 
 from nondet import repetition
-from nondet.cli.frame import usage_errors, watching
+from nondet.cli.frame import usage_errors, watching, write
 from nondet.cli.options import Duration, Names, as_module, files, given, python
 from nondet.host import availability
 from nondet.host import output as outputs
@@ -147,7 +147,6 @@ def show_repetition(found: repetition.Repetition, folder: Path, as_json: bool) -
     path = folder / outputs.REPETITION.page
     outputs.write_whole(path, page.render(found).encode("utf-8"))
     if as_json:
-        sys.stdout.buffer.write(repetition.encode(found))
-        sys.stdout.buffer.flush()
+        write(repetition.encode(found))
     else:
         repeat_terminal.print_summary(Console(), found, str(path))

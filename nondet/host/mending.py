@@ -44,7 +44,7 @@ class Mending:
         return dataclasses.replace(settings, files=self.files, environ=environ, launch=self.launch)
 
     def question(self, comparisons: int) -> Question:
-        return Question(TEXT, {}, comparisons)
+        return Question(TEXT, {}, comparisons, patched=True)
 
     def told(self, answer: Answer) -> record.Prescription:
         """The prescription with what trials of the patched script have shown."""

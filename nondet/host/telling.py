@@ -45,7 +45,7 @@ class Telling:
     ) -> None:
         """Tell what an answer did to the factors."""
         self.watcher.answered(question.text, answer.verdict.value, conclusion)
-        if question.reference is not None:
+        if question.reference is not None or question.patched:
             return
         if not question.held:
             self._as_it_is(answer, free)

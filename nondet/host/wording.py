@@ -29,7 +29,7 @@ def place(divergence: record.Divergence | None) -> str:
     tensor = f"`{divergence.tensor}`" if divergence.tensor else f"model `{divergence.model}`"
     also = f" and {many - 1} more" if many > 1 and divergence.tensor else ""
     if divergence.checkpoint == "init" and not divergence.tensor:
-        return f"Runs part before training: what is trained first differs, in one run {tensor}"
+        return f"Runs part before training: what is trained first differs: in one run, {tensor}"
     if divergence.checkpoint == "init":
         return f"Runs part before training: the initial weights of {tensor}{also} differ"
     if divergence.checkpoint == "epoch":

@@ -34,6 +34,8 @@ class Question:
     has left."""
     released: str = ""
     """What is let go although its factor is held, in words."""
+    patched: bool = False
+    """Asked of the patched script, whose trials tell nothing of what the script does as it is."""
 
 
 @dataclasses.dataclass(frozen=True)

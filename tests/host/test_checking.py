@@ -140,7 +140,7 @@ def test_runs_that_train_another_model_first_say_so() -> None:
         kind="initial-weights",
         tensors_differing=4,
     )
-    said = "Runs part before training: what is trained first differs, in one run model `base`"
+    said = "Runs part before training: what is trained first differs: in one run, model `base`"
     assert wording.place(divergence) == said
 
 

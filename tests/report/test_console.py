@@ -294,7 +294,7 @@ def test_where_no_tensor_differs_the_model_is_named() -> None:
     told = "what is trained first, in one run model net"
     assert f"before the first step: {told} " in flat(printed(found)) + " "
     text = flat(re.sub(r"<[^>]+>", "", html.render(found)))
-    assert f"before the first step, {told} differs." in text
+    assert f"before the first step, {told}, differs." in text
 
 
 def test_thirty_factors_not_tested_take_a_line() -> None:
