@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 PERCENTS = (5, 25, 50, 75, 95)
-FEWEST_VALUES = 5
-"""Below this, resampling says nothing: no intervals."""
+FEWEST_VALUES = 10
+"""Below this, intervals hold the truth far less often than they say: there are none. How often they
+do from there on is measured (tests/benchmarks/intervals.py)."""
 FEWEST_RUNS = 8
 """Below this, runs that all differ may still be a choice among few results."""
 BOOTSTRAP = Bootstrap(seed=20_210_301, resamples=9999, level=0.95)

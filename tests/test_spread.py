@@ -70,6 +70,16 @@ def test_equal_values_have_no_interval() -> None:
     assert found.sd_interval is None
 
 
+@pytest.mark.parametrize(("count", "told"), [(9, False), (10, True)])
+def test_few_values_have_no_interval(count: int, told: bool) -> None:
+    values = [float(n * n) for n in range(count)]
+    found = spread.summarise(values, Summary(label="x"))
+    shared = spread.share([value / 2 for value in values], values)
+    assert shared is not None
+    for interval in (found.mean_interval, found.sd_interval, shared[1]):
+        assert (interval is not None) == told
+
+
 def test_two_values_have_a_deviation_and_no_interval() -> None:
     found = summary([1.0, 2.0])
     assert found.mean == 1.5

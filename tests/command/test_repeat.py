@@ -67,11 +67,11 @@ def project(project: Project) -> Project:
 
 def test_metrics_from_the_script_and_its_output(project: Project) -> None:
     project.write(SCORES)
-    ran = project.repeat("-n", "9", "--pattern", r"loss=val_loss: (\S+)")
+    ran = project.repeat("-n", "10", "--pattern", r"loss=val_loss: (\S+)")
     assert ran.code == 0, ran.err
     found = ran.repetition
     free = found.free
-    assert [run.outcome for run in free.runs] == ["completed"] * 9
+    assert [run.outcome for run in free.runs] == ["completed"] * 10
     score, loss = free.metrics
     assert (score.label, score.origin, loss.label, loss.origin) == (
         "score",
@@ -83,10 +83,10 @@ def test_metrics_from_the_script_and_its_output(project: Project) -> None:
         assert isinstance(run.values["score"], float)
         assert 0 <= run.values["score"] < 1, "the last value of a name counts"
         assert run.values["loss"] == run.values["score"] * 2
-    assert score.distinct == loss.distinct == 9
+    assert score.distinct == loss.distinct == 10
     assert score.mean_interval is not None
     assert (free.compared, free.kind) == ("metrics", "all-different")
-    assert "9 different final metrics" in found.summary
+    assert "10 different final metrics" in found.summary
     assert "All different." in ran.out
     assert not (project.output / "values").exists()
     assert "<svg" in (project.output / "repeat.html").read_text()
@@ -216,7 +216,7 @@ def test_a_budget_starts_no_more_runs(project: Project) -> None:
 @pytest.mark.long
 def test_each_source_alone_leaves_the_others_as_they_are(project: Project) -> None:
     project.write(TWO)
-    ran = project.repeat("-n", "8", "--sources", "python-random,numpy-global")
+    ran = project.repeat("-n", "10", "--sources", "python-random,numpy-global")
     assert ran.code == 0, ran.err
     found = ran.repetition
     free, control, python, numpy = found.series
@@ -227,13 +227,13 @@ def test_each_source_alone_leaves_the_others_as_they_are(project: Project) -> No
     def distinct(series: repetition.Series) -> dict[str, int]:
         return {metric.label: metric.distinct for metric in series.metrics}
 
-    assert distinct(free) == {"a": 8, "b": 8, "sum": 8}
-    assert distinct(python) == {"a": 8, "b": 1, "sum": 8}
-    assert distinct(numpy) == {"a": 1, "b": 8, "sum": 8}
+    assert distinct(free) == {"a": 10, "b": 10, "sum": 10}
+    assert distinct(python) == {"a": 10, "b": 1, "sum": 10}
+    assert distinct(numpy) == {"a": 1, "b": 10, "sum": 10}
     shares = {(share.factor, share.metric): share for share in found.shares}
     assert len(shares) == 6
     assert shares["numpy-global", "a"].share == shares["python-random", "b"].share == 0
-    # A hundred times the variance: eight runs of each can't show it the other way round.
+    # A hundred times the variance: ten runs of each can't show it the other way round.
     large, small = shares["python-random", "sum"], shares["numpy-global", "sum"]
     assert large.share > small.share
     for share in (large, small):

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from nondet.host import machine, scratch
 from nondet.host.executors.choice import SUPERVISOR
 from nondet.host.executors.interface import ExecutorError
 from nondet.host.executors.mountpoint import MountPoint
-from nondet.host.executors.running import LocalRunning
+from nondet.host.executors.running import LocalRunning, kill_related
 from tests.command.running import MARK, marked
 from tests.host.executors.trying import Trying, ended, gone, trying, until
 
@@ -262,15 +261,17 @@ def test_only_its_own_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The kernel names the mounts of new trials as those were named that nobody has any more."""
     with trying(tmp_path, "overlay") as one:
         lost = one.start("import time; time.sleep(600)")
+        its = [child.pid for child in psutil.Process(lost.supervisor).children(recursive=True)]
+        assert its
         others: list[LocalRunning] = []
 
-        def while_killing(seconds: float) -> None:
+        def once_nobody_is_left(session: int | None, namespace: str) -> None:
+            all_gone(its)
             if not others:
                 others.extend(one.start("import time; time.sleep(1)") for _ in range(3))
-            slept(seconds)
+            kill_related(session, namespace)
 
-        slept = time.sleep
-        monkeypatch.setattr("nondet.host.executors.running.time.sleep", while_killing)
+        monkeypatch.setattr("nondet.host.executors.running.kill_related", once_nobody_is_left)
         os.kill(lost.supervisor, signal.SIGKILL)
         assert ended(lost).exit_code is None
         assert [ended(other).exit_code for other in others] == [0, 0, 0]
