@@ -1,9 +1,10 @@
 """Calls of libraries whose result may be another in every run, and that no factor holds: joblib's
-workers, and what polars gives in no fixed order."""
+workers elsewhere, and what polars gives in no fixed order."""
 
 import sys
 
 from .factors.base import replace
+from .factors.python_workers import BACKENDS
 
 ANY_ORDER = (
     ("DataFrame", "group_by"),
@@ -26,19 +27,16 @@ def install(suspicions):
 def workers(suspicions, module):
     """Each time that workers are set up, for whoever calls: scikit-learn's `n_jobs` are these too.
 
-    Not where they are asked for: what there will be is known only then.
+    Not where they are asked for: what there will be is known only then. Joblib's own workers are
+    those of a factor, python-workers.
     """
 
     def make(original):
         def wrapper(parallel, *args, **kwargs):
             count = original(parallel, *args, **kwargs)
-            try:
-                threads = getattr(parallel._backend, "uses_threads", False)
-                text = of_joblib(count, threads)
-            except Exception:
-                # A backend that somebody else has written.
-                text = ""
-            if text:
+            backend = type(parallel._backend).__name__
+            if backend not in BACKENDS and isinstance(count, int) and count > 1:
+                text = of_joblib(count, backend)
                 suspicions.note(text, sys._getframe(1), kinds=("user", "library"))
             return count
 
@@ -47,15 +45,11 @@ def workers(suspicions, module):
     replace(module.Parallel, "_initialize_backend", make)
 
 
-def of_joblib(count, threads):
-    """What is told of that many workers; nothing of a single one, which works in the caller."""
-    if count < 2:
-        return ""
-    if threads:
-        return "%d threads of `joblib.Parallel`" % count
+def of_joblib(count, backend):
     return (
-        "`joblib.Parallel` with %d workers, in which nothing is seen: what draws there without a "
-        "seed of its own, such as `random_state`, is reached by no seed of the script's" % count
+        "`joblib.Parallel` with %d workers of %s, in which nothing is seen: what draws there "
+        "without a seed of its own, such as `random_state`, is reached by no seed of the script's"
+        % (count, backend)
     )
 
 

@@ -8,35 +8,22 @@ from pathlib import Path
 import pytest
 
 from nondet.guest import suspect_calls
-from tests.guest.generators import library, run, seen
+from tests.guest.generators import run, seen
 from tests.guest.running import plain
 
-JOBLIB = """
-    import pickle
-    from joblib import Parallel, delayed
-    import learner
+ELSEWHERE = """
+    from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+    from joblib._parallel_backends import ThreadingBackend
 
-    class Mine(Parallel):
-        def __call__(self, tasks):
-            return super().__call__(tasks)                        # subclass
+    class Cluster(ThreadingBackend):
+        pass
 
-    if __name__ == "__main__":
-        tasks = [delayed(abs)(-n) for n in range(3)]
-        print(Parallel(n_jobs=2, timeout=60)(tasks))              # processes
-        print(Mine(n_jobs=2, prefer="threads")(tasks))
-        with Parallel(n_jobs=3, backend="threading") as parallel:  # threads
-            print(parallel(tasks), parallel(tasks))
-        made = Parallel(n_jobs=2, prefer="threads", return_as="generator")(tasks)  # lazy
-        print(list(made))
-        print(Parallel(n_jobs=1)(tasks), Parallel(n_jobs=2, backend="sequential")(tasks))
-        print(pickle.loads(pickle.dumps(Mine)) is Mine, Parallel._initialize_backend.__doc__)
-        print(learner.fit(tasks, n_jobs=2))                       # library
-"""
-LEARNER = """
-    from joblib import Parallel
-
-    def fit(tasks, n_jobs):
-        return Parallel(n_jobs)(tasks)
+    register_parallel_backend("cluster", Cluster)
+    tasks = [delayed(abs)(-n) for n in range(3)]
+    with parallel_config("cluster", n_jobs=2):
+        print(Parallel()(tasks))                                  # cluster
+        print(Parallel(n_jobs=1)(tasks))
+    print(Parallel(n_jobs=2, prefer="threads")(tasks))
 """
 
 
@@ -45,21 +32,15 @@ def line(script: str, mark: str) -> int:
     return next(n for n, text in enumerate(lines, 1) if text.endswith(f"# {mark}"))
 
 
-def test_the_workers_of_joblib_are_told_at_the_users_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arm", ["free", "pinned"])
+def test_workers_of_joblib_that_are_not_its_own_are_told(tmp_path: Path, arm: str) -> None:
+    """Its own are those of python-workers, which is noted and held (test_workers.py)."""
     pytest.importorskip("joblib")
-    environ = library(tmp_path, "learner", LEARNER)
-    shown = run(tmp_path / "s", JOBLIB, environ=environ)
-    assert shown.visible == plain(tmp_path / "s", "train.py", environ=environ).visible
-    processes = suspect_calls.of_joblib(2, threads=False)
-    assert "workers, in which nothing is seen" in processes
-    assert "`random_state`" in processes
-    assert seen(shown, "unknown") == {
-        (processes, None, line(JOBLIB, "processes")),
-        ("2 threads of `joblib.Parallel`", None, line(JOBLIB, "subclass")),
-        ("3 threads of `joblib.Parallel`", None, line(JOBLIB, "threads")),
-        ("2 threads of `joblib.Parallel`", None, line(JOBLIB, "lazy")),
-        (processes, None, line(JOBLIB, "library")),
-    }
+    shown = run(tmp_path / "s", ELSEWHERE, arms={"python-workers": arm})
+    assert shown.visible == plain(tmp_path / "s", "train.py").visible
+    told = suspect_calls.of_joblib(2, "Cluster")
+    assert "`random_state`" in told
+    assert seen(shown, "unknown") == {(told, None, line(ELSEWHERE, "cluster"))}
 
 
 POLARS = """

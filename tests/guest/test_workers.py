@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.guest.running import Shown, guided
+from nondet.guest.factors.python_workers import UNORDERED
+from tests.guest.generators import library
+from tests.guest.running import Shown, guided, plain
 
 
 def started(folder: Path, script: str, **options: Any) -> Shown:
@@ -166,6 +168,69 @@ def test_errors_and_timeouts_of_pools_stay(arm: str, tmp_path: Path) -> None:
         "True 0",
         "ValueError [True]",
     ]
+
+
+JOBLIB = """
+    import pickle, warnings
+    import os
+    from joblib import Parallel, delayed
+    import learner
+
+    class Mine(Parallel):
+        def __call__(self, tasks):
+            return super().__call__(tasks)                         # threads
+
+    def where(n):
+        return os.getpid()
+
+    if __name__ == "__main__":
+        warnings.simplefilter("error")
+        tasks = [delayed(abs)(-n) for n in range(3)]
+        print(Parallel(n_jobs=2, timeout=60)(tasks))               # workers
+        print(Mine(n_jobs=2, prefer="threads")(tasks))
+        with Parallel(n_jobs=3, backend="threading") as parallel:  # threads
+            print(parallel(tasks), parallel(tasks), parallel.n_jobs)
+        made = Parallel(n_jobs=2, prefer="threads", return_as="generator")(tasks)  # threads
+        print(list(made))
+        print(Parallel(n_jobs=1)(tasks), Parallel(n_jobs=2, backend="sequential")(tasks))
+        print(pickle.loads(pickle.dumps(Mine)) is Mine, Parallel._initialize_backend.__doc__)
+        made = Parallel(2, "threading", return_as="generator_unordered")(tasks)  # comes
+        print(sorted(made))
+        try:
+            Parallel(n_jobs=0)(tasks)
+        except ValueError as error:
+            print(error)
+        print(learner.fit(tasks, n_jobs=2))                        # workers
+        there = Parallel(n_jobs=2)(delayed(where)(n) for n in range(4))  # workers
+        print("here", set(there) == {os.getpid()})
+"""
+LEARNER = """
+    from joblib import Parallel
+
+    def fit(tasks, n_jobs):
+        return Parallel(n_jobs)(tasks)
+"""
+
+
+@pytest.mark.parametrize("arm", ["free", "pinned"])
+def test_workers_of_joblib_whoever_calls_for_them(tmp_path: Path, arm: str) -> None:
+    pytest.importorskip("joblib")
+    environ = library(tmp_path, "learner", LEARNER)
+    folder = tmp_path / "subject"
+    seen = started(folder, JOBLIB, environ=environ, arms={"python-workers": arm})
+    visible = plain(folder, "train.py", environ=environ).out
+    assert seen.out == visible.replace("here False", f"here {arm == 'pinned'}")
+    assert "here False" in visible
+    expected = [
+        (line, f"joblib.Parallel with several {word}" if word != "comes" else UNORDERED)
+        for line, word in marked(JOBLIB)
+    ]
+    found = [(line, detail) for line, detail, _ in sightings(seen, "python-workers")]
+    if arm == "free":
+        assert found == sorted(expected)
+    else:
+        assert found == []
+        assert len(seen.of("pin")) == len(expected)
 
 
 # -- data-threads

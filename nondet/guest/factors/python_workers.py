@@ -1,4 +1,4 @@
-"""Pools of threads and processes: `concurrent.futures` and `multiprocessing`."""
+"""Pools of threads and processes: `concurrent.futures`, `multiprocessing` and joblib."""
 
 import itertools
 import sys
@@ -21,6 +21,13 @@ PASSING = (
 )
 """Modules of the standard library that make a pool on behalf of their caller."""
 
+THREADS, WORKERS = "joblib.Parallel with several threads", "joblib.Parallel with several workers"
+"""As what joblib's are seen, which scikit-learn's `n_jobs` are."""
+UNORDERED = 'joblib.Parallel with return_as="generator_unordered"'
+
+BACKENDS = ("SequentialBackend", "ThreadingBackend", "LokyBackend", "MultiprocessingBackend")
+"""Those that joblib comes with: where they have one worker, it is the caller."""
+
 IN_ORDER = (
     "Where results are taken as they come, take them in the order of the tasks: `executor.map` in "
     "place of `as_completed`, `pool.imap` in place of `imap_unordered`."
@@ -40,19 +47,25 @@ class PythonWorkers(Factor):
         "generator in another order, in every run."
     )
     because = "tasks are done by several workers that race one another"
+    reasons = (
+        (WORKERS, "tasks are done by joblib's workers, which no seed of the script reaches"),
+    )
     pinned = (
         "Pools that the script makes have one worker. `as_completed`, `wait` and `imap_unordered` "
         "give the results in the order in which the tasks were submitted. A task that waits for "
         "another one of its own pool does that one meanwhile; where tasks wait for one another in "
-        "other ways, the pool gets another worker."
+        "other ways, the pool gets another worker. `joblib.Parallel`, which the `n_jobs` of "
+        "scikit-learn is, does its tasks in the process that calls it, one after another."
     )
     varied = "As the script has it, on a machine whose cores are kept busy."
     loads = True
     stress = "dormant"
     noticed = (
         "By every pool of more than one worker that the script makes. Suspected where results are "
-        "taken as they come: `as_completed`, `wait` for the first one, `imap_unordered`, and the "
-        "callback of `apply_async`. Pools that libraries make for themselves are left alone."
+        "taken as they come: `as_completed`, `wait` for the first one, `imap_unordered`, the "
+        "callback of `apply_async`, and joblib's `generator_unordered`. By `joblib.Parallel` with "
+        "several workers, whoever calls it. Other pools that libraries make for themselves are "
+        "left alone."
     )
     advice = (
         "Give every task a generator of its own, seeded with the task's number: threads that draw "
@@ -83,6 +96,8 @@ class PythonWorkers(Factor):
         ("wait(FIRST_COMPLETED)", "for future in futures:  # in the order they were submitted"),
         ("Pool.imap_unordered", "pool.imap(work, tasks)"),
         ("Pool.apply_async with a callback", "pool.map(work, tasks)"),
+        (UNORDERED, 'Parallel(n_jobs=..., return_as="generator")'),
+        (WORKERS, "random_state=42  # of what draws there, as the estimator itself; or n_jobs=1"),
     )
     rewrites = (
         ("as_completed", "as_completed", "{first}", ""),
@@ -99,6 +114,7 @@ class PythonWorkers(Factor):
                 lambda m, kind=kind: self.executors(session, arm, m, kind),
             )
         session.on_import("multiprocessing.pool", lambda m: self.pools(session, arm, m))
+        session.on_import("joblib.parallel", lambda m: self.joblib(session, arm, m))
 
     @staticmethod
     def of_user(session):
@@ -231,6 +247,38 @@ class PythonWorkers(Factor):
         replace(module.Pool, "__init__", making)
         replace(module.Pool, "imap_unordered", imap_unordered)
         replace(module.Pool, "apply_async", apply_async)
+
+    def joblib(self, session, arm, module):
+        """For whoever calls: the `n_jobs` that the script gives to a library are these.
+
+        What there will be is known only where workers are set up.
+        """
+
+        def make(original):
+            def wrapper(parallel, *args, **kwargs):
+                backend = parallel._backend
+                if type(backend).__name__ not in BACKENDS:
+                    return original(parallel, *args, **kwargs)
+                if arm == "pinned" and backend.effective_n_jobs(parallel.n_jobs) > 1:
+                    # A single worker, which is the caller, would warn that it heeds no time limit.
+                    asked = parallel.n_jobs, parallel.timeout
+                    parallel.n_jobs, parallel.timeout = 1, None
+                    try:
+                        count = original(parallel, *args, **kwargs)
+                    finally:
+                        parallel.n_jobs, parallel.timeout = asked
+                    session.read_back(self.name, ["joblib.Parallel", 1], ["joblib.Parallel", count])
+                    return count
+                count = original(parallel, *args, **kwargs)
+                if count > 1:
+                    ordered = getattr(parallel, "return_ordered", True)
+                    workers = THREADS if getattr(backend, "uses_threads", False) else WORKERS
+                    session.saw(self.name, workers if ordered else UNORDERED, not ordered or None)
+                return count
+
+            return wrapper
+
+        replace(module.Parallel, "_initialize_backend", make)
 
 
 def rebind(package, replaced):
