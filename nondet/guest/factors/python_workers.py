@@ -44,7 +44,8 @@ class PythonWorkers(Factor):
     )
     explanation = (
         "Tasks that several workers do at once end in another order, and draw from a shared "
-        "generator in another order, in every run."
+        "generator in another order, in every run. In the processes of joblib, they draw from "
+        "generators that nobody has seeded."
     )
     because = "tasks are done by several workers that race one another"
     reasons = (
@@ -69,7 +70,8 @@ class PythonWorkers(Factor):
     )
     advice = (
         "Give every task a generator of its own, seeded with the task's number: threads that draw "
-        "from a shared one race for its numbers. " + IN_ORDER
+        "from a shared one race for its numbers, and no seed of the script reaches the processes "
+        "of joblib. " + IN_ORDER
     )
     advices = (
         (
@@ -97,7 +99,7 @@ class PythonWorkers(Factor):
         ("Pool.imap_unordered", "pool.imap(work, tasks)"),
         ("Pool.apply_async with a callback", "pool.map(work, tasks)"),
         (UNORDERED, 'Parallel(n_jobs=..., return_as="generator")'),
-        (WORKERS, "random_state=42  # of what draws there, as the estimator itself; or n_jobs=1"),
+        (WORKERS, "random_state=42  # of the estimator itself; or n_jobs=1"),
     )
     rewrites = (
         ("as_completed", "as_completed", "{first}", ""),
