@@ -34,7 +34,10 @@ class Main(click.RichGroup):
         extra["standalone_mode"] = False
         try:
             with ends_heard():
-                result = super().main(*args, **extra)
+                try:
+                    result = super().main(*args, **extra)
+                finally:
+                    sys.stdout.flush()  # help is only printed
         except click.ClickException as error:
             context = error.ctx if isinstance(error, click.UsageError) else None
             command = context.command_path if context else "nondet"
@@ -46,7 +49,10 @@ class Main(click.RichGroup):
                 "goes on from what has ended",
                 INTERRUPTED,
             )
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in SHORTAGES:
+                short = failure(error, "try again")
+                complain(short.slug, short.message)
             # Python's own exit code for this is 1, which says that causes were found.
             traceback.print_exc()
             complain("internal-error", "this is a bug of nondet: please report it", INTERNAL_ERROR)
