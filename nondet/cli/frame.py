@@ -13,7 +13,7 @@ import rich_click as click
 
 from nondet.cli.reader import may_leave
 from nondet.host.errors import RESUME, SHORTAGES, UsageError, failure
-from nondet.host.interrupting import ends_heard
+from nondet.host.interrupting import as_ctrl_c, ends_heard
 from nondet.host.watching import Silent, Watcher
 from nondet.report.live import Live
 from nondet.report.plain import Plain, shown
@@ -33,7 +33,7 @@ class Main(click.RichGroup):
     def _main(self, *args: Any, standalone_mode: bool, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         try:
-            with ends_heard():
+            with ends_heard(), as_ctrl_c():
                 try:
                     result = super().main(*args, **extra)
                 finally:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken at moments when nothing is half done."""
+"""Ctrl-C, SIGTERM, and a terminal that is closed, taken at moments when nothing is half done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP = getattr(signal, "SIGHUP", None)
+"""A terminal that is closed. Its shell sends it as well as the system, so it may come twice."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([HANGUP] if HANGUP is not None else []))
 
 
 class Interruption:
@@ -29,7 +31,8 @@ class Interruption:
             raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.check()
+        if number != HANGUP:
+            self.check()
         self.asked = True
 
     def __enter__(self) -> Self:
@@ -42,6 +45,31 @@ class Interruption:
     def __exit__(self, *exception: object) -> None:
         for number, former in self.former.items():
             signal.signal(number, former)
+
+
+@contextlib.contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """Signals that would end this process on the spot interrupt it, so that what it has started
+    ends, and what it has made for a while is removed."""
+    came: set[int] = set()
+    former: list[signal.Signals] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == HANGUP and number in came:
+            return
+        came.add(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                former.append(number)
+                signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in former:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

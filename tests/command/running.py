@@ -154,8 +154,8 @@ class Project:
     ) -> Iterator[subprocess.Popen[str]]:
         """The command of `verb`, still running; whatever is left of it is killed."""
         process = subprocess.Popen(
-            # A shell that runs tests in its background makes them ignore Ctrl-C.
-            ["env", "--default-signal=INT", NONDET, self.verb, *command],
+            # A shell that runs tests in its background makes them ignore Ctrl-C, and nohup SIGHUP.
+            ["env", "--default-signal=INT,HUP", NONDET, self.verb, *command],
             cwd=self.folder,
             env=self.environ | dict(environ or {}),
             stdin=subprocess.DEVNULL,
@@ -172,11 +172,16 @@ class Project:
             process.communicate()
 
     def interrupted(
-        self, when: Callable[[], Any], number: int, *command: str, name: str = "train.py"
+        self,
+        when: Callable[[], Any],
+        number: int,
+        *command: str,
+        name: str = "train.py",
+        environ: Mapping[str, str] | None = None,
     ) -> Ran:
         """Run the command of `verb`, and send a signal once the condition is true; nothing may be
         left."""
-        with self.started(*command, name) as process:
+        with self.started(*command, name, environ=environ) as process:
             until(lambda: when() or process.poll() is not None, "the moment of the signal")
             assert process.poll() is None, process.communicate()
             process.send_signal(number)

@@ -1,9 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGKILL at several moments, and going on afterwards."""
+"""Ctrl-C, SIGTERM, SIGHUP and SIGKILL at several moments, and going on afterwards."""
 
 from __future__ import annotations
 
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -73,7 +74,7 @@ def went_on(project: Project, gate: Gate, first: Ran | None = None) -> Ran:
     return ran
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_before_the_first_trial_is_over(project: Project, number: int) -> None:
     gate = steady(project, passing=0)
     ran = project.interrupted(lambda: told(project, "start", "t01"), number, *QUICK, *JOBS)
@@ -110,16 +111,22 @@ def test_trials_that_won_t_listen_are_ended_too(project: Project) -> None:
     assert ran.diagnosis.interrupted
 
 
-def test_before_anything_has_begun(project: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_anything_has_begun(project: Project, number: int, tmp_path: Path) -> None:
+    """What is being asked ends too, and leaves nothing."""
     project.write(SEEDED)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     (project.folder / "python").write_text("#!/bin/sh\n: >asked\nexec sleep 600\n")
     (project.folder / "python").chmod(0o755)
     asked = project.folder / "asked"
-    ran = project.interrupted(asked.exists, signal.SIGINT, "--python", "./python")
+    environ = {"TMPDIR": str(scratch)}
+    ran = project.interrupted(asked.exists, number, "--python", "./python", environ=environ)
     assert ran.code == 130
     assert ran.err.strip().endswith("[interrupted]")
     assert "Traceback" not in ran.err
     assert not project.output.exists()
+    assert not [*scratch.iterdir()]
 
 
 def test_the_host_is_killed(project: Project) -> None:

@@ -82,3 +82,40 @@ def test_what_a_command_said_is_handed_on_in_any_thread() -> None:
     thread.join()
     (done,) = found
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "True\n")
+
+
+@pytest.mark.parametrize("number", interrupting.SIGNALS)
+def test_what_would_end_the_process_interrupts_it(number: signal.Signals) -> None:
+    former = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupting.as_ctrl_c():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, former)
+
+
+def test_what_is_ignored_stays_so() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupting.as_ctrl_c(), interrupting.Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            interruption.check()
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_hangup_comes_twice() -> None:
+    """The first one is still being taken then."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with interrupting.as_ctrl_c():
+            with interrupting.Interruption() as interruption:
+                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(signal.SIGHUP)
+            assert interruption.asked
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)
