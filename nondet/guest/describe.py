@@ -151,7 +151,8 @@ def read_script(path):
             source = file.read()
         shown = os.path.abspath(path) if sys.version_info >= (3, 9) else path
         compile(source, shown, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        # The last two say that it is nested too deeply.
         text = "".join(traceback.format_exception_only(type(error), error))
         return {"syntax_error": text}
     return {"syntax_error": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -13,6 +14,7 @@ from nondet import record
 from tests.command.running import QUICK, SEEDED, Project, marked
 
 ECHO = """
+import subprocess
 import sys
 import nondet
 nondet.checkpoint("args", ascii(sys.argv[1:]))
@@ -122,6 +124,27 @@ def test_a_syntax_error_is_told_in_the_interpreter_s_words(project: Project) -> 
         assert "def f(:" in text
     assert diagnosis.trials == ()
     assert (project.output / "report.html").exists()
+
+
+@pytest.mark.parametrize(("depth", "words"), [(5_000, "RecursionError"), (7_000, "MemoryError")])
+def test_a_script_is_nested_too_deeply(project: Project, depth: int, words: str) -> None:
+    """It was the interpreter that was said not to start."""
+    project.write("x = " + "-" * depth + "1\n")
+    told = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=project.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if words not in told.stderr:
+        pytest.skip("this interpreter takes it, or says it otherwise")
+    ran = project.diagnose()
+    assert ran.code == 5
+    assert ran.diagnosis.error is not None
+    assert ran.diagnosis.error.slug == "syntax-error"
+    assert words in ran.diagnosis.error.traceback
 
 
 def test_an_interpreter_without_keras(project: Project, tmp_path: Path) -> None:
