@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
 
 from nondet import record, runs, stats
 from nondet.cli.frame import INTERRUPTED, complain, usage_errors, watching, write
@@ -20,6 +19,7 @@ from nondet.host.errors import BrokenSubject
 from nondet.host.interrupting import Interruption
 from nondet.report.contrast import console as terminal
 from nondet.report.contrast import page
+from nondet.report.sized import Sized
 
 
 @click.command()
@@ -46,7 +46,7 @@ def diff(one: Path, other: Path, pages: Path | None, as_json: bool) -> None:
         if as_json:
             write(runs.encode(found))
         else:
-            terminal.print_comparison(Console(), found)
+            terminal.print_comparison(Sized(), found)
         sys.exit(not found.agree)
 
 
@@ -127,5 +127,5 @@ def run_check(script: str, args: tuple[str, ...], options: dict[str, Any]) -> in
     if options["as_json"]:
         write(runs.encode(found))
     else:
-        terminal.print_check(Console(), found)
+        terminal.print_check(Sized(), found)
     return CHECKED[found.verdict]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import INTERRUPTED, usage_errors, watching, write
@@ -35,6 +34,7 @@ from nondet.host.plugins import read as read_plugin
 from nondet.host.watching import Silent, Watcher
 from nondet.report import console as terminal
 from nondet.report import html
+from nondet.report.sized import Sized
 
 
 @click.command()
@@ -240,4 +240,4 @@ def show(diagnosis: record.Diagnosis, folder: Path, as_json: bool, *, written: b
         write(record.encode(diagnosis))
     else:
         page = str(folder / "report.html")
-        terminal.print_summary(Console(), diagnosis, page, written=written)
+        terminal.print_summary(Sized(), diagnosis, page, written=written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ class Main(click.RichGroup):
     """The command: whatever goes wrong is one clear line and an exit code of its own."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        if (
+            os.environ.get("COLUMNS") == "0"
+        ):  # of which Sized says more; help has a console of its own
+            click.rich_click.WIDTH = 80
         with may_leave():
             return self._main(*args, standalone_mode=standalone_mode, **extra)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
 
 from nondet import machines, record
 from nondet.cli.frame import INTERRUPTED, usage_errors, write
@@ -23,6 +22,7 @@ from nondet.report.machine import console as terminal
 from nondet.report.machine import page
 from nondet.report.machine.doctor import print_checkup
 from nondet.report.plain import shown
+from nondet.report.sized import Sized
 
 
 @click.command()
@@ -37,13 +37,13 @@ def doctor(python: str, quiet: bool, as_json: bool) -> None:
     1 when something does.
     """
     with usage_errors():
-        console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
+        console = Sized(stderr=True, quiet=quiet or not sys.stderr.isatty())
         with console.status("asking the machine") as status:
             found = checkup.checkup(python, lambda name: status.update(f"asking {name}"))
         if as_json:
             write(machines.encode(found))
         else:
-            print_checkup(Console(), found)
+            print_checkup(Sized(), found)
         sys.exit(any(remark.level == "bad" for remark in found.remarks))
 
 
@@ -120,7 +120,7 @@ def run_probe(names: Sequence[str], options: dict[str, Any]) -> int:
     if options["as_json"]:
         write(machines.encode(found))
     else:
-        terminal.print_probing(Console(), found, str(folder / outputs.PROBING.page))
+        terminal.print_probing(Sized(), found, str(folder / outputs.PROBING.page))
     if len(found.probes) < total:
         return INTERRUPTED
     unsure = any(probed.state == "unsure" for probed in found.probes)

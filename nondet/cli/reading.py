@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rich_click as click
-from rich.console import Console
 
 from nondet import record
 from nondet.cli.frame import usage_errors, write
@@ -18,6 +17,7 @@ from nondet.host import output as outputs
 from nondet.host.errors import UsageError
 from nondet.report import console as terminal
 from nondet.report import html, junit, markdown, sarif
+from nondet.report.sized import Sized
 
 INCONSISTENT = (ArithmeticError, LookupError, ValueError)
 """What a record comes to whose parts are valid, and don't go together: what one names is not there,
@@ -76,7 +76,7 @@ def report(folder: Path, form: str) -> None:
             return
         outputs.write_whole(folder / "report.html", data)
         with consistent(folder / "diagnosis.json"):
-            terminal.print_summary(Console(), diagnosis, str(folder / "report.html"))
+            terminal.print_summary(Sized(), diagnosis, str(folder / "report.html"))
 
 
 @click.command()
@@ -90,7 +90,7 @@ def fix(folder: Path, wanted: bool) -> None:
             if wanted:
                 for path, kept in fixing.apply(diagnosis):
                     click.echo(f"{path}: changed; as it was: {kept.name}", err=True)
-            terminal.print_fix(Console(), Console(stderr=True), diagnosis)
+            terminal.print_fix(Sized(), Sized(stderr=True), diagnosis)
 
 
 def report_repetition(folder: Path, form: str) -> None:
@@ -108,4 +108,4 @@ def factors() -> None:
     """List the factors: what can be held or let go."""
     with usage_errors():
         listed = [(f.name, f.group, f.title, f.explanation) for f in REGISTRY]
-        terminal.print_factors(Console(), listed)
+        terminal.print_factors(Sized(), listed)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
 
 from nondet import repetition
 from nondet.cli.frame import usage_errors, watching, write
@@ -23,6 +22,7 @@ from nondet.host.repeats import patterns, sources
 from nondet.report.repeat import console as repeat_terminal
 from nondet.report.repeat import page
 from nondet.report.repeat.progress import Bars, Lines
+from nondet.report.sized import Sized
 
 
 @click.command()
@@ -149,4 +149,4 @@ def show_repetition(found: repetition.Repetition, folder: Path, as_json: bool) -
     if as_json:
         write(repetition.encode(found))
     else:
-        repeat_terminal.print_summary(Console(), found, str(path))
+        repeat_terminal.print_summary(Sized(), found, str(path))

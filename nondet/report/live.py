@@ -20,6 +20,7 @@ from nondet.report.console import Encodable, cut
 from nondet.report.page import words
 from nondet.report.plain import elapsed, estimate, several, shown
 from nondet.report.rows import grid
+from nondet.report.sized import Sized
 
 # The order in which states are shown: what breaks the runs first, what is quiet last.
 _STATES = {
@@ -82,7 +83,7 @@ class Live:
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`console`: one on standard error when None. `clock`: seconds."""
-        self.console = console or Console(stderr=True)
+        self.console = console or Sized(stderr=True)
         self._clock = clock
         self._scene = Scene(began=clock())
         self._live = rich.live.Live(

@@ -17,6 +17,7 @@ from nondet.naming import enumerated
 from nondet.report.console import Encodable
 from nondet.report.machine import words
 from nondet.report.plain import shown
+from nondet.report.sized import Sized
 
 TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red"}
 
@@ -113,7 +114,7 @@ class Bar(Lines):
 
     def __init__(self, total: int, console: Console | None = None) -> None:
         super().__init__(total)
-        self.console = console or Console(stderr=True)
+        self.console = console or Sized(stderr=True)
         self.name = ""
         self.progress = Progress(
             BarColumn(bar_width=30),

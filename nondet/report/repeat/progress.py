@@ -20,6 +20,7 @@ from rich.text import Text
 from nondet.record import Diagnosis
 from nondet.report.page import words
 from nondet.report.plain import Plain, estimate, shown
+from nondet.report.sized import Sized
 
 
 class Lines(Plain):
@@ -45,7 +46,7 @@ class Bars:
 
     def __init__(self, console: Console | None = None) -> None:
         """`console`: one on standard error when None."""
-        self.console = console or Console(stderr=True)
+        self.console = console or Sized(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
