@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import stat
 import tempfile
@@ -55,8 +54,12 @@ def read(path: Path, most: int) -> bytes:
     """All of a regular file. Raises OSError, NotData for one of more than `most` bytes."""
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
-        # What grows, or has no size, is still read no further.
-        data = b"" if size > most else _at_most(file, most + 1)
+        # Memory is taken once, for as much as is there: neither for all that might be, nor for what
+        # gathers its pieces, which may take twice the bytes of a large one.
+        data = b"" if size > most else file.read(size + 1)
+        if len(data) > size:
+            # What grows, or has no size, is still read no further.
+            data += _at_most(file, most + 1 - len(data))
     if size > most or len(data) > most:
         raise NotData(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
     return data
@@ -66,14 +69,13 @@ def _at_most(file: IO[bytes], most: int) -> bytes:
     """What is left in a file, up to `most` bytes of it.
 
     In pieces: to be asked for so many bytes, Python takes the memory for them before it looks
-    whether they are there, and where memory is short a record of a kilobyte could not be read. A
-    BytesIO gives out what it has gathered without a copy, for which a large record would need twice
-    its size.
+    whether they are there.
     """
-    gathered = io.BytesIO()
+    pieces = []
     while most > 0 and (piece := file.read(min(most, CHUNK))):
-        most -= gathered.write(piece)
-    return gathered.getvalue()
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 def check_place(path: Path) -> None:
