@@ -194,7 +194,7 @@ def test_what_others_ask_for_themselves_is_real_and_not_noted(folder: Path) -> N
             queue.Queue().get(timeout=0.05)
         except queue.Empty:
             print("empty")
-        print(threading.Event().wait(0.05))
+        print(threading.Event().wait(0.05), flush=True)  # before the child says something
         print(subprocess.run([sys.executable, "-c", "print(1)"], timeout=30).returncode)
         print(library.TIME, library.clock())
     """
