@@ -157,6 +157,8 @@ def installed(tmp_path: Path) -> Path:
     (packages / "trainer" / "__init__.py").write_text("")
     (packages / "trainer" / "cli.py").write_text(COMMAND)
     python = environment / "bin" / "python"
+    # As pip does: else Python does it at the first import, unless it is told not to.
+    subprocess.run([str(python), "-m", "compileall", "-q", str(packages / "trainer")], check=True)
     command = environment / "bin" / "train-it"
     command.write_text(CONSOLE.format(python=python))
     command.chmod(0o755)
