@@ -142,18 +142,24 @@ def test_the_disk_for_temporary_files(disk: Disk, size: int) -> None:
     assert [cause.factor for cause in again.diagnosis.causes] == ["python-random"]
 
 
-def test_what_has_no_resume_is_to_be_tried_again(project: Project) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_there_is_no_room_for_the_output(project: Project, unbuffered: str) -> None:
+    """Whatever Python still holds of it at its end."""
     project.write(UNSEEDED)
     assert project.run("record", "-o", "a.nd", "train.py").code == 0
-    with open("/dev/full", "w") as full:
-        told = subprocess.run(
-            [NONDET, "diff", "a.nd", "a.nd"],
-            cwd=project.folder,
-            env=project.environ,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert told.returncode == 2
-    assert "free some, then try again [disk-full]" in told.stderr
+    for command in (("diff", "a.nd", "a.nd"), ("check", "--json", "train.py"), ("diff", "--help")):
+        with open("/dev/full", "w") as full:
+            told = subprocess.run(
+                [NONDET, *command],
+                cwd=project.folder,
+                env=project.environ | {"PYTHONUNBUFFERED": unbuffered},
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert told.returncode == 2, told.stderr
+        *_, last = told.stderr.splitlines()
+        # Neither has a --resume.
+        assert last.endswith("free some, then try again [disk-full]"), told.stderr
