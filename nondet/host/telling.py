@@ -47,14 +47,15 @@ class Telling:
         self.watcher.answered(question.text, answer.verdict.value, conclusion)
         if question.reference is not None or question.patched:
             return
+        # First, because trials with something else pinned that holds as well clear no cause.
+        for guilt in guilty:
+            self.guilty(guilt.factor, guilt.parting)
         if not question.held:
             self._as_it_is(answer, free)
         elif answer.verdict is Verdict.AGREES:
             for name in free:
                 if name in answer.exercised and self.states.get(name) != "guilty":
                     self.factor(name, "cleared", f"free in {len(answer.trials)} agreeing trials")
-        for guilt in guilty:
-            self.guilty(guilt.factor, guilt.parting)
 
     def _as_it_is(self, answer: Answer, free: Sequence[str]) -> None:
         for name in free:

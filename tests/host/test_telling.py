@@ -52,3 +52,9 @@ def test_what_is_guilty_stays_so(watcher: States) -> None:
     question = Question("beside it?", {"clock": "pinned"}, 5)
     telling.answered(question, AGREES, "", FREE, GUILTY)
     assert watcher.told == [("python-random", "guilty"), ("clock", "cleared")]
+
+
+def test_what_holds_in_place_of_a_cause_does_not_clear_it(watcher: States) -> None:
+    question = Question("Would clock do in place of python-random?", {"clock": "pinned"}, 5)
+    Telling(watcher).answered(question, AGREES, "", ["python-random"], GUILTY)
+    assert watcher.told == [("python-random", "guilty")]
