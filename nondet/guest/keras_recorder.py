@@ -133,6 +133,8 @@ class Recorder(object):
         callbacks, self.session.first_checkpoint[:] = list(self.session.first_checkpoint), []
         for callback in callbacks:
             callback()
+        for callback in self.session.each_checkpoint:
+            self.session.attempt("telling what was seen", callback)
         self.describe(tracked, paths, [kind_of(value) for value in values])
         found, size = [], 0
         for value in values:

@@ -34,6 +34,8 @@ class Session(object):
         self.seedings = seedings.Seedings(self.events.emit, self.sightings)
         self.counters = {}
         self.first_checkpoint = []
+        self.each_checkpoint = []
+        """What a trial that is stopped at its first difference must have told by then."""
         self.at_end = []
         self.held = ""
         """The factor whose pin is applied just now, and whose hooks are set."""

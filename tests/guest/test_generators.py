@@ -188,3 +188,46 @@ def test_what_scipy_and_sklearn_draw_without_a_generator_is_numpys(tmp_path: Pat
     assert found == {(True, line) for line in (5, 6, 7, 10)}
     loose = {row[1:] for row in seen(shown, "numpy-generator") if row[1] is not False}
     assert loose == {(True, 11)}
+
+
+def test_what_is_made_without_a_seed_is_told_by_the_next_checkpoint(tmp_path: Path) -> None:
+    """A trial that is stopped there, as it has parted from another, tells no more."""
+    script = """
+        import random
+        import numpy as np
+        import nondet
+        nondet.checkpoint("data", 1)
+        loose, own = random.Random(), np.random.RandomState()
+        late = random.Random(); late.seed(4)
+        seeded = np.random.RandomState(4)
+        nondet.checkpoint("step", 2)
+    """
+    shown = run(tmp_path / "s", script)
+    *_, last = (n for n, event in enumerate(shown.events) if event["event"] == "checkpoint")
+    told = [event for event in shown.events[:last] if event["event"] == "exercised"]
+    assert {(event["detail"], event["site"]["line"]) for event in told if event["unseeded"]} == {
+        (WITHOUT, 6),
+        ("a NumPy RandomState without a seed", 6),
+    }
+
+
+def test_what_another_thread_is_about_to_seed_is_not_told_before_that(tmp_path: Path) -> None:
+    script = """
+        import random, threading
+        import nondet
+        made, checked = threading.Event(), threading.Event()
+
+        def work():
+            late = random.Random()
+            made.set()
+            checked.wait()
+            late.seed(4)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        made.wait()
+        nondet.checkpoint("data", 1)
+        checked.set()
+        thread.join()
+    """
+    assert seen(run(tmp_path / "s", script), "python-random") == set()

@@ -142,16 +142,23 @@ class NumpyGenerator(Factor):
                 for making in makings:
                     key = making.key()
                     if key is not None:
-                        factor.undecided.append((made, key))
+                        factor.undecided.append((made, key, threading.get_ident()))
                 return made
 
         module._MT19937 = Meta("MT19937", (), {})
-        session.first_checkpoint.append(lambda: self.decide(session))
+        session.each_checkpoint.append(lambda: self.decide(session, threading.get_ident()))
 
-    def decide(self, session):
-        """Tell of the generators made since: one that was seeded has no seed sequence any more."""
-        decided, self.undecided = self.undecided, []
-        for made, key in decided:
+    def decide(self, session, thread=None):
+        """Tell of the generators made since: one that was seeded has no seed sequence any more.
+
+        `thread`: of those made in it alone. In another one, the seed may be about to come.
+        """
+        if not self.undecided:
+            return
+        undecided, self.undecided = self.undecided, []
+        decided = [row for row in undecided if thread in (None, row[2])]
+        self.undecided += [row for row in undecided if thread not in (None, row[2])]
+        for made, key, _ in decided:
             if getattr(made, "_seed_seq", None) is None:
                 key = (key[0], "a NumPy RandomState with a seed", False) + key[3:]
             session.sightings.count(key)

@@ -240,7 +240,7 @@ class Instances(object):
     def listen(self):
         replace(self.module.Random, "seed", self.seed)
         replace(self.module.Random, "setstate", self.setstate)
-        self.session.first_checkpoint.append(self.decide)
+        self.session.each_checkpoint.append(lambda: self.decide(threading.get_ident()))
         self.session.at_end.append(self.decide)
 
     def seed(self, original):
@@ -270,7 +270,7 @@ class Instances(object):
 
     def given(self, generator, value, frame, making):
         """A generator gets a seed: in the call that makes it, or after that."""
-        key = self.waiting.pop(id(generator), None)
+        key, _ = self.waiting.pop(id(generator), (None, None))
         if making and key is not None:
             # Of another object, which lay at the same address and is gone.
             self.session.sightings.count(key)
@@ -292,20 +292,24 @@ class Instances(object):
         made = Made(self.session, self.factor.name, detail, frame)
         # The other libraries of the table are watched by third-party-rng itself.
         key = made.key() if mimesis or not made.claimed else None
-        former = self.waiting.pop(id(generator), None)
+        former, _ = self.waiting.pop(id(generator), (None, None))
         if former is not None and making:
             self.session.sightings.count(former)
         if key is not None:
-            self.waiting[id(generator)] = key
+            self.waiting[id(generator)] = (key, threading.get_ident())
             if len(self.waiting) > KEPT:
                 self.decide()
         return made.number(64)
 
-    def decide(self):
-        """Tell of the generators that are still without a seed."""
-        for key in list(self.waiting.values()):
-            self.session.sightings.count(key)
-        self.waiting.clear()
+    def decide(self, thread=None):
+        """Tell of the generators that are still without a seed.
+
+        `thread`: of those made in it alone. In another one, the seed may be about to come.
+        """
+        for place, (key, maker) in list(self.waiting.items()):
+            if thread in (None, maker):
+                self.waiting.pop(place, None)
+                self.session.sightings.count(key)
 
 
 FACTOR = PythonRandom()
