@@ -38,6 +38,17 @@ def cause(factor: str, *details: str) -> record.Cause:
             "the value of `id()` changes with the place of an object in memory (train.py:5)",
         ),
         ("clock", ("time.time",), f"{by_name('clock').because} (train.py:5)"),
+        (
+            "tf-seed",
+            ("an unseeded tf.random.Generator",),
+            "a `tf.random.Generator` is made without a seed (train.py:5)",
+        ),
+        ("tf-seed", ("tf.random (Shuffle)",), "TensorFlow's global seed is not set (train.py:5)"),
+        (
+            "python-random",
+            ("random.Random() without a seed",),
+            "a `random.Random` is made without a seed (train.py:5)",
+        ),
     ],
 )
 def test_a_cause_is_worded_by_what_was_seen_at_its_line(
@@ -61,3 +72,10 @@ def test_a_message_has_one_full_stop(message: str, end: str) -> None:
     assert said.endswith(end)
     # The page tells the message by itself where the summary does not hold it.
     assert message in said
+
+
+@pytest.mark.parametrize("detail", ["time.time", "time.monotonic", "datetime.now"])
+def test_no_fixed_number_is_advised_for_a_clock_that_measures(detail: str) -> None:
+    """A loop that waits for its time to pass would never end."""
+    written = [text for start, text in by_name("clock").edits if detail.startswith(start)]
+    assert "where it measures, count steps" in written[0]

@@ -22,6 +22,8 @@ CLOCK_IDS = {
 }
 CALENDAR = ("localtime", "gmtime", "ctime")
 THROUGH = ("uuid", "datetime", "_pydatetime")
+SEED = "42  # where a seed is taken from it; where it measures, count steps instead"
+"""A loop that waits for its time to pass would never end with a fixed one."""
 
 
 class Clock(Factor):
@@ -58,9 +60,9 @@ class Clock(Factor):
     )
     edits = (
         ("uuid.uuid1", UUID + MADE_ONCE),
-        ("datetime.", "42  # a fixed number instead of the time"),
-        ("date.", "42  # a fixed number instead of the time"),
-        ("time.", "42  # a fixed number instead of the time"),
+        ("datetime.", SEED),
+        ("date.", SEED),
+        ("time.", SEED),
     )
     rewrites = (("uuid.uuid1", "uuid1", UUID, STREAM + "\nimport uuid"),)
     acts = "before-import"

@@ -42,6 +42,22 @@ class PythonRandom(Factor):
         "is seeded. Keras 3 draws from it the default seed of every layer and initializer."
     )
     because = "Python's `random` is not seeded"
+    # However `random` itself is seeded.
+    reasons = (
+        ("random.Random() without a seed", "a `random.Random` is made without a seed"),
+        (
+            "random.Random() without a seed, inside a library",
+            "a library makes a `random.Random` without a seed",
+        ),
+        (
+            "random.Random.seed() without a number",
+            "a `random.Random` is seeded from the operating system",
+        ),
+        (
+            "a forked process, where `random` is seeded anew",
+            "Python's `random` is seeded anew in a forked process",
+        ),
+    )
     pinned = (
         "`random` is seeded when it is imported, and so is `random.seed()` without a number. "
         "`random.Random()` without a seed gets one from a stream of its call site's own, also "

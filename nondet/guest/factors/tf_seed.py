@@ -22,6 +22,10 @@ class TfSeed(Factor):
         "seed is set."
     )
     because = "TensorFlow's global seed is not set"
+    # No global seed reaches it.
+    reasons = (
+        ("an unseeded tf.random.Generator", "a `tf.random.Generator` is made without a seed"),
+    )
     pinned = (
         "`tf.random.set_seed` is called when TensorFlow has been imported, and "
         "`tf.random.Generator.from_non_deterministic_state` starts from fixed numbers."

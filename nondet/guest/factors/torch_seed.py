@@ -36,6 +36,10 @@ class TorchSeed(Factor):
         "the DataLoader's shuffle are drawn from them."
     )
     because = "PyTorch's generator is not seeded"
+    reasons = (
+        ("torch.seed()", "PyTorch's generator is seeded from the operating system"),
+        ("torch.Generator.seed()", "a `torch.Generator` is seeded from the operating system"),
+    )
     pinned = (
         "`torch.manual_seed` is called when PyTorch has been imported, and `torch.seed()` and "
         "`torch.Generator().seed()` set fixed numbers."
