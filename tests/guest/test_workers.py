@@ -251,7 +251,7 @@ DATASETS = """
     rows = tf.data.Dataset.range(8)
     quiet = rows.map(lambda x: x + 1, num_parallel_calls=2).prefetch(2)     # in parallel False
     loud = rows.map(noisy, num_parallel_calls=2)                            # drawing True
-    rows.map(python, num_parallel_calls=2, deterministic=False)             # =False True
+    rows.map(python, num_parallel_calls=2, deterministic=False)             # =False, drawing True
     rows.map(noisy).batch(2).prefetch(AUTO)                                 # prefetch None
     tf.data.Dataset.from_generator(lambda: iter([1]), tf.int64).prefetch(1)  # prefetch None
     ordered = rows.with_options(options(True))

@@ -148,3 +148,24 @@ def test_a_walk_still_leaves_out_what_the_script_takes_off_its_list(
     after: dict[str, object] = {"top": str(tmp_path)}
     exec(file.after, after)  # noqa: S102
     assert after["found"] == ["2", "0", "1"]
+
+
+@pytest.mark.parametrize("stage", ["map", "interleave"])
+@pytest.mark.parametrize(
+    ("seen", "arguments"),
+    [
+        ("deterministic=False", "f, num_parallel_calls=4, deterministic=True"),
+        ("drawing from shared state", "f"),
+        # In order or not, they race for what they draw.
+        ("deterministic=False, drawing from shared state", "f"),
+    ],
+)
+def test_parallel_stages_that_draw_are_made_serial(stage: str, seen: str, arguments: str) -> None:
+    change = rewrite("data-threads", f"Dataset.{stage} in parallel, {seen}")
+    text = f"d = d.{stage}(f, num_parallel_calls=4, deterministic=False)\n"
+    (file,) = made(text, (1, *change)).files
+    assert file.after == f"d = d.{stage}({arguments})\n"
+    detail = f"Dataset.{stage} in parallel, {seen}"
+    code = next(c for start, c in by_name("data-threads").edits if detail.startswith(start))
+    # What the report asks for and what the patch does is the same.
+    assert (", deterministic=True)" in code) is ("deterministic=True" in arguments)

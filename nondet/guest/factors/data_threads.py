@@ -18,6 +18,12 @@ ANY_ORDER = "Options.deterministic = False"
 AHEAD = "Dataset.prefetch, behind what draws from shared state"
 SLOPPY = "parallel_interleave, sloppy=True"
 SERIAL = "-num_parallel_calls, deterministic"
+SERIALLY = "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"
+IN_ORDER = "dataset.%s(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)"
+DRAWING_TOO = (
+    "Dataset.map in parallel, deterministic=False, drawing",
+    "Dataset.interleave in parallel, deterministic=False, drawing",
+)
 IN_TURN = """import tensorflow as tf
 IN_TURN = tf.data.Options()
 IN_TURN.experimental_optimization.inject_prefetch = False"""
@@ -96,12 +102,16 @@ class DataThreads(Factor):
             "dataset.with_options(options)  # in place of prefetch, with "
             "options.experimental_optimization.inject_prefetch = False",
         ),
-        ("Dataset.", "dataset.map(prepare)  # neither num_parallel_calls nor deterministic=False"),
+        *((start, SERIALLY) for start in DRAWING_TOO),
+        ("Dataset.map in parallel, deterministic=False", IN_ORDER % "map"),
+        ("Dataset.interleave in parallel, deterministic=False", IN_ORDER % "interleave"),
+        ("Dataset.", SERIALLY),
         (SLOPPY, "dataset.interleave(read)  # without num_parallel_calls"),
     )
     rewrites = (
-        ("Dataset.map in parallel, deterministic=False, drawing", "map", SERIAL, ""),
+        (DRAWING_TOO[0], "map", SERIAL, ""),
         ("Dataset.map in parallel, drawing", "map", SERIAL, ""),
+        (DRAWING_TOO[1], "interleave", SERIAL, ""),
         ("Dataset.interleave in parallel, drawing", "interleave", SERIAL, ""),
         ("Dataset.map in parallel, deterministic=False", "map", "+deterministic=True", ""),
         (
@@ -163,7 +173,8 @@ class DataThreads(Factor):
                     free_order = free_order or any_order(made)
                     if free_order:
                         detail += ", deterministic=False"
-                    elif drawing:
+                    # In whatever order rows are handed on, they race for what they draw.
+                    if drawing:
                         detail += ", drawing from shared state"
                     session.saw(self.name, detail, free_order or drawing)
                 return made
