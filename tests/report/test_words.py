@@ -105,13 +105,13 @@ def test_what_counts_where_no_run_came_to_the_end(
     assert said in words.horizon(Horizon(unit=unit, count=50))
 
 
-def parted(checkpoint: str, **more: Any) -> Diagnosis:
+def parted(checkpoint: str, step: int = 7, **more: Any) -> Diagnosis:
     """Unresolved, with the first difference at such a checkpoint."""
     diagnosis = samples.unresolved()
     first = diagnosis.first_divergence
     assert first is not None
     kind = {"init": "initial-weights", "fit": "value", "user": "value"}.get(checkpoint, "weights")
-    first = structs.replace(first, checkpoint=checkpoint, kind=kind)
+    first = structs.replace(first, checkpoint=checkpoint, kind=kind, step=step)
     return structs.replace(diagnosis, first_divergence=first, **more)
 
 
@@ -126,6 +126,7 @@ PACE = Recording(model="sequential", interval=4, share=0.01)
         (parted("epoch", options=("--granularity", "step")), False),
         (parted("step"), False),
         (parted("step", recording=(PACE,)), True),
+        (parted("step", step=1, recording=(PACE,)), False),
         (parted("step", recording=(structs.replace(PACE, interval=1),)), False),
         (parted("step", recording=(structs.replace(PACE, model="other"),)), False),
         (

@@ -445,7 +445,7 @@ def coarse(diagnosis: Diagnosis) -> bool:
     if first is None or every or (horizon is not None and horizon.unit == "step"):
         return False
     thin = any(one.model == first.model and one.interval > 1 for one in diagnosis.recording)
-    return first.checkpoint == "epoch" or (first.checkpoint == "step" and thin)
+    return first.checkpoint == "epoch" or (first.checkpoint == "step" and first.step > 1 and thin)
 
 
 def mending(diagnosis: Diagnosis, folder: str) -> tuple[str, str]:
