@@ -38,7 +38,7 @@ class Late(object):
             now = attributes(module)
             for name, old in before.items():
                 new = now.get(name, old)
-                if new is not old and callable(old) and callable(new):
+                if new is not old and callable(old) and callable(new) and not apart(new):
                     stand_ins[id(old)] = (old, new)
         for module, _ in self.before:
             now = attributes(module)
@@ -48,6 +48,12 @@ class Late(object):
                 found = stand_ins.get(id(value))
                 if found is not None and found[0] is value:
                     now[name] = found[1]
+
+
+def apart(stand_in):
+    """Whether it stands for a class in one module alone. Objects of that class are pickled by its
+    name in its own module, where it has to stay."""
+    return issubclass(type(stand_in), type) and "stands_apart" in vars(stand_in)
 
 
 def modules():

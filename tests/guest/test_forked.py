@@ -66,6 +66,24 @@ def test_what_a_process_draws_when_it_starts_is_drawn_anew(numpy: Forking) -> No
         assert len(set(column)) == 3, column
 
 
+@pytest.mark.parametrize("pinned", [(), ("numpy-generator",)])
+def test_numpy_s_generators_can_be_pickled(pinned: tuple[str, ...], numpy: Forking) -> None:
+    """As joblib does for its workers; SciPy's distributions hold the global one."""
+    path = script(
+        numpy,
+        """
+        import pickle
+        import numpy as np
+        made = np.random.RandomState(3)
+        print(pickle.loads(pickle.dumps(made)).rand())
+        print(type(made._bit_generator) is np.random.MT19937)
+        pickle.dumps(np.random.mtrand._rand)
+        """,
+    )
+    seen = numpy.run(path, pinned=pinned)
+    assert (seen.out, seen.code) == (plain(numpy.folder, path).out, 0), seen.err
+
+
 HELD = {
     "python-random": "import random\nprint(random.random(), random.Random().random())",
     "numpy-global": "import numpy as np\nprint(np.random.rand(3))",

@@ -145,7 +145,7 @@ class NumpyGenerator(Factor):
                         factor.undecided.append((made, key, threading.get_ident()))
                 return made
 
-        module._MT19937 = Meta("MT19937", (), {})
+        module._MT19937 = Meta("MT19937", (), {"stands_apart": True})
         session.each_checkpoint.append(lambda: self.decide(session, threading.get_ident()))
 
     def decide(self, session, thread=None):
