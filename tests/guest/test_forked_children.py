@@ -36,6 +36,7 @@ class Trial:
                 plan=plan,
                 events=Events(str(self.path)),
                 first_checkpoint=[],
+                each_checkpoint=[],
                 failed=lambda where, error, lost=False: self.failures.append(error),
             )
         )

@@ -74,7 +74,11 @@ class Training:
         }
         emit = lambda event, **fields: self.events.append({"event": event, **fields})  # noqa: E731
         session = SimpleNamespace(
-            plan=plan, events=SimpleNamespace(emit=emit), first_checkpoint=[], failed=None
+            plan=plan,
+            events=SimpleNamespace(emit=emit),
+            first_checkpoint=[],
+            each_checkpoint=[],
+            failed=None,
         )
         self.recorder = Recorder(session)
         self.model = Model()
