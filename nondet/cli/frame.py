@@ -28,9 +28,8 @@ class Main(click.RichGroup):
     """The command: whatever goes wrong is one clear line and an exit code of its own."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        if (
-            os.environ.get("COLUMNS") == "0"
-        ):  # of which Sized says more; help has a console of its own
+        # Of which Sized says more; help has a console of its own.
+        if os.environ.get("COLUMNS") == "0":
             click.rich_click.WIDTH = 80
         with may_leave():
             return self._main(*args, standalone_mode=standalone_mode, **extra)
@@ -75,10 +74,9 @@ class Main(click.RichGroup):
 
 
 def write(data: bytes) -> None:
-    """A record to standard output, where there is one."""
-    if sys.stdout is not None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    """A record to standard output."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager

@@ -106,6 +106,4 @@ def report_repetition(folder: Path, form: str) -> None:
 @click.command()
 def factors() -> None:
     """List the factors: what can be held or let go."""
-    with usage_errors():
-        listed = [(f.name, f.group, f.title, f.explanation) for f in REGISTRY]
-        terminal.print_factors(Sized(), listed)
+    terminal.print_factors(Sized(), [(f.name, f.group, f.title, f.explanation) for f in REGISTRY])

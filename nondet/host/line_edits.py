@@ -92,21 +92,27 @@ def edits(
             if site.detail == start or (open_ended and site.detail.startswith(start)):
                 written = made_there(site) if factor == "numpy-generator" else code
                 call, template, top = rewrite(factor, site)
-                edit = record.Edit(
-                    file=site.file,
-                    line=site.line,
-                    cell=site.cell,
-                    cell_line=site.cell_line,
-                    code=written,
-                    factor=factor,
-                    call=call,
-                    template=template,
-                    top=top,
-                )
+                edit = _edit(site, factor, written, call, template, top)
                 # Calls alike at one line change together; others there are changes of their own.
                 found.setdefault((*record.spot(site), call, template or written), edit)
                 break
     return tuple(found.values())
+
+
+def _edit(
+    site: record.Site, factor: str, code: str, call: str, template: str, top: str = ""
+) -> record.Edit:
+    return record.Edit(
+        file=site.file,
+        line=site.line,
+        cell=site.cell,
+        cell_line=site.cell_line,
+        code=code,
+        factor=factor,
+        call=call,
+        template=template,
+        top=top,
+    )
 
 
 def rewrite(factor: str, site: record.Site) -> tuple[str, str, str]:
@@ -135,16 +141,7 @@ def seed_edits(factor: str, seedings: Sequence[record.Seeding]) -> tuple[record.
                 code, template = f"{seeding.call}(42)", "=42"
             elif named:
                 code, template = f"{seeding.call}(...)  # with 42 for its seed", "=seed=42"
-            edit = record.Edit(
-                file=site.file,
-                line=site.line,
-                cell=site.cell,
-                cell_line=site.cell_line,
-                code=code,
-                factor=factor,
-                call=call if named else "",
-                template=template,
-            )
+            edit = _edit(site, factor, code, call if named else "", template)
             found.setdefault((*record.spot(site), seeding.call), edit)
     return tuple(found.values())
 
